@@ -1,0 +1,38 @@
+// All settings of one configuration: a snapshot, immutable once loaded. Rooms declare the structs; this room fills them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "deliver/settings.h"
+#include "dns/resolver.h"
+#include "intake/settings.h"
+#include "queue/settings.h"
+
+namespace sidegate::config {
+
+enum class LogStyleName : std::uint8_t { kJson, kPlain, kPostfix };
+enum class LogTls : std::uint8_t { kNone, kSummary, kHandshake };
+
+struct LogSettings {
+  LogStyleName style = LogStyleName::kJson;
+  std::string level = "info";
+  LogTls tls = LogTls::kSummary;
+};
+
+struct Settings {
+  std::string hostname;                 // default: the system's name, fully qualified where that is known
+  std::string user = "sidegate";        // whom to become after the ports are bound, when started as root
+  std::uint32_t threads = 0;            // I/O threads; 0: one per core
+  std::string control_socket = "/run/sidegate/control";
+  std::string dead_letter = "";         // reserved name of the dead-letter store; empty: inside the queue
+  LogSettings log;
+  queue::StoreSettings store;
+  queue::ScheduleSettings schedule;
+  dns::ResolverSettings dns;
+  std::vector<intake::ListenerSettings> listeners;   // default 127.0.0.1:25 and [::1]:25
+  deliver::DeliverSettings deliver;
+};
+
+}  // namespace sidegate::config

@@ -1,0 +1,41 @@
+// Names to addresses through the system's resolvers and /etc/hosts (the *plain* context of doc/design.md: no validation,
+// so that a router's poor forwarder stops nothing). libunbound's own thread resolves; results come back on the caller's loop.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "net/loop.h"
+
+namespace sidegate::dns {
+
+struct ResolverSettings {
+  std::string resolv_conf = "/etc/resolv.conf";
+  std::string hosts = "/etc/hosts";
+  std::vector<std::string> servers;   // "127.0.0.1@5353"; empty: resolv_conf's
+  Duration timeout = Duration(10'000);
+  Duration keep_last_good = std::chrono::hours(24);   // used when a lookup fails temporarily
+};
+
+struct Addresses {
+  std::vector<std::string> list;   // numeric, IPv6 and IPv4 interleaved, IPv6 first (RFC 8305 spirit)
+  bool stale = false;              // the last good answer, because the lookup failed temporarily
+};
+
+class Resolver {   // thread-safe
+ public:
+  explicit Resolver(ResolverSettings settings, Clock& clock);
+  ~Resolver();
+  // A literal ("192.0.2.1", "[2001:db8::1]") is itself; "localhost" and names of /etc/hosts need no server.
+  // kNotFound: NXDOMAIN or no address; kTimeout or kUnreachable: temporary.
+  net::Awaitable<Result<Addresses>> addresses(net::Loop& loop, std::string host);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace sidegate::dns

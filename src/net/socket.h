@@ -1,0 +1,44 @@
+// Listening and connecting: the only place that opens sockets.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/loop.h"
+#include "net/stream.h"
+
+namespace sidegate::net {
+
+struct Endpoint {
+  std::string address;   // numeric IPv4 or IPv6, or a path for a Unix socket (starts with '/')
+  unsigned port = 0;
+  std::string text() const;   // "[2001:db8::1]:587", "192.0.2.1:587"
+};
+
+// Binds before privileges are dropped; the descriptors are given to loops afterwards (SO_REUSEPORT: one a loop). Port 0
+// binds an ephemeral port, the same for all. Errors name the endpoint and, for "address in use" or "permission denied",
+// the next step.
+Result<std::vector<int>> bind_listener(const Endpoint& at, unsigned count, int backlog = 4096);
+Result<int> bind_unix_listener(const std::string& path, unsigned mode);
+unsigned bound_port(int fd);
+
+// Accepts on one descriptor on one loop until stopped; EMFILE and ENFILE back off for 250 ms and are logged once a minute.
+class Acceptor {
+ public:
+  using OnConnection = std::function<void(std::unique_ptr<Stream>)>;
+  Acceptor(Loop& loop, int fd, OnConnection on_connection);   // takes the descriptor
+  ~Acceptor();
+  void start();   // from any thread
+  void stop();    // from any thread: closes the descriptor, no further callback after it ran on the loop
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// One connection attempt to one numeric address; the deadline covers it. source: local address or empty. On this loop's
+// thread. kRefused, kUnreachable and kTimeout are told apart.
+Awaitable<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, Duration timeout, std::string source = {});
+
+}  // namespace sidegate::net

@@ -1,0 +1,58 @@
+// What a server session asks of the room above it (intake implements it). One Receiver belongs to one session and is
+// called by its coroutine only, in the order of the dialogue. Replies are sent as they are.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "mail/envelope.h"
+#include "mail/mailbox.h"
+#include "mail/reply.h"
+#include "net/stream.h"
+
+namespace sidegate::smtp {
+
+struct MailCommand {   // parsed MAIL (RFC 5321 section 4.1.1.2, 1870, 3461, 6152, 6531)
+  mail::Path path;
+  std::uint64_t size = 0;   // SIZE=, 0: not given
+  mail::BodyType body = mail::BodyType::kUnspecified;
+  mail::Ret ret = mail::Ret::kUnspecified;
+  std::string envid;
+  bool smtputf8 = false;
+};
+
+struct RcptCommand {   // parsed RCPT (RFC 5321 section 4.1.1.3, 3461)
+  mail::Path path;
+  mail::Notify notify;
+  std::string orcpt;
+};
+
+struct SessionInfo {   // grows as the dialogue goes on
+  net::Peer peer;
+  std::string listener;
+  std::string helo;
+  bool esmtp = false;
+  bool tls = false;
+  std::string tls_summary;   // for the trace field
+  std::string user;          // authenticated identity
+};
+
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+  // Before the greeting: 220 goes on; 421 or 554 is sent and ends the session.
+  virtual net::Awaitable<mail::Reply> connected(const SessionInfo& session) = 0;
+  virtual net::Awaitable<mail::Reply> mail(const SessionInfo& session, MailCommand command) = 0;
+  virtual net::Awaitable<mail::Reply> rcpt(const SessionInfo& session, RcptCommand command) = 0;
+  // DATA or the first BDAT: positive (its text is not sent) or the refusal to send.
+  virtual net::Awaitable<mail::Reply> begin(const SessionInfo& session) = 0;
+  // Content in order, dots removed, CRLF lines: back-pressure is in the waiting. An error is remembered by the receiver;
+  // the session reads on to the end of the message and asks end() for the reply.
+  virtual net::Awaitable<void> content(std::string_view bytes) = 0;
+  // The message is whole: the reply to send. 250 only when it is durable. refused: the session found a fault in the
+  // content (bare LF, line too long); then nothing is kept and that reply is sent.
+  virtual net::Awaitable<mail::Reply> end(const SessionInfo& session) = 0;
+  virtual void abort() = 0;   // RSET, EHLO, a refused or broken transaction: forget it. Never waits.
+};
+
+}  // namespace sidegate::smtp
