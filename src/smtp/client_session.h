@@ -1,0 +1,112 @@
+// The client's side of one connection, in the order of a real dialogue: greet, ehlo, starttls, authenticate, send (many
+// times), quit. It decides nothing about mail: it says what was answered, and where it broke. deliver/outcome.cc judges.
+//
+// Phases, deadlines (RFC 5321 section 4.5.3.2) and replies are all in here; every reply is bounded (mail::ReplyParser).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/client.h"
+#include "mail/reply.h"
+#include "net/stream.h"
+
+namespace sidegate::smtp {
+
+enum class Phase : std::uint8_t { kResolve, kConnect, kGreeting, kEhlo, kStartTls, kTls, kAuth, kMail, kRcpt, kData, kContent, kFinal, kQuit };
+const char* name(Phase phase);   // "connect", "greeting", "ehlo", ...: stable words
+
+struct ClientTimeouts {
+  Duration greeting, helo, mail, rcpt, starttls, auth, data_init, data_block, data_done, quit;
+};
+
+struct Capabilities {   // of one EHLO answer
+  std::string host;     // first word of the first line
+  bool esmtp = false;   // false: HELO was used
+  bool starttls = false, pipelining = false, chunking = false, eight_bit = false, smtputf8 = false, dsn = false,
+       enhanced = false;
+  std::optional<std::uint64_t> size;     // SIZE with a number > 0
+  std::vector<std::string> auth;         // upper case, from AUTH and the old AUTH= form
+  std::vector<std::string> raw;          // keyword lines as sent
+};
+Capabilities parse_ehlo(const mail::Reply& reply);
+
+// Why a step did not succeed: the peer's words, or ours.
+struct Trouble {
+  Phase phase = Phase::kGreeting;
+  std::optional<mail::Reply> reply;   // the peer refused in so many words
+  Error error;                        // otherwise: timeout, closed, protocol, tls, auth (text always set)
+};
+template <typename T>
+using Step = std::expected<T, Trouble>;
+
+// The message as it goes out: header (rewritten) first, then body chunks; may be asked twice (rewind).
+class ContentSource {
+ public:
+  virtual ~ContentSource() = default;
+  // The next piece, CRLF lines, not dot-stuffed; empty at the end. Valid until the next call.
+  virtual net::Awaitable<Result<std::string_view>> next() = 0;
+  virtual void rewind() = 0;
+  virtual std::uint64_t size() const = 0;
+};
+
+struct OutgoingRecipient {
+  std::string path;         // without brackets
+  std::string parameters;   // " NOTIFY=... ORCPT=..." or empty
+};
+struct Transmission {
+  std::string reverse_path;   // empty: <>
+  std::string parameters;     // " SIZE=... BODY=8BITMIME ..." or empty
+  std::vector<OutgoingRecipient> recipients;
+  ContentSource* content = nullptr;
+  bool bdat = false;          // CHUNKING offered, message small enough: MAIL, RCPT and BDAT LAST in one write
+};
+struct Transmitted {
+  std::optional<mail::Reply> mail;
+  std::vector<std::optional<mail::Reply>> recipients;   // same order; nullopt: not asked or not answered
+  std::optional<mail::Reply> data;    // 354, or the refusal
+  std::optional<mail::Reply> final;   // after the dot or BDAT LAST
+  std::optional<Trouble> broken;      // the connection is of no further use
+  bool uncertain = false;             // all content was sent and the final reply is missing
+  bool usable = true;                 // another message may follow on this connection
+};
+
+// One line per direction as it went over the wire, secrets masked: `relay test --transcript`.
+using Transcript = std::function<void(char direction, std::string_view line)>;
+
+class ClientSession {
+ public:
+  // stream stays the caller's. hostname: for EHLO.
+  ClientSession(net::Stream& stream, std::string hostname, ClientTimeouts timeouts);
+  void set_transcript(Transcript transcript);
+
+  net::Awaitable<Step<mail::Reply>> greet();        // 220, anything else is Trouble with the reply
+  net::Awaitable<Step<Capabilities>> ehlo();        // falls back to HELO on 5yz (RFC 5321 section 3.2)
+  // STARTTLS and the handshake; forgets the capabilities. Plaintext after the 220 is kProtocol ("injected"). The
+  // certificate is not judged here: see stream.verdict().
+  net::Awaitable<Step<mail::Reply>> starttls(std::shared_ptr<const tls::ClientContext> context);
+  // Tries the mechanisms in order; a next one only if the server refused that mechanism (504, 534, or 535 whose text says
+  // so), not on a wrong password. The Reply is the 235; *used names the mechanism.
+  net::Awaitable<Step<mail::Reply>> authenticate(const std::vector<std::string>& mechanisms, const auth::Credentials& credentials,
+                                                 const auth::Circumstances& circumstances, std::string* used);
+  // MAIL, RCPT... and DATA in one write where PIPELINING is offered (RFC 2920); nothing is sent across the final dot.
+  net::Awaitable<Transmitted> send(const Transmission& transmission);
+  net::Awaitable<void> quit();
+  // One command and its reply, for `relay test` (MAIL FROM, RSET).
+  net::Awaitable<Step<mail::Reply>> command(Phase phase, std::string line, Duration timeout);
+
+  const Capabilities& capabilities() const { return capabilities_; }
+
+ private:
+  net::Awaitable<Step<mail::Reply>> read_reply(Phase phase, Duration timeout);
+  net::Stream& stream_;
+  std::string hostname_;
+  ClientTimeouts timeouts_;
+  Capabilities capabilities_;
+  Transcript transcript_;
+};
+
+}  // namespace sidegate::smtp
