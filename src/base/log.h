@@ -50,24 +50,31 @@ std::unique_ptr<LogStyle> plain_log_style();   // for people: "accepted id=... f
 
 class Log {   // thread-safe
  public:
-  // Writes lines to fd (not owned) on a thread of its own. buffer_bytes bounds what waits.
+  // Writes lines to fd (not owned) on a thread of its own. buffer_bytes bounds what waits; session lines may use three
+  // quarters of it, so that one noisy session does not make a story wait.
   Log(int fd, std::unique_ptr<LogStyle> style, LogLevel least = LogLevel::kInfo, std::size_t buffer_bytes = 4 << 20);
-  ~Log();   // writes what waits
+  ~Log();   // writes what waits; gives up after 5 s on a reader that takes nothing
   Log(const Log&) = delete;
 
   bool shows(LogLevel level) const { return level >= least_; }
-  void write(LogLevel level, LogWeight weight, std::string_view event, LogFields fields);
-  void debug(std::string_view event, LogFields fields = {}) { if (shows(LogLevel::kDebug)) write(LogLevel::kDebug, LogWeight::kSession, event, fields); }
+  void write(LogLevel level, LogWeight weight, std::string_view event, LogFields fields) {
+    if (shows(level)) put(level, weight, event, fields);
+  }
+  void debug(std::string_view event, LogFields fields = {}) { write(LogLevel::kDebug, LogWeight::kSession, event, fields); }
   void info(std::string_view event, LogFields fields = {}) { write(LogLevel::kInfo, LogWeight::kSession, event, fields); }
   void warning(std::string_view event, LogFields fields = {}) { write(LogLevel::kWarning, LogWeight::kSession, event, fields); }
   void error(std::string_view event, LogFields fields = {}) { write(LogLevel::kError, LogWeight::kSession, event, fields); }
   void story(std::string_view event, LogFields fields = {}) { write(LogLevel::kInfo, LogWeight::kStory, event, fields); }
   std::uint64_t dropped() const;
+  void flush();   // returns when what was logged before is written, or lost; for tests and the end of a command
 
  private:
+  friend Log& null_log();
+  Log();   // shows nothing
+  void put(LogLevel level, LogWeight weight, std::string_view event, LogFields fields);
+
   struct Writer;
-  std::unique_ptr<Writer> writer_;
-  std::unique_ptr<LogStyle> style_;
+  std::shared_ptr<Writer> writer_;   // shared with its thread
   LogLevel least_;
 };
 

@@ -23,6 +23,7 @@ std::string_view trim(std::string_view text);                         // spaces,
 std::vector<std::string_view> split(std::string_view text, char at);  // keeps empty parts
 bool is_ascii(std::string_view text);
 bool is_utf8(std::string_view text);   // well-formed, no surrogates, no overlong forms (RFC 3629)
+std::size_t utf8_sequence(std::string_view text);   // octets of the well-formed character it begins with; 0: malformed or empty
 
 // One line that is safe in a log or a terminal: control characters, DEL, C1 controls and malformed UTF-8 become \xHH, a
 // backslash is doubled; cut to `limit` octets with "..." at the end.
