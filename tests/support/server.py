@@ -1,0 +1,131 @@
+"""Starts and stops the real binary on loopback for a test, with a configuration and a queue of its own."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+BUILD = os.environ.get("SIDEGATE_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build", "release"))
+BINARY = os.path.join(BUILD, "src", "daemon", "sidegate")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=30, every=0.02, what="condition"):
+    """Polls until condition() is true; bounded, so that a test that cannot succeed ends."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(every)
+    raise AssertionError(f"timed out after {seconds} s waiting for {what}")
+
+
+class Server:
+    """One Sidegate in a folder of its own. The folder survives kill() and start(), so that restarts can be tested."""
+
+    def __init__(self, relay="", extra="", folder=None, environment=None):
+        self.folder = folder or tempfile.mkdtemp(prefix="sidegate-test-")
+        self.port = free_port()
+        self.relay, self.extra = relay, extra
+        self.environment = environment or {}
+        self.process = None
+        self.log_path = os.path.join(self.folder, "log")
+        self.config_path = os.path.join(self.folder, "sidegate.toml")
+        self.write_config()
+
+    def write_config(self):
+        with open(self.config_path, "w") as out:
+            out.write(self.config_text())
+        os.chmod(self.config_path, 0o600)
+
+    def config_text(self):
+        user = "root" if os.geteuid() == 0 else ""
+        lines = [
+            'hostname = "gate.test"',
+            f'control_socket = "{self.folder}/control"',
+            f'user = "{user}"' if user else "",
+        ]
+        text = "\n".join(lines) + "\n"
+        # extra may begin with top-level keys, up to its first table
+        top, bracket, tables = self.extra.partition("[")
+        text += top
+        if "[queue]" not in self.extra:
+            text += f'[queue]\npath = "{self.folder}/queue"\n'
+        else:
+            tables = tables.replace("queue]\n", f'queue]\npath = "{self.folder}/queue"\n', 1)
+        text += bracket + tables
+        if "[[listener]]" not in self.extra:
+            text += f'[[listener]]\nname = "in"\naddress = "127.0.0.1"\nport = {self.port}\n'
+        return text + self.relay
+
+    def start(self, wait=True, preload=None):
+        environment = dict(os.environ, LC_ALL="C", **self.environment)
+        if preload:
+            environment["LD_PRELOAD"] = preload
+        log = open(self.log_path, "a")
+        self.process = subprocess.Popen([BINARY, "run", "--config", self.config_path], stdin=subprocess.DEVNULL,
+                                        stdout=log, stderr=log, env=environment)
+        log.close()
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=30):
+        def answers():
+            if self.process.poll() is not None:
+                raise AssertionError(f"sidegate ended with {self.process.returncode}:\n{self.log_text()[-2000:]}")
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 2) as probe:
+                    probe.settimeout(5)
+                    return probe.recv(200).startswith(b"220")
+            except OSError:
+                return False
+        wait_for(answers, seconds, what="the greeting")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, seconds=40):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(seconds)
+        return self.process.returncode if self.process else None
+
+    def command(self, *arguments, check=None):
+        result = subprocess.run([BINARY, *arguments, "--config", self.config_path], capture_output=True, text=True,
+                                timeout=60, env=dict(os.environ, LC_ALL="C", **self.environment))
+        if check is not None and result.returncode != check:
+            raise AssertionError(f"{arguments} ended with {result.returncode}: {result.stdout}{result.stderr}")
+        return result
+
+    def log_text(self):
+        with open(self.log_path, errors="replace") as log:
+            return log.read()
+
+    def events(self, name=None):
+        found = []
+        for line in self.log_text().splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if name is None or event.get("event") == name:
+                found.append(event)
+        return found
+
+    def discard(self):
+        """Ends the process if it still runs and removes the folder."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
