@@ -13,6 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from support.content import without_trace   # noqa: E402
 from support.server import Server, wait_for   # noqa: E402
 from support.sink import Sink                 # noqa: E402
 
@@ -60,16 +61,6 @@ class Load:
         self.stop.set()
         for thread in self.threads:
             thread.join(30)
-
-
-def without_trace(data):
-    """The message without the one Received field that was put before it."""
-    if not data.startswith(b"Received:"):
-        raise AssertionError("no trace field: " + repr(data[:100]))
-    at = data.index(b"\r\n") + 2
-    while data[at:at + 1] in (b" ", b"\t"):
-        at = data.index(b"\r\n", at) + 2
-    return data[at:]
 
 
 def subject(data):
