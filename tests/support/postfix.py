@@ -20,11 +20,11 @@ class Postfix:
         self.config = os.path.join(folder, "etc")
         self.log = os.path.join(folder, "postfix.log")
         queue, data = os.path.join(folder, "queue"), os.path.join(folder, "data")
-        for path in (self.config, queue, data, os.path.join(folder, "sasl")):
+        for path in (self.config, queue, data, os.path.join(self.config, "sasl")):   # where Debian's Postfix looks
             os.makedirs(path, exist_ok=True)
         os.chmod(folder, 0o755)
         shutil.chown(data, "postfix")
-        with open(os.path.join(folder, "sasl", "smtpd.conf"), "w") as out:
+        with open(os.path.join(self.config, "sasl", "smtpd.conf"), "w") as out:
             out.write(f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {folder}/sasldb2\nmech_list: {mechanisms}\n")
         with open(os.path.join(self.config, "main.cf"), "w") as out:
             out.write(f"""compatibility_level = 3.6
@@ -48,7 +48,6 @@ smtpd_tls_key_file = {key}
 smtpd_tls_security_level = encrypt
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_local_domain = test
-cyrus_sasl_config_path = {folder}/sasl
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 smtpd_client_connection_count_limit = 0
