@@ -11,7 +11,7 @@
 
 namespace sidegate::auth {
 
-// Without TLS, what may be shown to an unverified peer (DESIGN promise 5).
+// Without TLS, what may be shown to an unverified peer (promise 5 of doc/design.md).
 enum class InsecureAuth : unsigned char { kNever, kChallenge, kAll };
 
 struct Credentials {
@@ -22,7 +22,8 @@ struct Circumstances {
   bool tls_verified = false;
   bool tls = false;
   InsecureAuth insecure = InsecureAuth::kNever;
-  std::string binding_type, binding_data;   // channel binding, empty: none
+  std::string binding_type, binding_data;   // channel binding ("tls-exporter" or "tls-unique", raw octets); empty: none
+  bool plus_offered = false;                // the server offered some -PLUS (RFC 5802 section 6: decides between n and y)
   std::string host;                         // the peer's name (DIGEST-MD5's digest-uri)
 };
 
@@ -30,6 +31,11 @@ struct Circumstances {
 // `why` gets, for each offered one that is not used, the reason: for "no common mechanism".
 std::vector<std::string> choose(const std::vector<std::string>& offered, const std::vector<std::string>& allowed,
                                 const Circumstances& circumstances, std::vector<std::string>* why);
+
+// One sentence for the queue and the log when choose() found nothing: offered, allowed and usable, whether the session had
+// TLS, and what to change.
+std::string no_common_mechanism(const std::vector<std::string>& offered, const std::vector<std::string>& allowed,
+                                const Circumstances& circumstances);
 
 class ClientMechanism {
  public:
@@ -41,7 +47,7 @@ class ClientMechanism {
   virtual Result<std::optional<std::string>> initial() = 0;
   // The answer to a decoded challenge. An error (a server signature that does not verify) must end the exchange with "*".
   virtual Result<std::string> step(std::string_view challenge) = 0;
-  // After 235: did the mechanism come to its end (SCRAM and DIGEST-MD5 verify the server)? challenge: data of the 235, rare.
+  // After 235: did the mechanism come to its end (SCRAM and DIGEST-MD5 verify the server)?
   virtual Status finish() = 0;
 };
 
