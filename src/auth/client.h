@@ -23,7 +23,6 @@ struct Circumstances {
   bool tls = false;
   InsecureAuth insecure = InsecureAuth::kNever;
   std::string binding_type, binding_data;   // channel binding ("tls-exporter" or "tls-unique", raw octets); empty: none
-  bool plus_offered = false;                // the server offered some -PLUS (RFC 5802 section 6: decides between n and y)
   std::string host;                         // the peer's name (DIGEST-MD5's digest-uri)
 };
 

@@ -130,12 +130,11 @@ Status GsaslMechanism::start(const Credentials& credentials, const Circumstances
   property(GSASL_SERVICE, "smtp");  // RFC 4954 section 4, item (1)
   property(GSASL_HOSTNAME, c.host.empty() ? "localhost" : c.host);
   property(GSASL_QOP, "qop-auth");  // DIGEST-MD5: no security layer (TLS is ours)
-  // RFC 5802 section 6: "p" with a -PLUS; "y" says that we could bind and the server offered nothing to bind with (it
-  // then notices that somebody removed its -PLUS); "n" otherwise. gsasl says "y" when it has data and the mechanism is
-  // no -PLUS.
-  bool tell = !c.binding_data.empty() && (mechanism_.binds || !c.plus_offered);
-  if (tell && c.binding_type == "tls-exporter") property(GSASL_CB_TLS_EXPORTER, base64(c.binding_data));
-  if (tell && c.binding_type == "tls-unique") property(GSASL_CB_TLS_UNIQUE, base64(c.binding_data));
+  // RFC 5802 section 6: "p" with a -PLUS, "n" without. We never say "y" ("I could bind, you offer nothing to bind
+  // with"): libgsasl 2.2 refuses its own message then, so without a -PLUS it must not hear of the binding.
+  if (mechanism_.binds) {
+    property(c.binding_type == "tls-unique" ? GSASL_CB_TLS_UNIQUE : GSASL_CB_TLS_EXPORTER, base64(c.binding_data));
+  }
   if (!set) return fail(ErrorKind::kInternal, "libgsasl: out of memory");
   return {};
 }
