@@ -6,9 +6,7 @@ namespace {
 
 class SystemClock final : public Clock {
  public:
-  WallTime wall() const override {
-    return std::chrono::floor<Duration>(std::chrono::system_clock::now());
-  }
+  WallTime wall() const override { return std::chrono::floor<Duration>(std::chrono::system_clock::now()); }
   SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
 };
 

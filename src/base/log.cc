@@ -14,9 +14,10 @@ namespace sidegate {
 
 namespace {
 
-// After a write the writer rests this long, so that a busy server writes its lines in batches and nobody has to wake it.
+// After a write the writer rests this long, so that a busy server writes its lines in batches and nobody has to wake
+// it.
 constexpr auto kRest = std::chrono::milliseconds(20);
-constexpr auto kLastChance = std::chrono::seconds(5);   // for a reader that takes nothing, at the end
+constexpr auto kLastChance = std::chrono::seconds(5);  // for a reader that takes nothing, at the end
 
 // All of it, or false: the reader is gone for good. A descriptor in non-blocking mode is waited for.
 bool write_all(int fd, std::string_view bytes) {
@@ -48,10 +49,10 @@ struct Log::Writer {
 
   std::mutex mutex;
   std::condition_variable wake, room, written_up;
-  std::string waiting;                 // whole lines
-  std::uint64_t taken = 0, done = 0;   // lines put into the buffer, lines written or lost
+  std::string waiting;                // whole lines
+  std::uint64_t taken = 0, done = 0;  // lines put into the buffer, lines written or lost
   std::uint64_t dropped = 0, reported = 0;
-  unsigned waiters = 0;   // callers that wait for room or for flush()
+  unsigned waiters = 0;  // callers that wait for room or for flush()
   bool asleep = false, stop = false, ended = false;
 
   bool hurried() const { return stop || waiters > 0 || waiting.size() > bound / 2; }
@@ -79,7 +80,8 @@ void Log::Writer::put(LogWeight weight, std::string_view line) {
   waiting += line;
   waiting += '\n';
   ++taken;
-  bool wake_it = std::exchange(asleep, false) || (waiting.size() > bound / 2 && waiting.size() - line.size() - 1 <= bound / 2);
+  bool wake_it =
+      std::exchange(asleep, false) || (waiting.size() > bound / 2 && waiting.size() - line.size() - 1 <= bound / 2);
   lock.unlock();
   if (wake_it) wake.notify_one();
 }
@@ -98,8 +100,8 @@ void Log::Writer::write_batch(std::unique_lock<std::mutex>& lock, std::string& b
   tell_of_dropped(batch);
   room.notify_all();
   lock.unlock();
-  write_all(fd, batch);   // a reader that is gone stops no mail: the lines are lost
-  if (batch.capacity() > 256 * 1024) batch = std::string();   // a burst's memory is given back
+  write_all(fd, batch);                                      // a reader that is gone stops no mail: the lines are lost
+  if (batch.capacity() > 256 * 1024) batch = std::string();  // a burst's memory is given back
   lock.lock();
   done = up_to;
   written_up.notify_all();

@@ -13,10 +13,14 @@ namespace {
 
 std::string_view level_name(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarning: return "warning";
-    case LogLevel::kError: return "error";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
   }
   return "error";
 }
@@ -41,16 +45,29 @@ void append_time(std::string& out, WallTime at) {
           static_cast<char>('0' + millis % 10), 'Z'};
 }
 
-bool plain_in_json(char c) { return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7f && c != '"' && c != '\\'; }
+bool plain_in_json(char c) {
+  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7f && c != '"' && c != '\\';
+}
 
 void append_ascii_escaped(std::string& out, char c) {
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
   }
 }
 
@@ -85,17 +102,21 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-void append_number(std::string& out, std::int64_t value) { out += fmt::format_int(value).c_str(); }
+void append_number(std::string& out, std::int64_t value) {
+  out += fmt::format_int(value).c_str();
+}
 
 void append_number(std::string& out, double value) {
   if (std::isfinite(value)) {
     fmt::format_to(std::back_inserter(out), "{}", value);
   } else {
-    out += "null";   // RFC 8259 section 6: JSON has no infinity and no NaN
+    out += "null";  // RFC 8259 section 6: JSON has no infinity and no NaN
   }
 }
 
-void append_number(std::string& out, bool value) { out += value ? "true" : "false"; }
+void append_number(std::string& out, bool value) {
+  out += value ? "true" : "false";
+}
 
 struct JsonValue {
   std::string& out;
@@ -167,7 +188,11 @@ class PlainStyle final : public LogStyle {
 
 }  // namespace
 
-std::unique_ptr<LogStyle> json_log_style() { return std::make_unique<JsonStyle>(); }
-std::unique_ptr<LogStyle> plain_log_style() { return std::make_unique<PlainStyle>(); }
+std::unique_ptr<LogStyle> json_log_style() {
+  return std::make_unique<JsonStyle>();
+}
+std::unique_ptr<LogStyle> plain_log_style() {
+  return std::make_unique<PlainStyle>();
+}
 
 }  // namespace sidegate

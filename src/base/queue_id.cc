@@ -6,8 +6,8 @@ namespace sidegate {
 
 namespace {
 
-constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";   // Crockford: no I, L, O, U
-constexpr std::size_t kLength = 13;                                        // 65 bits, the first of them 0
+constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";  // Crockford: no I, L, O, U
+constexpr std::size_t kLength = 13;                                       // 65 bits, the first of them 0
 constexpr unsigned kTimeShift = 22, kNodeShift = 16;
 constexpr std::uint64_t kCounterMask = 0xffff;
 

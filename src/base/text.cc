@@ -19,7 +19,9 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-bool iequals(std::string_view a, std::string_view b) { return a.size() == b.size() && istarts_with(a, b); }
+bool iequals(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && istarts_with(a, b);
+}
 
 bool istarts_with(std::string_view text, std::string_view prefix) {
   if (text.size() < prefix.size()) return false;
@@ -130,7 +132,7 @@ std::string printable(std::string_view text, std::size_t limit) {
   std::size_t keep = limit > kDots.size() ? limit - kDots.size() : 0;
   std::string out;
   out.reserve(std::min(text.size(), limit) + 8);
-  std::size_t cut = 0;   // where whole characters end that leave room for the dots
+  std::size_t cut = 0;  // where whole characters end that leave room for the dots
   while (!text.empty()) {
     text.remove_prefix(append_printable(out, text));
     if (out.size() <= keep) cut = out.size();

@@ -26,17 +26,38 @@ unsigned count_field(std::string_view block, std::string_view name);
 std::string field_value(std::string_view block, std::string_view name);
 
 // Finds where the header block of a message ends, over chunks: the octets of the block up to and including the CRLF of
-// its last field, without the empty line. A first line that is no field (no colon) means: no header at all.
+// its last field, without the empty line. A line that is no field ends the block and belongs to the body; as the first
+// line it means: no header at all (an mbox "From " line too). The same lines as for_each_field() sees are fields.
+//
+//   std::size_t n = splitter.push(chunk);
+//   header.append(chunk, 0, n);
+//   if (splitter.done()) { body = header.substr(header.size() - splitter.take_back()) + chunk.substr(n); ... }
+//
+// The body begins with the empty line where there was one: header + body is the message, octet for octet.
 class HeaderSplitter {
  public:
+  // Longer than any field name: a line whose first 998 octets hold no colon is no field (RFC 5322 section 2.1.1).
+  static constexpr std::size_t kNameLimit = 998;
+
   // Takes what arrives; returns how many octets of `bytes` still belong to the header block (the rest, from the empty
   // line on, is body). Once done() is true it must not be called again.
   std::size_t push(std::string_view bytes);
   bool done() const { return done_; }
-  // The body begins with the empty line where there was one: header + body is the message, octet for octet.
+  // After the message's last octet, where there was neither an empty line nor a body.
+  void finish();
+  // Once done(): how many octets at the end of earlier chunks were taken for the beginning of a field and are body (the
+  // chunk ended inside a line that turned out to be no field). At most kNameLimit; nearly always 0.
+  std::size_t take_back() const { return take_back_; }
+
  private:
+  enum class Place : unsigned char { kLineStart, kName, kBlank, kValue };   // kBlank: between name and colon
+  bool step(char c);
+
+  Place place_ = Place::kLineStart;
   bool done_ = false;
-  std::string carry_;
+  bool fields_ = false;         // there was one
+  std::size_t pending_ = 0;     // octets of the line under way that may yet turn out to be no field
+  std::size_t take_back_ = 0;
 };
 
 std::string rfc5322_date(WallTime at);   // "Sat, 21 Nov 2026 22:25:12 +0000"
