@@ -1,0 +1,86 @@
+#include "daemon/privileges.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <vector>
+
+namespace sidegate::daemon {
+namespace {
+
+struct User {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+Result<User> find_user(const std::string& name) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> space(16 * 1024);
+  int error = getpwnam_r(name.c_str(), &entry, space.data(), space.size(), &found);
+  if (error != 0) return std::unexpected(errno_error(error, "looking up the user " + name));
+  if (!found) {
+    return fail(ErrorKind::kNotFound, fmt::format("user = \"{0}\": there is no such user on this system. Make it with "
+                                                  "`useradd --system --no-create-home {0}`, or name another",
+                                                  name));
+  }
+  return User{found->pw_uid, found->pw_gid};
+}
+
+// mkdir -p: parents as the usual umask gives them.
+Status make_folders(const std::string& folder, unsigned mode) {
+  for (std::size_t at = 1; at < folder.size(); ++at) {
+    if (folder[at] != '/') continue;
+    if (mkdir(folder.substr(0, at).c_str(), 0755) != 0 && errno != EEXIST) {
+      return std::unexpected(errno_error(errno, "making " + folder.substr(0, at)));
+    }
+  }
+  if (mkdir(folder.c_str(), mode) != 0 && errno != EEXIST) return std::unexpected(errno_error(errno, "making " + folder));
+  return {};
+}
+
+}  // namespace
+
+std::size_t harden_process() {
+  prctl(PR_SET_DUMPABLE, 0);
+  rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 1024;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  return files.rlim_cur;
+}
+
+Status prepare_folder(const std::string& folder, unsigned mode, const std::string& user) {
+  if (Status made = make_folders(folder, mode); !made) return made;
+  if (geteuid() != 0 || user == "root" || user.empty()) return {};
+  Result<User> who = find_user(user);
+  if (!who) return std::unexpected(who.error());
+  if (chown(folder.c_str(), who->uid, who->gid) != 0) {
+    return std::unexpected(errno_error(errno, fmt::format("giving {} to {}", folder, user)));
+  }
+  return {};
+}
+
+Status become_user(const std::string& user) {
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (geteuid() != 0 || user == "root" || user.empty()) return {};
+  Result<User> who = find_user(user);
+  if (!who) return std::unexpected(who.error());
+  if (initgroups(user.c_str(), who->gid) != 0 || setresgid(who->gid, who->gid, who->gid) != 0 ||
+      setresuid(who->uid, who->uid, who->uid) != 0) {
+    return std::unexpected(errno_error(errno, "becoming the user " + user));
+  }
+  if (setuid(0) == 0) return fail(ErrorKind::kInternal, "root could be taken back after becoming " + user);
+  prctl(PR_SET_DUMPABLE, 0);   // set again: changing the uid resets it
+  return {};
+}
+
+}  // namespace sidegate::daemon
