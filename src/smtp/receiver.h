@@ -37,6 +37,11 @@ struct SessionInfo {   // grows as the dialogue goes on
   std::string user;          // authenticated identity
 };
 
+struct ContentFacts {   // of a whole message, noted while it was read
+  bool eight_bit = false;            // some octet >= 0x80
+  std::uint32_t longest_line = 0;    // octets without CRLF
+};
+
 class Receiver {
  public:
   virtual ~Receiver() = default;
@@ -49,10 +54,12 @@ class Receiver {
   // Content in order, dots removed, CRLF lines: back-pressure is in the waiting. An error is remembered by the receiver;
   // the session reads on to the end of the message and asks end() for the reply.
   virtual net::Awaitable<void> content(std::string_view bytes) = 0;
-  // The message is whole: the reply to send. 250 only when it is durable. refused: the session found a fault in the
-  // content (bare LF, line too long); then nothing is kept and that reply is sent.
-  virtual net::Awaitable<mail::Reply> end(const SessionInfo& session) = 0;
-  virtual void abort() = 0;   // RSET, EHLO, a refused or broken transaction: forget it. Never waits.
+  // The message is whole and without fault: the reply to send. 250 only when it is durable. Whatever the reply, the
+  // transaction is over.
+  virtual net::Awaitable<mail::Reply> end(const SessionInfo& session, const ContentFacts& facts) = 0;
+  // RSET, EHLO, a fault in the content (bare LF, too large), a lost peer: forget the transaction. Never waits; may be
+  // called when there is none.
+  virtual void abort() = 0;
 };
 
 }  // namespace sidegate::smtp

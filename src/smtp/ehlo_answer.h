@@ -1,0 +1,14 @@
+// What we say of ourselves: the answer to EHLO, and one line on a TLS connection for the trace field.
+#pragma once
+
+#include <string>
+
+#include "smtp/settings.h"
+#include "tls/context.h"
+
+namespace sidegate::smtp {
+
+std::string ehlo_answer(const ServerSettings& settings, bool starttls);   // as sent
+std::string tls_summary(const tls::Verdict& verdict);                     // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384"
+
+}  // namespace sidegate::smtp

@@ -1,0 +1,368 @@
+#include "smtp/server_session.h"
+
+#include <array>
+
+#include "base/text.h"
+#include "smtp/ehlo_answer.h"
+
+namespace sidegate::smtp {
+namespace {
+
+constexpr std::size_t kMaxUnsent = 16 * 1024;   // replies collected before they are written even in a pipelined group
+constexpr Duration kHandshakeTimeout = 1min;
+constexpr Duration kFarewellTimeout = 5s;
+
+// What extensions add to the longest MAIL and RCPT: SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), RET
+// and ENVID 9 + 107 (RFC 3461); NOTIFY 30 and ORCPT 507 (RFC 3461). AUTH takes 12288 in all (RFC 4954 section 4).
+constexpr unsigned kMailExtra = 26 + 17 + 10 + 9 + 107;
+constexpr unsigned kRcptExtra = 30 + 507;
+constexpr unsigned kAuthExtra = 12288 - 512;
+
+}  // namespace
+
+// Verb, phases where it is legal, handler. The table answers 503; handlers never check the phase. BDAT is legal
+// everywhere because its octets follow whatever we think of it (RFC 3030 section 2).
+const ServerSession::Verb ServerSession::kVerbs[] = {
+    {"EHLO", kAny, &ServerSession::ehlo},
+    {"HELO", kAny, &ServerSession::helo},
+    {"STARTTLS", kStart | kGreeted, &ServerSession::starttls},
+    {"MAIL", kGreeted, &ServerSession::mail, kMailExtra},
+    {"RCPT", kMail | kRcpt, &ServerSession::rcpt, kRcptExtra},
+    {"DATA", kMail | kRcpt, &ServerSession::data},
+    {"BDAT", kAny, &ServerSession::bdat},
+    {"RSET", kAny, &ServerSession::rset},
+    {"NOOP", kAny, &ServerSession::noop},
+    {"VRFY", kAny, &ServerSession::vrfy, 10},
+    {"HELP", kAny, &ServerSession::help},
+    {"QUIT", kAny, &ServerSession::quit},
+    {"AUTH", kAny, &ServerSession::not_offered, kAuthExtra},
+    {"EXPN", kAny, &ServerSession::not_offered, 10},
+    {"ETRN", kAny, &ServerSession::not_offered},
+    {"ATRN", kAny, &ServerSession::not_offered},
+    {"TURN", kAny, &ServerSession::not_offered},
+    {"SEND", kAny, &ServerSession::not_offered},
+    {"SOML", kAny, &ServerSession::not_offered},
+    {"SAML", kAny, &ServerSession::not_offered},
+};
+
+const ServerSession::Verb* ServerSession::find_verb(std::string_view name) {
+  for (const Verb& verb : kVerbs) {
+    if (iequals(verb.name, name)) return &verb;
+  }
+  return nullptr;
+}
+
+ServerSession::ServerSession(net::Stream& stream, Receiver& receiver, std::shared_ptr<const ServerSettings> settings,
+                             std::string listener, std::shared_ptr<const tls::ServerContext> tls)
+    : stream_(stream), receiver_(receiver), settings_(std::move(settings)), tls_(std::move(tls)) {
+  info_.peer = stream.peer();
+  info_.listener = std::move(listener);
+  info_.tls = stream.is_tls();
+  if (info_.tls) info_.tls_summary = tls_summary(stream.verdict());
+}
+
+net::Awaitable<void> ServerSession::run() {
+  co_await greet();
+  while (open_) co_await next_command();
+  receiver_.abort();   // nothing of what was under way is kept
+  if (!out_.empty()) co_await flush();
+  stream_.close();
+}
+
+net::Awaitable<void> ServerSession::greet() {
+  mail::Reply reply = co_await receiver_.connected(info_);
+  if (!reply.positive()) {
+    say(reply);
+    open_ = false;
+    co_return;
+  }
+  // RFC 5321 section 4.2: the host's name first; no software and no version.
+  say("220 " + settings_->hostname + " ESMTP");
+}
+
+net::Awaitable<void> ServerSession::next_command() {
+  if (shutting_down_ && !in_transaction()) {
+    say_and_close("421 4.3.2 Service is shutting down");
+    co_return;
+  }
+  // RFC 2920 section 3.2: replies go out together, but before we wait.
+  bool must_wait = !stream_.has_buffered_line() || out_.size() > kMaxUnsent;
+  if (must_wait && !out_.empty() && !co_await flush()) co_return;
+  stream_.expires_after(settings_->idle_timeout);
+  waiting_ = true;
+  auto line = co_await stream_.read_line(settings_->refuse_command, settings_->fatal_command);
+  waiting_ = false;
+  if (line) {
+    co_await dispatch(*line);
+  } else if (line.error().kind == ErrorKind::kTooLarge) {
+    say("500 5.5.2 Command line is too long");
+  } else {
+    lost(line.error());
+  }
+  if (open_ && errors_ >= settings_->max_errors) say_and_close("421 4.7.0 Too many errors");
+}
+
+net::Awaitable<void> ServerSession::dispatch(std::string_view line) {
+  CommandLine command = split_command(line);
+  const Verb* verb = find_verb(command.verb);
+  if (!verb && is_http(command.verb)) {
+    say_and_close("421 4.7.0 This is an SMTP server");
+    co_return;
+  }
+  std::string_view fault;
+  if (!stream_.line_had_crlf()) {
+    fault = "500 5.5.2 A command ends with CR LF, not with LF alone (RFC 5321 section 2.3.8)";
+  } else if (has_control(line)) {
+    fault = "500 5.5.2 Control character in a command";
+  } else if (!verb) {
+    fault = "500 5.5.2 Command not recognised";
+  } else if (line.size() + 2 > settings_->max_command + verb->extra) {
+    fault = "500 5.5.2 Command line is too long";   // RFC 5321 section 4.5.3.1.9
+  }
+  if (!fault.empty()) {
+    say(fault);
+    // Where the octets of a refused BDAT end is unknown: nothing behind it may be read as a command.
+    if (istarts_with(command.verb, "BDAT")) open_ = false;
+    co_return;
+  }
+  if (refuse_in_phase(*verb)) co_return;
+  co_await (this->*verb->handle)(command.arguments);
+}
+
+// --- Hello
+
+net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
+  auto name = parse_helo(arguments);
+  if (!name) {
+    say(name.error());
+    co_return;
+  }
+  forget_transaction();   // RFC 5321 section 4.1.4
+  info_.helo = *name;
+  info_.esmtp = true;
+  phase_ = kGreeted;
+  out_ += ehlo_answer(*settings_, starttls_offered());
+}
+
+net::Awaitable<void> ServerSession::helo(std::string_view arguments) {
+  auto name = parse_helo(arguments);
+  if (!name) {
+    say(name.error());
+    co_return;
+  }
+  forget_transaction();
+  info_.helo = *name;
+  info_.esmtp = false;
+  phase_ = kGreeted;
+  say("250 " + settings_->hostname);
+}
+
+// RFC 3207
+net::Awaitable<void> ServerSession::starttls(std::string_view arguments) {
+  if (info_.tls) {
+    say("503 5.5.1 TLS is already in use");
+  } else if (!starttls_offered()) {
+    say("502 5.5.1 STARTTLS is not offered here");
+  } else if (!arguments.empty()) {
+    say("501 5.5.4 STARTTLS takes no parameter");
+  } else if (stream_.buffered() > 0) {
+    // RFC 3207 section 4.2: what was sent in the clear behind the command would be taken for the TLS peer's words.
+    say_and_close("554 5.5.0 Nothing may follow STARTTLS before its reply");
+  } else {
+    say("220 2.0.0 Ready to start TLS");
+    if (!co_await flush()) co_return;
+    stream_.drop_buffered();
+    stream_.expires_after(kHandshakeTimeout);
+    auto shaken = co_await stream_.start_tls_server(tls_);
+    if (!shaken) {
+      open_ = false;
+      co_return;
+    }
+    // RFC 3207 section 4.2: all that the client said before is forgotten.
+    forget_transaction();
+    info_.helo.clear();
+    info_.esmtp = false;
+    info_.user.clear();
+    info_.tls = true;
+    info_.tls_summary = tls_summary(stream_.verdict());
+    phase_ = kStart;
+  }
+}
+
+bool ServerSession::starttls_offered() const { return settings_->offer_starttls && tls_ && !info_.tls; }
+
+// --- The transaction: MAIL, RCPT; DATA and BDAT are in server_content.cc
+
+net::Awaitable<void> ServerSession::mail(std::string_view arguments) {
+  auto command = parse_mail(arguments);
+  if (!command) {
+    say(command.error());
+    co_return;
+  }
+  if (over_size(command->size)) {
+    say("552 5.3.4 Message is larger than " + std::to_string(settings_->max_message_size) + " octets");   // RFC 1870 section 6.1
+    co_return;
+  }
+  bool smtputf8 = command->smtputf8;
+  mail::Reply reply = co_await receiver_.mail(info_, std::move(*command));
+  if (reply.positive()) {
+    transaction_.emplace();
+    transaction_->smtputf8 = smtputf8;
+    phase_ = kMail;
+  }
+  say(reply);
+}
+
+net::Awaitable<void> ServerSession::rcpt(std::string_view arguments) {
+  auto command = parse_rcpt(arguments, transaction_->smtputf8);
+  if (!command) {
+    ++transaction_->refused;
+    say(command.error());
+    co_return;
+  }
+  if (transaction_->accepted >= settings_->max_recipients) {
+    // RFC 5321 section 4.5.3.1.10: the client sends the rest in another transaction.
+    say("452 4.5.3 Too many recipients");
+    co_return;
+  }
+  mail::Reply reply = co_await receiver_.rcpt(info_, std::move(*command));
+  if (reply.positive()) {
+    ++transaction_->accepted;
+    phase_ = kRcpt;
+  } else {
+    ++transaction_->refused;
+  }
+  say(reply);
+  // A list with some bad addresses is no attack.
+  bool harmless = transaction_->accepted > 0 && transaction_->refused <= settings_->max_recipients;
+  if (reply.permanent() && harmless) --errors_;
+}
+
+// --- Anywhere
+
+net::Awaitable<void> ServerSession::rset(std::string_view arguments) {
+  if (!arguments.empty()) {
+    say("501 5.5.4 RSET takes no parameter");   // RFC 5321 section 4.1.1.5
+    co_return;
+  }
+  if (!idle_command()) co_return;
+  forget_transaction();
+  say("250 2.0.0 Ok");
+}
+
+net::Awaitable<void> ServerSession::noop(std::string_view) {
+  if (idle_command()) say("250 2.0.0 Ok");
+  co_return;
+}
+
+net::Awaitable<void> ServerSession::vrfy(std::string_view arguments) {
+  if (!idle_command()) co_return;
+  // RFC 5321 section 3.5.3 and 7.3: no answer that tells who exists.
+  say(arguments.empty() ? "501 5.5.4 VRFY takes a name" : "252 2.5.0 Cannot verify, but will take mail and try");
+}
+
+net::Awaitable<void> ServerSession::help(std::string_view) {
+  if (idle_command()) say("214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 5321)");
+  co_return;
+}
+
+net::Awaitable<void> ServerSession::quit(std::string_view arguments) {
+  if (!arguments.empty()) {
+    say("501 5.5.4 QUIT takes no parameter");
+    co_return;
+  }
+  say_and_close("221 2.0.0 Bye");
+}
+
+net::Awaitable<void> ServerSession::not_offered(std::string_view) {
+  say("502 5.5.1 Command is not offered here");
+  co_return;
+}
+
+void ServerSession::shut_down(bool now) {
+  shutting_down_ = true;
+  if (now || (waiting_ && !in_transaction())) stream_.cancel();
+}
+
+// --- Replies and refusals
+
+bool ServerSession::refuse_in_phase(const Verb& verb) {
+  if (verb.phases & phase_) return false;
+  switch (phase_) {
+    case kStart:
+      say("503 5.5.1 Send EHLO or HELO first");
+      break;
+    case kGreeted:
+      say("503 5.5.1 Send MAIL first");
+      break;
+    case kChunks:
+      say("503 5.5.1 A message by BDAT is under way");
+      break;
+    default:
+      say("503 5.5.1 A mail transaction is under way");
+  }
+  return true;
+}
+
+// A browser or a proxy made to talk to us by a third party: its next lines may be that party's commands.
+bool ServerSession::is_http(std::string_view verb) {
+  static constexpr std::array<std::string_view, 10> kHttp = {"GET",   "POST", "HEAD",    "PUT",     "DELETE",
+                                                             "PATCH", "PRI",  "OPTIONS", "CONNECT", "TRACE"};
+  for (std::string_view word : kHttp) {
+    if (iequals(word, verb)) return true;
+  }
+  return false;
+}
+
+// NOOP, RSET, VRFY and HELP are free, up to a number between two messages.
+bool ServerSession::idle_command() {
+  if (++idle_commands_ <= settings_->max_idle_commands) return true;
+  say_and_close("421 4.7.0 Too many commands without mail");
+  return false;
+}
+
+void ServerSession::say(std::string_view line) {
+  out_.append(line).append("\r\n");
+  count((line[0] - '0') * 100);
+}
+
+void ServerSession::say(const mail::Reply& reply) {
+  out_ += reply.wire();
+  count(reply.code);
+  if (reply.code == 421) open_ = false;   // RFC 5321 section 3.8
+}
+
+void ServerSession::count(int code) {
+  if (code >= 500) ++errors_;
+}
+
+void ServerSession::say_and_close(std::string_view line) {
+  out_.append(line).append("\r\n");
+  open_ = false;
+}
+
+// The wait for the peer has failed. What can still be said is said (RFC 5321 section 3.8).
+void ServerSession::lost(const Error& error) {
+  open_ = false;
+  if (shutting_down_) {
+    say_and_close("421 4.3.2 Service is shutting down");
+  } else if (error.kind == ErrorKind::kTimeout) {
+    say_and_close("421 4.4.2 Timeout, closing");
+  }
+}
+
+void ServerSession::forget_transaction() {
+  receiver_.abort();
+  transaction_.reset();
+  if (in_transaction()) phase_ = kGreeted;
+}
+
+net::Awaitable<bool> ServerSession::flush() {
+  stream_.expires_after(open_ ? settings_->idle_timeout : kFarewellTimeout);
+  auto written = co_await stream_.write(out_);
+  out_.clear();
+  if (!written) open_ = false;
+  co_return written.has_value();
+}
+
+}  // namespace sidegate::smtp

@@ -1,0 +1,106 @@
+// The server's side of one connection, from greeting to close (RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 6152, 6531).
+// It knows the dialogue and its limits; what may be taken and where it goes is the Receiver's.
+//
+// server_session.cc reads top to bottom: verb table, run(), handlers in the order of a dialogue. server_content.cc has
+// DATA and BDAT. One thread, one coroutine; the stream, the receiver and the session itself outlive run().
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mail/reply.h"
+#include "net/stream.h"
+#include "smtp/command.h"
+#include "smtp/receiver.h"
+#include "smtp/settings.h"
+#include "smtp/transaction.h"
+
+namespace sidegate::smtp {
+
+class ServerSession {
+ public:
+  // tls: for STARTTLS, which is offered where settings say so and this is set.
+  ServerSession(net::Stream& stream, Receiver& receiver, std::shared_ptr<const ServerSettings> settings, std::string listener,
+                std::shared_ptr<const tls::ServerContext> tls = nullptr);
+  ServerSession(const ServerSession&) = delete;
+
+  net::Awaitable<void> run();
+
+  // On the session's thread. Ends with 421 4.3.2 as soon as no transaction is under way; `now`: also in the middle of
+  // one (but never between a message's end and its reply).
+  void shut_down(bool now = false);
+
+ private:
+  // Where the dialogue stands; a verb's row has the set of phases where it is legal.
+  enum Phase : unsigned { kStart = 1, kGreeted = 2, kMail = 4, kRcpt = 8, kChunks = 16, kAny = 31 };
+  struct Verb {
+    std::string_view name;
+    unsigned phases;
+    net::Awaitable<void> (ServerSession::*handle)(std::string_view arguments);
+    unsigned extra = 0;   // octets that extensions add to the longest command (RFC 5321 section 4.5.3.1.4)
+  };
+  static const Verb kVerbs[];
+  static const Verb* find_verb(std::string_view name);
+
+  net::Awaitable<void> greet();
+  net::Awaitable<void> next_command();
+  net::Awaitable<void> dispatch(std::string_view line);
+
+  net::Awaitable<void> ehlo(std::string_view arguments);
+  net::Awaitable<void> helo(std::string_view arguments);
+  net::Awaitable<void> starttls(std::string_view arguments);
+  net::Awaitable<void> mail(std::string_view arguments);
+  net::Awaitable<void> rcpt(std::string_view arguments);
+  net::Awaitable<void> data(std::string_view arguments);
+  net::Awaitable<void> bdat(std::string_view arguments);
+  net::Awaitable<void> rset(std::string_view arguments);
+  net::Awaitable<void> noop(std::string_view arguments);
+  net::Awaitable<void> vrfy(std::string_view arguments);
+  net::Awaitable<void> help(std::string_view arguments);
+  net::Awaitable<void> quit(std::string_view arguments);
+  net::Awaitable<void> not_offered(std::string_view arguments);
+
+  // Content (server_content.cc).
+  net::Awaitable<std::optional<mail::Reply>> begin_content();
+  net::Awaitable<bool> read_dotted(ContentFault& fault, ContentFacts& facts);
+  net::Awaitable<bool> read_chunk(BdatReader& reader);
+  net::Awaitable<std::optional<mail::Reply>> admit_chunk(const BdatCommand& command);
+  net::Awaitable<void> end_message(ContentFault fault, ContentFacts facts);
+  bool keeps(std::string_view content, ContentFault fault);
+  bool over_size(std::uint64_t octets) const;
+  bool endless(std::uint64_t octets) const;
+  mail::Reply content_refusal(ContentFault fault) const;
+  std::size_t max_line() const;
+
+  // Replies: collected, and written in one go before the session waits (RFC 2920 section 3.2).
+  void say(std::string_view line);   // "250 2.0.0 Ok": one line, code first
+  void say(const mail::Reply& reply);
+  void count(int code);
+  bool refuse_in_phase(const Verb& verb);
+  static bool is_http(std::string_view verb);
+  bool idle_command();
+  void say_and_close(std::string_view line);
+  void lost(const Error& error);
+  void forget_transaction();
+  bool starttls_offered() const;
+  bool in_transaction() const { return (phase_ & (kMail | kRcpt | kChunks)) != 0; }
+  net::Awaitable<bool> flush();
+
+  net::Stream& stream_;
+  Receiver& receiver_;
+  std::shared_ptr<const ServerSettings> settings_;
+  std::shared_ptr<const tls::ServerContext> tls_;
+  SessionInfo info_;
+  std::string out_;
+  std::optional<Transaction> transaction_;
+  unsigned phase_ = kStart;
+  std::uint32_t errors_ = 0;
+  std::uint32_t idle_commands_ = 0;
+  bool open_ = true;
+  bool waiting_ = false;         // for a command
+  bool shutting_down_ = false;
+};
+
+}  // namespace sidegate::smtp
