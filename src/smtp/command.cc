@@ -46,13 +46,15 @@ Parsed<PathAndRest> take_path(std::string_view arguments, std::string_view keywo
   if (!path) return refuse(501, bad, sender ? "Bad sender address syntax" : "Bad recipient address syntax");
   std::string_view rest = text.substr(path->length);
   if (!rest.empty() && rest.front() != ' ') {
-    return refuse(501, bad, sender ? "Text after the sender's closing bracket" : "Text after the recipient's closing bracket");
+    return refuse(501, bad,
+                  sender ? "Text after the sender's closing bracket" : "Text after the recipient's closing bracket");
   }
   return PathAndRest{std::move(*path), rest};
 }
 
 std::unexpected<Reply> needs_smtputf8(bool sender) {
-  return refuse(553, kNeedsUtf8, sender ? "Non-ASCII sender address needs SMTPUTF8" : "Non-ASCII recipient address needs SMTPUTF8");
+  return refuse(553, kNeedsUtf8,
+                sender ? "Non-ASCII sender address needs SMTPUTF8" : "Non-ASCII recipient address needs SMTPUTF8");
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ template <typename T>
 using Parsed = std::expected<T, mail::Reply>;
 
 struct CommandLine {
-  std::string_view verb;        // as sent; compare with iequals
-  std::string_view arguments;   // after one space, without trailing spaces (RFC 5321 section 4.1.1)
+  std::string_view verb;       // as sent; compare with iequals
+  std::string_view arguments;  // after one space, without trailing spaces (RFC 5321 section 4.1.1)
 };
 CommandLine split_command(std::string_view line);
 
@@ -34,7 +34,7 @@ struct BdatCommand {
   std::uint64_t size = 0;
   bool last = false;
 };
-Parsed<BdatCommand> parse_bdat(std::string_view arguments);   // RFC 3030 section 2
+Parsed<BdatCommand> parse_bdat(std::string_view arguments);  // RFC 3030 section 2
 
 // The name of EHLO or HELO: one domain or address literal.
 Parsed<std::string_view> parse_helo(std::string_view arguments);

@@ -43,7 +43,7 @@ Tally tally(std::string_view bytes) {
   return result;
 }
 
-constexpr std::size_t kBlock = 16 * 1024;   // stays in the first-level cache for both passes
+constexpr std::size_t kBlock = 16 * 1024;  // stays in the first-level cache for both passes
 
 }  // namespace
 
@@ -55,8 +55,8 @@ void ContentCheck::push(std::string_view bytes) {
   }
 }
 
-// The usual case: every CR of the block stands before a LF and every LF behind a CR. False, and nothing changed, where it
-// does not hold.
+// The usual case: every CR of the block stands before a LF and every LF behind a CR. False, and nothing changed, where
+// it does not hold.
 bool ContentCheck::push_clean(std::string_view bytes) {
   Tally seen = tally(bytes);
   if (seen.nul) return false;

@@ -19,9 +19,9 @@ class ContentCheck {
   // Nothing follows: a CR that waits for its LF is a bare one.
   void finish();
 
-  ContentFault fault() const { return fault_; }   // the first one
-  bool eight_bit() const { return eight_bit_; }   // some octet >= 0x80 (RFC 6152)
-  std::size_t longest_line() const { return line_ > longest_ ? line_ : longest_; }   // octets without CRLF
+  ContentFault fault() const { return fault_; }                                     // the first one
+  bool eight_bit() const { return eight_bit_; }                                     // some octet >= 0x80 (RFC 6152)
+  std::size_t longest_line() const { return line_ > longest_ ? line_ : longest_; }  // octets without CRLF
   bool after_cr() const { return after_cr_; }
 
  private:
@@ -33,10 +33,10 @@ class ContentCheck {
   }
 
   std::size_t max_line_;
-  std::size_t line_ = 0;      // octets of the line under way, a last CR not counted
+  std::size_t line_ = 0;  // octets of the line under way, a last CR not counted
   std::size_t longest_ = 0;
   ContentFault fault_ = ContentFault::kNone;
-  bool after_cr_ = false;     // the last octet was a CR
+  bool after_cr_ = false;  // the last octet was a CR
   bool eight_bit_ = false;
 };
 

@@ -5,7 +5,7 @@ namespace sidegate::smtp {
 DotReader::Step DotReader::next(std::string_view bytes) {
   std::size_t consumed = 0;
   if (state_ == State::kLineStart && bytes.front() == '.') {
-    state_ = State::kDot;   // RFC 5321 section 4.5.2: the end, or a dot to remove
+    state_ = State::kDot;  // RFC 5321 section 4.5.2: the end, or a dot to remove
     ++consumed;
   }
   if (state_ == State::kDot && consumed < bytes.size()) {
@@ -22,7 +22,7 @@ DotReader::Step DotReader::next(std::string_view bytes) {
       check_.finish();
       return {consumed + 1, {}};
     }
-    state_ = State::kCr;   // a bare CR behind the removed dot
+    state_ = State::kCr;  // a bare CR behind the removed dot
     check_.push("\r");
     return {consumed, "\r"};
   }

@@ -17,8 +17,8 @@ namespace sidegate::smtp {
 class DotReader {
  public:
   struct Step {
-    std::size_t consumed = 0;   // of the input; 0 only where content is not empty
-    std::string_view content;   // a part of the input, or of a constant
+    std::size_t consumed = 0;  // of the input; 0 only where content is not empty
+    std::string_view content;  // a part of the input, or of a constant
   };
 
   explicit DotReader(std::size_t max_line) : check_(max_line) {}
@@ -38,7 +38,8 @@ class DotReader {
   std::size_t text_length(std::string_view bytes) const;
   void advance(std::string_view text);
 
-  State state_ = State::kLineStart;   // RFC 5321 section 4.1.1.4: the CRLF of DATA counts, so ".CRLF" is an empty message
+  State state_ =
+      State::kLineStart;  // RFC 5321 section 4.1.1.4: the CRLF of DATA counts, so ".CRLF" is an empty message
   ContentCheck check_;
 };
 

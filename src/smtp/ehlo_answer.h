@@ -8,7 +8,7 @@
 
 namespace sidegate::smtp {
 
-std::string ehlo_answer(const ServerSettings& settings, bool starttls);   // as sent
-std::string tls_summary(const tls::Verdict& verdict);                     // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384"
+std::string ehlo_answer(const ServerSettings& settings, bool starttls);  // as sent
+std::string tls_summary(const tls::Verdict& verdict);                    // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384"
 
 }  // namespace sidegate::smtp

@@ -11,10 +11,12 @@ using mail::EnhancedCode;
 using mail::Reply;
 
 constexpr EnhancedCode kSyntax{5, 5, 4};
-constexpr std::size_t kMaxEnvid = 100;   // RFC 3461 section 4.4
-constexpr std::size_t kMaxOrcpt = 500;   // RFC 3461 section 4.2
+constexpr std::size_t kMaxEnvid = 100;  // RFC 3461 section 4.4
+constexpr std::size_t kMaxOrcpt = 500;  // RFC 3461 section 4.2
 
-std::unexpected<Reply> bad(std::string text) { return std::unexpected(Reply(501, kSyntax, std::move(text))); }
+std::unexpected<Reply> bad(std::string text) {
+  return std::unexpected(Reply(501, kSyntax, std::move(text)));
+}
 
 struct Parameter {
   std::string_view keyword, value;
@@ -46,11 +48,14 @@ bool is_well_formed(const Parameter& parameter) {
 }
 
 // Shows a word of the peer in a reply to it, cut short; control characters cannot be in a command.
-std::string shown(std::string_view word) { return printable(word, 40); }
+std::string shown(std::string_view word) {
+  return printable(word, 40);
+}
 
 Parsed<void> read_size(std::string_view value, MailCommand& command) {
   // RFC 1870 section 4: up to 20 digits.
-  if (value.size() > 20 || value.find_first_not_of("0123456789") != std::string_view::npos) return bad("SIZE takes a number");
+  if (value.size() > 20 || value.find_first_not_of("0123456789") != std::string_view::npos)
+    return bad("SIZE takes a number");
   auto size = parse_number(value);
   command.size = size ? *size : std::numeric_limits<std::uint64_t>::max();
   return {};
@@ -109,7 +114,9 @@ Parsed<void> read_orcpt(std::string_view value, bool smtputf8, RcptCommand& comm
   return {};
 }
 
-int hex_value(char c) { return is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
+int hex_value(char c) {
+  return is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
 
 // Goes through the parameters; `take` reads one it knows and returns its index, for "given twice".
 template <typename Take>
@@ -142,9 +149,10 @@ Parsed<void> read_mail_parameters(std::string_view text, MailCommand& command) {
     if (iequals(p.keyword, "SIZE")) return as_index(0, read_size(p.has_value ? p.value : "?", command));
     if (iequals(p.keyword, "BODY")) return as_index(1, read_body(p.value, command));
     if (iequals(p.keyword, "RET")) return as_index(2, read_ret(p.value, command));
-    if (iequals(p.keyword, "ENVID")) return as_index(3, p.has_value ? read_envid(p.value, command) : bad("ENVID takes a value"));
+    if (iequals(p.keyword, "ENVID"))
+      return as_index(3, p.has_value ? read_envid(p.value, command) : bad("ENVID takes a value"));
     if (iequals(p.keyword, "SMTPUTF8")) {
-      if (p.has_value) return bad("SMTPUTF8 takes no value");   // RFC 6531 section 3.4
+      if (p.has_value) return bad("SMTPUTF8 takes no value");  // RFC 6531 section 3.4
       command.smtputf8 = true;
       return 4;
     }
@@ -183,8 +191,9 @@ bool is_orcpt(std::string_view text, bool smtputf8) {
   std::size_t semicolon = text.find(';');
   if (semicolon == std::string_view::npos || semicolon == 0 || semicolon + 1 == text.size()) return false;
   std::string_view type = text.substr(0, semicolon), address = text.substr(semicolon + 1);
-  for (char c : type) {   // RFC 3461 section 4.2: addr-type is an atom
-    if (!is_alpha(c) && !is_digit(c) && std::string_view("!#$%&'*-/?^_`{|}~").find(c) == std::string_view::npos) return false;
+  for (char c : type) {  // RFC 3461 section 4.2: addr-type is an atom
+    if (!is_alpha(c) && !is_digit(c) && std::string_view("!#$%&'*-/?^_`{|}~").find(c) == std::string_view::npos)
+      return false;
   }
   if (is_ascii(address)) return is_xtext(address);
   // RFC 6533 section 3: utf-8-addr-unitext, only with SMTPUTF8.

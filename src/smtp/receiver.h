@@ -12,34 +12,34 @@
 
 namespace sidegate::smtp {
 
-struct MailCommand {   // parsed MAIL (RFC 5321 section 4.1.1.2, 1870, 3461, 6152, 6531)
+struct MailCommand {  // parsed MAIL (RFC 5321 section 4.1.1.2, 1870, 3461, 6152, 6531)
   mail::Path path;
-  std::uint64_t size = 0;   // SIZE=, 0: not given
+  std::uint64_t size = 0;  // SIZE=, 0: not given
   mail::BodyType body = mail::BodyType::kUnspecified;
   mail::Ret ret = mail::Ret::kUnspecified;
   std::string envid;
   bool smtputf8 = false;
 };
 
-struct RcptCommand {   // parsed RCPT (RFC 5321 section 4.1.1.3, 3461)
+struct RcptCommand {  // parsed RCPT (RFC 5321 section 4.1.1.3, 3461)
   mail::Path path;
   mail::Notify notify;
   std::string orcpt;
 };
 
-struct SessionInfo {   // grows as the dialogue goes on
+struct SessionInfo {  // grows as the dialogue goes on
   net::Peer peer;
   std::string listener;
   std::string helo;
   bool esmtp = false;
   bool tls = false;
-  std::string tls_summary;   // for the trace field
-  std::string user;          // authenticated identity
+  std::string tls_summary;  // for the trace field
+  std::string user;         // authenticated identity
 };
 
-struct ContentFacts {   // of a whole message, noted while it was read
-  bool eight_bit = false;            // some octet >= 0x80
-  std::uint32_t longest_line = 0;    // octets without CRLF
+struct ContentFacts {              // of a whole message, noted while it was read
+  bool eight_bit = false;          // some octet >= 0x80
+  std::uint32_t longest_line = 0;  // octets without CRLF
 };
 
 class Receiver {
@@ -51,8 +51,8 @@ class Receiver {
   virtual net::Awaitable<mail::Reply> rcpt(const SessionInfo& session, RcptCommand command) = 0;
   // DATA or the first BDAT: positive (its text is not sent) or the refusal to send.
   virtual net::Awaitable<mail::Reply> begin(const SessionInfo& session) = 0;
-  // Content in order, dots removed, CRLF lines: back-pressure is in the waiting. An error is remembered by the receiver;
-  // the session reads on to the end of the message and asks end() for the reply.
+  // Content in order, dots removed, CRLF lines: back-pressure is in the waiting. An error is remembered by the
+  // receiver; the session reads on to the end of the message and asks end() for the reply.
   virtual net::Awaitable<void> content(std::string_view bytes) = 0;
   // The message is whole and without fault: the reply to send. 250 only when it is durable. Whatever the reply, the
   // transaction is over.

@@ -46,7 +46,7 @@ net::Awaitable<std::optional<mail::Reply>> ServerSession::begin_content() {
 net::Awaitable<bool> ServerSession::read_dotted(ContentFault& fault, ContentFacts& facts) {
   DotReader reader(max_line());
   while (!reader.done()) {
-    stream_.expires_after(settings_->data_timeout);   // RFC 5321 section 4.5.3.2.5
+    stream_.expires_after(settings_->data_timeout);  // RFC 5321 section 4.5.3.2.5
     auto bytes = co_await stream_.read_some();
     if (!bytes) {
       lost(bytes.error());
@@ -103,7 +103,8 @@ net::Awaitable<void> ServerSession::bdat(std::string_view arguments) {
 }
 
 net::Awaitable<std::optional<mail::Reply>> ServerSession::admit_chunk(const BdatCommand& command) {
-  if (!in_transaction()) co_return mail::Reply(503, {5, 5, 1}, phase_ == kStart ? "Send EHLO or HELO first" : "Send MAIL first");
+  if (!in_transaction())
+    co_return mail::Reply(503, {5, 5, 1}, phase_ == kStart ? "Send EHLO or HELO first" : "Send MAIL first");
   if (phase_ != kChunks) {
     if (auto refusal = co_await begin_content()) co_return refusal;
     transaction_->chunks.emplace(max_line());

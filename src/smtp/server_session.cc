@@ -8,7 +8,7 @@
 namespace sidegate::smtp {
 namespace {
 
-constexpr std::size_t kMaxUnsent = 16 * 1024;   // replies collected before they are written even in a pipelined group
+constexpr std::size_t kMaxUnsent = 16 * 1024;  // replies collected before they are written even in a pipelined group
 constexpr Duration kHandshakeTimeout = 1min;
 constexpr Duration kFarewellTimeout = 5s;
 
@@ -64,7 +64,7 @@ ServerSession::ServerSession(net::Stream& stream, Receiver& receiver, std::share
 net::Awaitable<void> ServerSession::run() {
   co_await greet();
   while (open_) co_await next_command();
-  receiver_.abort();   // nothing of what was under way is kept
+  receiver_.abort();  // nothing of what was under way is kept
   if (!out_.empty()) co_await flush();
   stream_.close();
 }
@@ -117,7 +117,7 @@ net::Awaitable<void> ServerSession::dispatch(std::string_view line) {
   } else if (!verb) {
     fault = "500 5.5.2 Command not recognised";
   } else if (line.size() + 2 > settings_->max_command + verb->extra) {
-    fault = "500 5.5.2 Command line is too long";   // RFC 5321 section 4.5.3.1.9
+    fault = "500 5.5.2 Command line is too long";  // RFC 5321 section 4.5.3.1.9
   }
   if (!fault.empty()) {
     say(fault);
@@ -137,7 +137,7 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
     say(name.error());
     co_return;
   }
-  forget_transaction();   // RFC 5321 section 4.1.4
+  forget_transaction();  // RFC 5321 section 4.1.4
   info_.helo = *name;
   info_.esmtp = true;
   phase_ = kGreeted;
@@ -189,7 +189,9 @@ net::Awaitable<void> ServerSession::starttls(std::string_view arguments) {
   }
 }
 
-bool ServerSession::starttls_offered() const { return settings_->offer_starttls && tls_ && !info_.tls; }
+bool ServerSession::starttls_offered() const {
+  return settings_->offer_starttls && tls_ && !info_.tls;
+}
 
 // --- The transaction: MAIL, RCPT; DATA and BDAT are in server_content.cc
 
@@ -200,7 +202,8 @@ net::Awaitable<void> ServerSession::mail(std::string_view arguments) {
     co_return;
   }
   if (over_size(command->size)) {
-    say("552 5.3.4 Message is larger than " + std::to_string(settings_->max_message_size) + " octets");   // RFC 1870 section 6.1
+    say("552 5.3.4 Message is larger than " + std::to_string(settings_->max_message_size) +
+        " octets");  // RFC 1870 section 6.1
     co_return;
   }
   bool smtputf8 = command->smtputf8;
@@ -242,7 +245,7 @@ net::Awaitable<void> ServerSession::rcpt(std::string_view arguments) {
 
 net::Awaitable<void> ServerSession::rset(std::string_view arguments) {
   if (!arguments.empty()) {
-    say("501 5.5.4 RSET takes no parameter");   // RFC 5321 section 4.1.1.5
+    say("501 5.5.4 RSET takes no parameter");  // RFC 5321 section 4.1.1.5
     co_return;
   }
   if (!idle_command()) co_return;
@@ -329,7 +332,7 @@ void ServerSession::say(std::string_view line) {
 void ServerSession::say(const mail::Reply& reply) {
   out_ += reply.wire();
   count(reply.code);
-  if (reply.code == 421) open_ = false;   // RFC 5321 section 3.8
+  if (reply.code == 421) open_ = false;  // RFC 5321 section 3.8
 }
 
 void ServerSession::count(int code) {

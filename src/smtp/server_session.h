@@ -1,5 +1,5 @@
-// The server's side of one connection, from greeting to close (RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 6152, 6531).
-// It knows the dialogue and its limits; what may be taken and where it goes is the Receiver's.
+// The server's side of one connection, from greeting to close (RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 6152,
+// 6531). It knows the dialogue and its limits; what may be taken and where it goes is the Receiver's.
 //
 // server_session.cc reads top to bottom: verb table, run(), handlers in the order of a dialogue. server_content.cc has
 // DATA and BDAT. One thread, one coroutine; the stream, the receiver and the session itself outlive run().
@@ -22,8 +22,8 @@ namespace sidegate::smtp {
 class ServerSession {
  public:
   // tls: for STARTTLS, which is offered where settings say so and this is set.
-  ServerSession(net::Stream& stream, Receiver& receiver, std::shared_ptr<const ServerSettings> settings, std::string listener,
-                std::shared_ptr<const tls::ServerContext> tls = nullptr);
+  ServerSession(net::Stream& stream, Receiver& receiver, std::shared_ptr<const ServerSettings> settings,
+                std::string listener, std::shared_ptr<const tls::ServerContext> tls = nullptr);
   ServerSession(const ServerSession&) = delete;
 
   net::Awaitable<void> run();
@@ -39,7 +39,7 @@ class ServerSession {
     std::string_view name;
     unsigned phases;
     net::Awaitable<void> (ServerSession::*handle)(std::string_view arguments);
-    unsigned extra = 0;   // octets that extensions add to the longest command (RFC 5321 section 4.5.3.1.4)
+    unsigned extra = 0;  // octets that extensions add to the longest command (RFC 5321 section 4.5.3.1.4)
   };
   static const Verb kVerbs[];
   static const Verb* find_verb(std::string_view name);
@@ -75,7 +75,7 @@ class ServerSession {
   std::size_t max_line() const;
 
   // Replies: collected, and written in one go before the session waits (RFC 2920 section 3.2).
-  void say(std::string_view line);   // "250 2.0.0 Ok": one line, code first
+  void say(std::string_view line);  // "250 2.0.0 Ok": one line, code first
   void say(const mail::Reply& reply);
   void count(int code);
   bool refuse_in_phase(const Verb& verb);
@@ -99,7 +99,7 @@ class ServerSession {
   std::uint32_t errors_ = 0;
   std::uint32_t idle_commands_ = 0;
   bool open_ = true;
-  bool waiting_ = false;         // for a command
+  bool waiting_ = false;  // for a command
   bool shutting_down_ = false;
 };
 
