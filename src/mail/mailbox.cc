@@ -120,10 +120,11 @@ bool is_ip(int family, std::string_view text) {
   return inet_pton(family, copy.data(), address.data()) == 1;
 }
 
-// RFC 5321 section 4.1.3 General-address-literal: Standardized-tag ":" 1*dcontent.
+// RFC 5321 section 4.1.3 General-address-literal: Standardized-tag ":" 1*dcontent. An IPv6 address that lacks its tag
+// would pass as one.
 bool is_general_literal(std::string_view text) {
   std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) return false;
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size() || is_ip(AF_INET6, text)) return false;
   std::string_view tag = text.substr(0, colon);
   for (char c : tag) {
     if (!is_let_dig(c) && c != '-') return false;

@@ -45,7 +45,8 @@ struct Path {
 Result<Path> parse_path(std::string_view text, bool utf8);
 bool is_mailbox(std::string_view text, bool utf8);   // what Mailbox::parse takes, without making one
 
-// A host name as EHLO may give it: a domain or an address literal. Underscores are taken (many Windows hosts).
+// A host name as EHLO may give it: a domain or an address literal, also "[2001:db8::1]" without its tag. Underscores are
+// taken (many Windows hosts).
 bool is_helo_name(std::string_view text);
 // RFC 5321 section 4.1.2 Domain; total <= 255, labels <= 63 octets (U-labels: RFC 5890 section 2.3.2.1, up to 252).
 // Underscores are taken here too: hosts and containers that bear one in their name send mail as root@that.
