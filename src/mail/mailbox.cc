@@ -262,7 +262,11 @@ bool is_mailbox(std::string_view text, bool utf8) {
 }
 
 bool is_helo_name(std::string_view text) {
-  return !text.empty() && scan_host(text, false) == text.size();
+  if (text.empty()) return false;
+  if (scan_host(text, false) == text.size()) return true;
+  // Programs that forget the tag "IPv6:" are many, and nothing hangs on it here.
+  return text.size() > 2 && text.starts_with('[') && text.ends_with(']') &&
+         is_ip(AF_INET6, text.substr(1, text.size() - 2));
 }
 
 bool is_domain(std::string_view text, bool utf8) {
