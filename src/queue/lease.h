@@ -1,0 +1,62 @@
+// What goes in and out of the scheduler: ways, leases and what became of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/queue_id.h"
+#include "queue/records.h"
+
+namespace sidegate::queue {
+
+using WayId = std::uint16_t;  // index into the configured ways; stable while a way of that name exists
+inline constexpr WayId kNoWay = 0xFFFF;
+using Route = std::vector<WayId>;                      // ordered ways out; the first that is up is taken
+using Router = std::function<Route(const ClassKey&)>;  // pure
+
+struct WayLimits {
+  std::string name;
+  unsigned connections = 10;
+};
+
+// One message for one way, all of its classes that go there now. Held until finish().
+struct Lease {
+  QueueId id;
+  WayId way = 0;
+  std::vector<ClassId> classes;
+  std::uint16_t attempts = 0;  // made before
+  std::uint64_t epoch = 0;
+};
+
+// What became of one class of a lease.
+struct ClassResult {
+  ClassId class_id = 0;
+  enum class Next : std::uint8_t {
+    kEnd,      // no recipient of it is left
+    kAt,       // try again at `due`
+    kNextWay,  // at once, by the next of its ways that is up; `due` if there is none
+    kSameWay,  // at once or when the way is up again: the way's trouble, no attempt of the message
+    kHold,     // until released
+  } next = Next::kEnd;
+  WallTime due{};
+  bool counts = true;  // as an attempt
+};
+
+struct WayStatus {
+  WayId id = 0;
+  std::string name;
+  bool up = true;
+  std::string reason;                // why it is down
+  std::optional<WallTime> again_at;  // when it is tried next
+  unsigned connections = 0;
+  std::uint64_t ready = 0;  // messages waiting for it now
+};
+struct Totals {
+  std::uint64_t messages = 0, ready = 0, waiting = 0, active = 0, held = 0;
+};
+
+}  // namespace sidegate::queue

@@ -1,0 +1,140 @@
+// The schedule: what the Scheduler's mutex guards. A single-threaded state machine; time comes in with set_now().
+// Entries (schedule_entry.h) are waiting for their due time (timer_heap.h), ready on a way (ready_set.h), leased or
+// held.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "queue/class_table.h"
+#include "queue/flat_index.h"
+#include "queue/lease.h"
+#include "queue/ready_set.h"
+#include "queue/schedule_entry.h"
+#include "queue/settings.h"
+#include "queue/timer_heap.h"
+#include "queue/way_state.h"
+
+namespace sidegate::queue {
+
+// The wakes one operation causes; few, so usually without an allocation.
+class WakeList {
+ public:
+  struct Call {
+    unsigned loop;
+    WayId way;
+  };
+  void push(Call call) { count_ < first_.size() ? void(first_[count_] = call) : rest_.push_back(call), ++count_; }
+  template <typename Fn>
+  void for_each(Fn fn) const {
+    for (std::size_t i = 0; i < count_; ++i) fn(i < first_.size() ? first_[i] : rest_[i - first_.size()]);
+  }
+  bool empty() const { return count_ == 0; }
+
+ private:
+  std::array<Call, 4> first_;
+  std::vector<Call> rest_;
+  std::size_t count_ = 0;
+};
+
+class Schedule {
+ public:
+  Schedule(ScheduleSettings settings, unsigned loops);
+
+  // Before every operation: both clocks now, and where its wakes go.
+  void begin(std::int64_t steady_ms, WallTime wall, WakeList* wakes);
+
+  void set_ways(std::vector<WayLimits> ways, Router router);
+  ClassId intern(const ClassKey& key, bool* fresh);
+  void restore_classes(const std::vector<ClassRow>& rows);
+
+  void add(std::span<const DueRow> rows, unsigned loop);
+  void remove(QueueId id);
+  bool has_room() const { return messages_.size() < settings_.max_queued; }
+  void retry_now(QueueId id);
+  void hold(QueueId id, bool held);
+  bool is_leased(QueueId id) const;
+
+  bool take_slot(WayId way, unsigned loop);
+  void slot_ready(WayId way, unsigned loop);
+  void release_slot(WayId way, unsigned loop, bool stood);
+  std::optional<Lease> lease(WayId way);
+  void idle(WayId way, unsigned loop, int by);
+  void finish(const Lease& lease, std::span<const ClassResult> results, unsigned loop);
+
+  void way_down(WayId way, Duration for_how_long, std::string reason);
+  void way_up(WayId way);
+
+  // Makes at most `budget` due entries ready; true: there are more.
+  bool move_due(unsigned budget);
+  void tick();
+
+  Totals totals() const;
+  std::vector<WayStatus> ways() const;
+  std::size_t memory() const;
+
+ private:
+  static constexpr unsigned kAnyLoop = ~0u;
+
+  // --- entries (schedule.cc)
+  std::int64_t steady(WallTime at) const;
+  auto id_hash() const;
+  std::uint32_t find(QueueId id) const;
+  template <typename Fn>
+  void for_each_sibling(std::uint32_t first, Fn fn);
+  std::uint32_t insert(const DueRow& row);
+  void update(std::uint32_t at, const DueRow& row);
+  std::vector<std::uint32_t> entries_of(QueueId id);
+  void erase(std::uint32_t at);
+  void start(std::uint32_t at, bool held);
+  void make_ready(std::uint32_t at, std::uint8_t rank);
+  void make_waiting(std::uint32_t at);
+  void make_held(std::uint32_t at);
+  void detach(std::uint32_t at);
+  bool follows_sibling(std::uint32_t at, WayId way) const;
+
+  // --- leases (schedule_lease.cc)
+  void take(std::uint32_t at, Lease& lease);
+  void settle(std::uint32_t at, const Lease& lease, const ClassResult* result);
+  std::optional<std::uint8_t> next_rank(const ClassTable::Class& cls, WayId after) const;
+  void end_trial(WayState& way, const Lease& lease, std::span<const ClassResult> results);
+
+  // --- ways (schedule_ways.cc)
+  bool known(WayId way) const { return way < ways_.size(); }
+  WayId resolve(const ClassTable::Class& cls, std::uint8_t rank) const;
+  void resolve_lanes();
+  bool may_try(const Lane& lane, WayId way) const;
+  std::uint32_t lane_to_try(WayId way) const;
+  unsigned wanted(WayId way) const;
+  void call(WayId way, unsigned loop, unsigned most = 1);
+  void call_all(unsigned loop);
+  void touch(WayId way);
+  void call_touched(unsigned loop);
+  void begin_trials();
+
+  ScheduleSettings settings_;
+  unsigned loops_;
+  std::int64_t now_ = 0;
+  WallTime wall_{};
+  WakeList* wakes_ = nullptr;
+
+  EntryArena entries_;
+  FlatIndex messages_;  // queue id -> one of its entries
+  TimerHeap timers_;
+  ClassTable classes_;
+  ReadySet ready_;
+  std::vector<WayState> ways_;
+  struct Touched {
+    WayId way;
+    unsigned times;
+  };
+  std::vector<Touched> touched_;           // by the operation under way: what became ready, to be called for at its end
+  unsigned next_loop_ = 0;                 // wakes without a preferred loop go round
+  std::array<std::uint64_t, 4> counts_{};  // entries by EntryState
+};
+
+}  // namespace sidegate::queue

@@ -1,0 +1,111 @@
+// Leases: a message goes out to a courier, and what became of it comes back.
+#include <algorithm>
+
+#include "queue/schedule.h"
+
+namespace sidegate::queue {
+
+void Schedule::take(std::uint32_t at, Lease& lease) {
+  ScheduleEntry& entry = entries_[at];
+  const std::uint8_t rank = ready_.lane(entry.lane).rank;
+  detach(at);
+  entry.state = EntryState::kLeased;
+  entry.hold_after = false;
+  entry.lane = rank;
+  ++counts_[static_cast<int>(EntryState::kLeased)];
+  lease.classes.push_back(classes_[entry.cls].id);
+  lease.attempts = std::max(lease.attempts, entry.attempts);
+  lease.epoch = std::max(lease.epoch, entry.epoch);
+}
+
+std::optional<Lease> Schedule::lease(WayId id) {
+  if (!known(id)) return std::nullopt;
+  WayState& way = ways_[id];
+  if (way.health == Health::kDown || (way.health == Health::kTrial && way.trial)) return std::nullopt;
+  std::uint32_t lane = ready_.next_lane(id);
+  // A way on trial may have no message of its own, since all went on by another: one of those tries it.
+  if (lane == kNone && way.health == Health::kTrial) lane = lane_to_try(id);
+  if (lane == kNone) return std::nullopt;
+
+  const std::uint32_t first = ready_.lane(lane).head;
+  Lease lease{.id = QueueId{entries_[first].id}, .way = id, .classes = {}, .attempts = 0, .epoch = 0};
+  take(first, lease);
+  for (std::uint32_t at = entries_[first].sibling; at != first; at = entries_[at].sibling) {
+    if (entries_[at].state == EntryState::kReady && ready_.lane(entries_[at].lane).way == id) take(at, lease);
+  }
+  if (way.health == Health::kTrial) way.trial = lease.id;
+  way.connections.lease();
+  call(id, kAnyLoop);
+  return lease;
+}
+
+void Schedule::finish(const Lease& lease, std::span<const ClassResult> results, unsigned loop) {
+  if (known(lease.way)) {
+    ways_[lease.way].connections.finish();
+    touch(lease.way);
+    end_trial(ways_[lease.way], lease, results);
+  }
+  std::vector<ClassId> leased(lease.classes);
+  std::ranges::sort(leased);
+  std::vector<const ClassResult*> sorted;
+  for (const ClassResult& result : results) sorted.push_back(&result);
+  std::ranges::sort(sorted, {}, &ClassResult::class_id);
+
+  // A message of a thousand classes is settled in one walk; one removed meanwhile has no entries.
+  for (std::uint32_t at : entries_of(lease.id)) {
+    const ClassId cls = classes_[entries_[at].cls].id;
+    if (entries_[at].state != EntryState::kLeased || !std::ranges::binary_search(leased, cls)) continue;
+    const auto found = std::ranges::lower_bound(sorted, cls, {}, &ClassResult::class_id);
+    settle(at, lease, found != sorted.end() && (*found)->class_id == cls ? *found : nullptr);
+  }
+  call_touched(loop);
+}
+
+// No result for a class of the lease means that nothing was tried for it: as kSameWay.
+void Schedule::settle(std::uint32_t at, const Lease& lease, const ClassResult* result) {
+  using Next = ClassResult::Next;
+  ScheduleEntry& entry = entries_[at];
+  const Next next = result == nullptr ? Next::kSameWay : result->next;
+  if (next == Next::kEnd) return erase(at);
+  if (next != Next::kSameWay && result->counts && entry.attempts < 0xFFFF) ++entry.attempts;
+  if (next == Next::kAt || next == Next::kNextWay || next == Next::kHold) entry.due = steady(result->due);
+
+  const std::uint8_t rank = static_cast<std::uint8_t>(entry.lane);
+  const bool hold = entry.hold_after || next == Next::kHold;
+  detach(at);
+  if (hold) return make_held(at);
+  if (next == Next::kSameWay) return make_ready(at, rank);
+  if (next == Next::kNextWay) {
+    if (const auto further = next_rank(classes_[entry.cls], lease.way)) {
+      entry.due = now_;
+      return make_ready(at, *further);
+    }
+  }
+  start(at, false);
+}
+
+// The rank from which the class's way behind `after` is taken; nullopt if none of those is up.
+std::optional<std::uint8_t> Schedule::next_rank(const ClassTable::Class& cls, WayId after) const {
+  const Route& route = *cls.route;
+  const auto here = std::ranges::find(route, after);
+  if (here == route.end()) return std::nullopt;
+  const auto next = std::find_if(here + 1, route.end(), [this](WayId way) { return ways_[way].up(); });
+  if (next == route.end()) return std::nullopt;
+  return static_cast<std::uint8_t>(here + 1 - route.begin());
+}
+
+// The one message of a way on trial came back. If the way answered for the message, it is up again; if the trouble was
+// the way's once more, the pause grows (a courier that says so itself by way_down is heard too).
+void Schedule::end_trial(WayState& way, const Lease& lease, std::span<const ClassResult> results) {
+  if (way.health != Health::kTrial || way.trial != lease.id) return;
+  way.trial = {};
+  using Next = ClassResult::Next;
+  const auto answered = [](const ClassResult& r) { return r.next != Next::kSameWay && r.next != Next::kNextWay; };
+  if (std::ranges::any_of(results, answered)) {
+    way_up(lease.way);
+  } else if (std::ranges::any_of(results, [](const ClassResult& r) { return r.next == Next::kSameWay; })) {
+    way_down(lease.way, Duration(way.pause), {});
+  }
+}
+
+}  // namespace sidegate::queue

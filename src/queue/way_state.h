@@ -1,0 +1,94 @@
+// A way out as the scheduler sees it: its connections, by what they are doing, and its health. Pure counting.
+//
+//   take_slot   slot_ready             lease           finish            idle(-1) or
+//   --------> opening --> (expected) --------> active --------> (expected) --> release_slot
+//                            ^  |  idle(+1)
+//                  idle(-1)  |  v             *expected*: it stands and is neither busy nor asleep, so it will ask for
+//              woken <---- sleeping           a lease (or fall asleep, or go) by itself, soon.
+//
+// A message needs no wake while opening and expected connections outnumber what is ready.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "queue/lease.h"
+
+namespace sidegate::queue {
+
+class WayConnections {
+ public:
+  explicit WayConnections(unsigned loops) : loops_(loops) {}
+
+  unsigned limit = 0;
+
+  void take() {
+    ++slots_;
+    ++opening_;
+    note();
+  }
+  void stands() {
+    opening_ -= opening_ > 0;
+    note();
+  }
+  void release(bool stood);
+  void lease() {
+    ++active_;
+    note();
+  }
+  void finish() {
+    active_ -= active_ > 0;
+    note();
+  }
+  void idle(unsigned loop, int by);
+  bool wake_idle(unsigned loop);                               // false: none sleeps there
+  std::optional<unsigned> sleeping_loop(unsigned from) const;  // the first loop at or after `from` with a sleeping one
+
+  unsigned slots() const { return slots_; }
+  bool has_free_slot() const { return slots_ < limit; }
+  // How many ready messages will be asked for without a wake.
+  unsigned takers() const { return opening_ + static_cast<unsigned>(std::max(0, expected() - stale_)); }
+  unsigned opening() const { return opening_; }
+  unsigned active() const { return active_; }
+  unsigned asleep() const { return sleeping_; }
+
+  // Every tick. What was expected for a whole tick and did not come is not counted on any longer: a connection that
+  // lingers in QUIT must not keep a message from a free slot, and a wake that was not followed is made again.
+  void age();
+
+ private:
+  struct PerLoop {
+    int sleeping = 0;
+    int woken = 0, woken_least = 0;  // least: since the last tick
+  };
+  int expected() const { return static_cast<int>(slots_ - opening_) - static_cast<int>(active_ + sleeping_); }
+  void note();
+
+  std::vector<PerLoop> loops_;
+  unsigned slots_ = 0, opening_ = 0, active_ = 0, sleeping_ = 0;
+  int stale_ = 0, least_ = 0;
+};
+
+enum class Health : std::uint8_t { kUp, kDown, kTrial };
+
+struct WayState {
+  explicit WayState(unsigned loops) : connections(loops) {}
+
+  std::string name;  // empty: no such way any more
+  WayConnections connections;
+  Health health = Health::kUp;
+  std::string reason;
+  std::int64_t again_at = 0;  // steady clock, milliseconds; while down
+  std::int64_t pause = 0;     // the last one asked for
+  unsigned failures = 0;      // in a row: each doubles the pause
+  QueueId trial;              // the message that tries a way on trial
+
+  bool up() const { return health == Health::kUp; }
+  void go_down(std::int64_t now, std::int64_t how_long, std::string why);
+  void go_up();
+};
+
+}  // namespace sidegate::queue
