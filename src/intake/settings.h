@@ -10,11 +10,11 @@ namespace sidegate::intake {
 // One [[listener]] block.
 struct ListenerSettings {
   std::string name;
-  std::string address;            // numeric
+  std::string address;  // numeric
   std::uint16_t port = 25;
-  std::vector<std::string> networks;   // CIDR; who may relay without AUTH here
-  bool trust_loopback = true;          // 127.0.0.0/8 and ::1 may relay; only where the listener itself is on loopback
-  bool add_missing_headers = true;     // Date and Message-ID where a program forgot them
+  std::vector<std::string> networks;  // CIDR; who may relay without AUTH here
+  bool trust_loopback = true;         // 127.0.0.0/8 and ::1 may relay; only where the listener itself is on loopback
+  bool add_missing_headers = true;    // Date and Message-ID where a program forgot them
   smtp::ServerSettings smtp;
 };
 

@@ -1,0 +1,57 @@
+// The message under way in one session: envelope, then header block and body as they arrive. No I/O: it says when a
+// chunk of the body is full.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mail/header.h"
+#include "mail/reply.h"
+#include "queue/records.h"
+
+namespace sidegate::intake {
+
+class Incoming {
+ public:
+  mail::Envelope envelope;
+  std::vector<std::string> domains;    // of the recipients, lower case, same order
+  QueueId id;                          // from DATA on
+  std::optional<mail::Reply> refusal;  // why the rest is read for nothing
+  std::uint32_t chunks_put = 0;        // of the body, handed to the store already
+
+  // Takes what it can of `bytes`, and returns how much; less than all only when the body holds a full chunk, which has
+  // to be taken out with take_chunk() first. Sets `refusal` when the header block grows over the limit.
+  std::size_t take(std::string_view bytes, std::size_t max_header);
+  bool chunk_full() const { return body_.size() == queue::kChunkSize; }
+  std::string take_chunk();
+  // After the last octet.
+  void finish();
+  // Gives the memory back: nothing of the content is of any use.
+  void drop_content();
+
+  const std::string& header() const { return header_; }
+  std::string& body() { return body_; }  // from chunk chunks_put on
+  std::uint64_t body_size() const { return body_size_; }
+  bool eight_bit_header() const { return eight_bit_header_; }
+  // eight_bit: of the whole message, as the session noted it.
+  bool eight_bit_body(bool eight_bit) const { return eight_bit_header_ ? eight_bit_body_ : eight_bit; }
+  // The header block is followed by an empty line, or by nothing: fields may be added at its end. Where a line that is
+  // no field ends it ("From " of mbox files, text without any header), nothing but the trace field is ours to add.
+  bool well_formed() const { return start_size_ == 0 || (start_size_ == 2 && start_[0] == '\r' && start_[1] == '\n'); }
+
+ private:
+  void end_header();
+  void append_body(std::string_view bytes);
+
+  mail::HeaderSplitter splitter_;
+  std::string header_;
+  std::string body_;
+  std::uint64_t body_size_ = 0;
+  unsigned start_size_ = 0;  // of start_: the first two octets of the body
+  char start_[2] = {};
+  bool eight_bit_header_ = false;
+  bool eight_bit_body_ = false;  // only looked for where the header has such octets
+};
+
+}  // namespace sidegate::intake

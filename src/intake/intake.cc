@@ -1,0 +1,235 @@
+#include "intake/intake.h"
+
+#include <unordered_map>
+
+#include "base/text.h"
+#include "intake/commit.h"
+#include "intake/own_fields.h"
+#include "intake/reply_for.h"
+
+namespace sidegate::intake {
+namespace {
+
+using mail::Reply;
+
+mail::Origin origin_of(const smtp::SessionInfo& session, bool smtputf8) {
+  mail::Origin origin;
+  origin.listener = session.listener;
+  origin.peer_address = session.peer.address;
+  origin.helo = session.helo;
+  origin.user = session.user;
+  origin.protocol = protocol_keyword(session.esmtp, session.tls, !session.user.empty(), smtputf8);
+  return origin;
+}
+
+}  // namespace
+
+Intake::~Intake() {
+  abort();
+}
+
+net::Awaitable<Reply> Intake::connected(const smtp::SessionInfo&) {
+  co_return Reply(220, "ready");
+}
+
+net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo&, smtp::MailCommand command) {
+  if (auto accepting = context_.store.may_accept(command.size); !accepting) co_return reply_for(accepting.error());
+  if (!context_.scheduler.has_room()) co_return Reply(452, {4, 3, 1}, "Queue is full, try again later");
+  incoming_ = std::make_unique<Incoming>();
+  mail::Envelope& envelope = incoming_->envelope;
+  if (!command.path.is_null) envelope.reverse_path = command.path.mailbox.text();
+  envelope.body = command.body;
+  envelope.ret = command.ret;
+  envelope.envid = std::move(command.envid);
+  envelope.smtputf8 = command.smtputf8;
+  co_return Reply(250, {2, 1, 0}, "Ok");
+}
+
+net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) {
+  const mail::Mailbox& mailbox = command.path.mailbox;
+  // Nothing is local here yet: whatever stands left of the last "@" (percent, bang, a quoted address) relays by the
+  // domain right of it, and only for those who may relay.
+  if (!may_relay(session, *policy_)) {
+    std::string to = mailbox.text();
+    context_.log.info("refused", {{"client", session.peer.address},
+                                  {"helo", session.helo},
+                                  {"from", incoming_->envelope.reverse_path},
+                                  {"to", to},
+                                  {"reply", "554 5.7.1 Relay access denied"}});
+    co_return Reply(554, {5, 7, 1}, "Relay access denied");
+  }
+  mail::Recipient recipient;
+  recipient.address = mailbox.text();
+  recipient.notify = command.notify;
+  recipient.orcpt = std::move(command.orcpt);
+  incoming_->envelope.recipients.push_back(std::move(recipient));
+  incoming_->domains.push_back(mailbox.domain_key());
+  co_return Reply(250, {2, 1, 5}, "Ok");
+}
+
+net::Awaitable<Reply> Intake::begin(const smtp::SessionInfo&) {
+  incoming_->id = context_.ids.next();
+  co_return Reply(250, {2, 0, 0}, "Ok");
+}
+
+// --- Content: the header block is kept whole, the body up to a chunk
+
+net::Awaitable<void> Intake::content(std::string_view bytes) {
+  Incoming& in = *incoming_;
+  while (!bytes.empty() && !in.refusal) {
+    if (in.chunk_full()) {
+      co_await put_chunk();
+    } else {
+      bytes.remove_prefix(in.take(bytes, policy_->settings.smtp.max_header_size));
+    }
+  }
+  if (in.refusal) discard();
+}
+
+// Waits until the store has it: that is what slows a fast client down.
+net::Awaitable<void> Intake::put_chunk() {
+  Incoming& in = *incoming_;
+  queue::PutChunk chunk{in.id, 0, in.chunks_put++, in.take_chunk()};
+  Status put = co_await commit(context_.store, std::move(chunk));
+  if (!put) refuse(put.error());
+}
+
+// --- The end: refused, or committed and then ours
+
+net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) {
+  incoming_->finish();
+  if (!incoming_->refusal) incoming_->refusal = content_fault();
+  if (incoming_->refusal) {
+    Reply reply = std::move(*incoming_->refusal);
+    abort();
+    co_return reply;
+  }
+  std::vector<queue::ClassRow> unsaved;
+  queue::Accept accept = make_accept(session, facts, unsaved);
+  std::shared_ptr<const queue::Message> message = accept.message;
+  std::vector<queue::DueRow> due = accept.due;
+  if (!unsaved.empty()) save_classes(std::move(unsaved));
+  Status committed = co_await commit(context_.store, std::move(accept));
+  if (!committed) {
+    refuse(committed.error());
+    Reply reply = std::move(*incoming_->refusal);
+    abort();
+    co_return reply;
+  }
+  incoming_.reset();
+  // Durable from here on: only now may anybody try to deliver it.
+  context_.scheduler.add(due, loop_);
+  log_accepted(*message);
+  co_return Reply(250, {2, 0, 0}, "queued as " + message->id.text());
+}
+
+std::optional<Reply> Intake::content_fault() const {
+  // RFC 5321 section 6.3
+  if (mail::count_field(incoming_->header(), "Received") > policy_->settings.smtp.max_received) {
+    return Reply(554, {5, 4, 6}, "Too many hops: the message is in a loop");
+  }
+  return std::nullopt;
+}
+
+queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
+                                  std::vector<queue::ClassRow>& unsaved) {
+  Incoming& in = *incoming_;
+  WallTime now = context_.clock.wall();
+  auto message = std::make_shared<queue::Message>();
+  message->id = in.id;
+  message->origin = origin_of(session, in.envelope.smtputf8);
+  message->envelope = std::move(in.envelope);
+  queue::Accept accept;
+  const mail::Envelope& envelope = message->envelope;
+  in.envelope = {};
+
+  std::string sender_key = lower(session.user.empty() ? envelope.reverse_path : session.user);
+  std::unordered_map<std::string_view, queue::ClassId> classes;
+  for (const std::string& domain : in.domains) {
+    auto [at, first] = classes.try_emplace(domain, 0);
+    if (first) {
+      at->second = context_.classes.find({domain, sender_key, session.user, session.listener}, unsaved);
+      queue::DueRow row;
+      row.id = in.id;
+      row.class_id = at->second;
+      row.due = now;
+      accept.due.push_back(row);
+    }
+    message->classes.push_back(at->second);
+  }
+
+  mail::Trace trace{};
+  trace.origin = &message->origin;
+  trace.by = policy_->settings.smtp.hostname;
+  // One recipient only: a list of them would show blind copies (RFC 5321 section 7.2).
+  if (envelope.recipients.size() == 1) trace.for_address = envelope.recipients[0].address;
+  trace.tls = session.tls_summary;
+  trace.id = in.id;
+  trace.at = now;
+  accept.header = mail::received_field(trace);
+  std::string missing;
+  if (policy_->settings.add_missing_headers && in.well_formed()) {
+    missing = missing_fields(in.header(), now, in.id, policy_->settings.smtp.hostname);
+  }
+  accept.header.reserve(accept.header.size() + in.header().size() + missing.size());
+  accept.header.append(in.header()).append(missing);
+  accept.body = std::move(in.body());
+  accept.first_chunk = in.chunks_put;
+
+  message->header_size = accept.header.size();
+  message->body_size = in.body_size();
+  message->chunks = static_cast<std::uint32_t>((in.body_size() + queue::kChunkSize - 1) / queue::kChunkSize);
+  message->eight_bit_header = in.eight_bit_header();
+  message->eight_bit_body = in.eight_bit_body(facts.eight_bit);
+  message->longest_line = facts.longest_line;
+  message->message_id = mail::field_value(accept.header, "Message-ID");
+  accept.message = std::move(message);
+  return accept;
+}
+
+// Handed over just before the message: the store applies one caller's changes in order.
+void Intake::save_classes(std::vector<queue::ClassRow> rows) {
+  ClassBook& book = context_.classes;
+  auto done = [&book, rows](Status saved) {
+    if (saved) book.saved(rows);
+  };
+  context_.store.commit(queue::Intern{std::move(rows)}, std::move(done));
+}
+
+// --- Failure and forgetting
+
+void Intake::refuse(const Error& error) {
+  context_.log.error("not_accepted",
+                     {{"id", incoming_->id.text()}, {"error", name(error.kind)}, {"reason", error.text}});
+  incoming_->refusal = reply_for(error, incoming_->id);
+}
+
+// Takes back what the store has of a message that will not be finished.
+void Intake::discard() {
+  if (incoming_->chunks_put > 0) {
+    context_.store.commit(queue::Discard{incoming_->id}, [](Status) {});
+    incoming_->chunks_put = 0;
+  }
+  incoming_->drop_content();
+}
+
+void Intake::abort() {
+  if (!incoming_) return;
+  discard();
+  incoming_.reset();
+}
+
+void Intake::log_accepted(const queue::Message& message) const {
+  std::string id = message.id.text();
+  context_.log.info("accepted", {{"id", id},
+                                 {"from", message.envelope.reverse_path},
+                                 {"size", message.header_size + message.body_size},
+                                 {"nrcpt", message.envelope.recipients.size()},
+                                 {"client", message.origin.peer_address},
+                                 {"helo", message.origin.helo},
+                                 {"protocol", message.origin.protocol},
+                                 {"msgid", message.message_id},
+                                 {"user", message.origin.user}});
+}
+
+}  // namespace sidegate::intake

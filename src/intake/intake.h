@@ -1,0 +1,49 @@
+// From MAIL to the 250 that makes a message ours: who may relay, what is kept of the content, the commit.
+//
+// One Intake belongs to one session and is called by its coroutine (smtp/receiver.h). A small message stays in memory
+// and is one Accept; a larger one goes to the store chunk by chunk, each waited for, so that a session holds less than
+// 1 MiB of a message of any size.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "intake/context.h"
+#include "intake/incoming.h"
+#include "intake/policy.h"
+#include "smtp/receiver.h"
+
+namespace sidegate::intake {
+
+class Intake final : public smtp::Receiver {
+ public:
+  // loop: the index of the session's I/O thread, whose way-out connections are preferred.
+  Intake(IntakeContext& context, std::shared_ptr<const ListenerPolicy> policy, unsigned loop)
+      : context_(context), policy_(std::move(policy)), loop_(loop) {}
+  ~Intake() override;
+
+  net::Awaitable<mail::Reply> connected(const smtp::SessionInfo& session) override;
+  net::Awaitable<mail::Reply> mail(const smtp::SessionInfo& session, smtp::MailCommand command) override;
+  net::Awaitable<mail::Reply> rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) override;
+  net::Awaitable<mail::Reply> begin(const smtp::SessionInfo& session) override;
+  net::Awaitable<void> content(std::string_view bytes) override;
+  net::Awaitable<mail::Reply> end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) override;
+  void abort() override;
+
+ private:
+  net::Awaitable<void> put_chunk();
+  std::optional<mail::Reply> content_fault() const;
+  queue::Accept make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
+                            std::vector<queue::ClassRow>& unsaved);
+  void save_classes(std::vector<queue::ClassRow> rows);
+  void refuse(const Error& error);
+  void discard();
+  void log_accepted(const queue::Message& message) const;
+
+  IntakeContext& context_;
+  std::shared_ptr<const ListenerPolicy> policy_;
+  unsigned loop_;
+  std::unique_ptr<Incoming> incoming_;  // absent while the session is idle
+};
+
+}  // namespace sidegate::intake

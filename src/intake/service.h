@@ -1,0 +1,48 @@
+// The sessions of one listener on one loop: begins one for each connection, and ends them all at shutdown.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_set>
+
+#include "intake/context.h"
+#include "intake/policy.h"
+#include "net/loop.h"
+#include "tls/context.h"
+
+namespace sidegate::smtp {
+class ServerSession;
+}
+
+namespace sidegate::intake {
+
+class Service {  // on the loop's thread, but for the constructor
+ public:
+  // context and loop outlive it; it outlives its sessions (wait for sessions() == 0 after shut_down).
+  Service(net::Loop& loop, IntakeContext& context, std::shared_ptr<const ListenerPolicy> policy,
+          std::shared_ptr<const tls::ServerContext> tls = nullptr);
+  ~Service();
+  Service(const Service&) = delete;
+
+  void serve(std::unique_ptr<net::Stream> stream);
+  // For the sessions that begin from now on; the others keep the snapshot they began with.
+  void set_policy(std::shared_ptr<const ListenerPolicy> policy,
+                  std::shared_ptr<const tls::ServerContext> tls = nullptr);
+  // Each session ends with 421 when its transaction is over; `now`: at once. `ended` is called when none is left.
+  void shut_down(bool now, std::function<void()> ended = {});
+  std::size_t sessions() const { return sessions_.size(); }
+
+ private:
+  net::Awaitable<void> run(std::unique_ptr<net::Stream> stream);
+  void forget(smtp::ServerSession* session);
+
+  net::Loop& loop_;
+  IntakeContext& context_;
+  std::shared_ptr<const ListenerPolicy> policy_;
+  std::shared_ptr<const tls::ServerContext> tls_;
+  std::unordered_set<smtp::ServerSession*> sessions_;
+  std::function<void()> ended_;
+  bool shutting_down_ = false;
+};
+
+}  // namespace sidegate::intake
