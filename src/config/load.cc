@@ -1,0 +1,168 @@
+#include "config/load.h"
+
+#include <unistd.h>
+
+#include "base/i18n.h"
+#include "base/text.h"
+#include "config/environment.h"
+#include "config/resolve.h"
+#include "config/secret_file.h"
+#include "config/toml_source.h"
+
+extern char** environ;
+
+namespace sidegate::config {
+namespace {
+
+constexpr std::size_t kMaxFile = 4 << 20;
+
+std::string_view variable(const LoadRequest& request, std::string_view name) {
+  for (const auto& [key, value] : request.environment) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+bool environment_configures(const LoadRequest& request) {
+  return std::ranges::any_of(request.environment, [](const auto& v) { return v.first.starts_with("SIDEGATE_") && !is_other_variable(v.first); });
+}
+
+// --config, then $SIDEGATE_CONFIG, then the default; the environment alone is enough when no file was asked for.
+void read_file(Draft& draft) {
+  const LoadRequest& request = draft.request;
+  const std::string_view from_variable = variable(request, "SIDEGATE_CONFIG");
+  const std::string asked = !request.path.empty() ? request.path : std::string(from_variable);
+  draft.loaded.path = asked.empty() ? kDefaultPath : asked;
+  if (request.text) return read_toml(*request.text, draft.loaded.path, draft.tree, draft.problems);
+  auto text = read_text_file(draft.loaded.path, kMaxFile);
+  if (text) return read_toml(*text, draft.loaded.path, draft.tree, draft.problems);
+  if (asked.empty() && access(kDefaultPath, F_OK) != 0 && environment_configures(request)) {
+    draft.loaded.path.clear();
+    return;
+  }
+  draft.error({}, text.error().what, fmt::format(fmt::runtime(_("write one: sidegate config default > {}; or name another with --config")), shell_quoted(draft.loaded.path)));
+}
+
+std::string unknown_key_next(const Table& table, std::string_view key) {
+  std::vector<std::string_view> names;
+  for (const Option& option : table.options) names.push_back(option.name);
+  std::string plain = lower(key);
+  std::ranges::replace(plain, '-', '_');
+  if (table.find(plain) != nullptr) return tr("did you mean {}?", quoted(plain));
+  for (const Table& other : tables()) {
+    if (&other == &table || other.find(plain) == nullptr) continue;
+    return other.name.empty() ? tr("{} stands at the top, before the first [block]", quoted(plain)) : tr("{} belongs into {}", quoted(plain), other.title());
+  }
+  std::string_view near = nearest(plain, names);
+  if (!near.empty()) return tr("did you mean {}?", quoted(near));
+  return fmt::format(fmt::runtime(_("`sidegate config explain {}` lists the keys there are")), table.name.empty() ? "hostname" : table.name);
+}
+
+void set_defaults(const Table& table, void* block) {
+  for (const Option& option : table.options) {
+    if (option.default_text.empty()) continue;
+    [[maybe_unused]] Status set = option.place.set(block, Value::from_text(option.default_text), {});
+  }
+}
+
+// Every key of one block into its struct.
+void fill(Draft& draft, const Table& table, std::size_t index, const Block& from, void* block) {
+  for (const auto& [key, value] : from.values) {
+    const Option* option = table.find(key);
+    if (option == nullptr) {
+      draft.error(value.where, tr("unknown key {} in {}", quoted(printable(key, 100)), table.title()), unknown_key_next(table, key));
+      continue;
+    }
+    Status set = option->place.set(block, value, option->range);
+    if (!set) draft.error(value.where, fmt::format("{}: {}", key, set.error().text));
+    else draft.loaded.sources[key_path(table, index, key)] = value.where;
+  }
+  for (const Option& option : table.options) {
+    if (option.required && !from.values.contains(option.name)) draft.error(from.where, tr("{} has no {}", table.title(), option.name), tr("add {} = \"...\"", option.name));
+  }
+}
+
+void fill_all(Draft& draft) {
+  Settings& settings = draft.loaded.settings;
+  for (const Table& t : tables()) {
+    if (!t.list) {
+      set_defaults(t, &settings);
+      if (auto it = draft.tree.blocks.find(t.name); it != draft.tree.blocks.end()) fill(draft, t, 0, it->second, &settings);
+      continue;
+    }
+    auto it = draft.tree.lists.find(t.name);
+    if (it == draft.tree.lists.end()) continue;
+    for (std::size_t i = 0; i < it->second.size(); ++i) {
+      void* block = t.name == "relay" ? static_cast<void*>(&draft.relays.emplace_back()) : static_cast<void*>(&settings.listeners.emplace_back());
+      set_defaults(t, block);
+      fill(draft, t, i, it->second[i], block);
+    }
+  }
+}
+
+// In the order of the file, so that the first one shown is the first one to mend.
+void sort_by_place(Problems& problems) {
+  std::ranges::stable_sort(problems, [](const Problem& a, const Problem& b) { return std::pair(a.where.file, a.where.line) < std::pair(b.where.file, b.where.line); });
+}
+
+template <typename Block>
+void compare(const Table& t, std::size_t index, const Block* a, const Block* b, std::vector<std::string>& out) {
+  for (const Option& option : t.options) {
+    if (option.apply == Apply::kRestart && option.place.text(a) != option.place.text(b)) out.push_back(key_path(t, index, option.name));
+  }
+}
+
+}  // namespace
+
+LoadRequest LoadRequest::from_process(std::string path) {
+  LoadRequest request;
+  request.path = std::move(path);
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    std::string_view text = *entry;
+    if (!text.starts_with("SIDEGATE_")) continue;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos) request.environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return request;
+}
+
+std::string key_path(const Table& table, std::size_t index, std::string_view key) {
+  if (table.name.empty()) return std::string(key);
+  if (!table.list) return fmt::format("{}.{}", table.name, key);
+  return fmt::format("{}.{}.{}", table.name, index, key);
+}
+
+LoadResult load(const LoadRequest& request) {
+  Draft draft{request, {}, {}, {}, {}};
+  read_file(draft);
+  if (!draft.problems.empty()) return std::unexpected(std::move(draft.problems));   // without the file, nothing else is worth saying
+  read_environment(request, draft.tree, draft.problems);
+  fill_all(draft);
+  resolve_hostname(draft);
+  resolve_listeners(draft);
+  resolve_relays(draft);
+  check_queue(draft);
+  sort_by_place(draft.problems);
+  sort_by_place(draft.loaded.warnings);
+  if (!draft.problems.empty()) return std::unexpected(std::move(draft.problems));
+  return std::move(draft.loaded);
+}
+
+std::vector<std::string> needs_restart(const Settings& running, const Settings& loaded) {
+  std::vector<std::string> out;
+  for (const Table& t : tables()) {
+    if (!t.list) compare(t, 0, &running, &loaded, out);
+  }
+  const Table& listener = table("listener");
+  if (running.listeners.size() != loaded.listeners.size()) out.emplace_back("listener");
+  for (std::size_t i = 0; i < std::min(running.listeners.size(), loaded.listeners.size()); ++i) compare(listener, i, &running.listeners[i], &loaded.listeners[i], out);
+  return out;
+}
+
+std::string text_of(const Problems& problems) {
+  std::string out;
+  for (const Problem& problem : problems) out += (out.empty() ? "" : "\n") + problem.text();
+  return out;
+}
+
+}  // namespace sidegate::config

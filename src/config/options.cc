@@ -1,0 +1,240 @@
+#include "config/options.h"
+
+#include "base/i18n.h"
+#include "base/text.h"
+#include "config/option_checks.h"
+
+namespace sidegate::config {
+namespace {
+
+using deliver::Timeouts;
+using dns::ResolverSettings;
+using intake::ListenerSettings;
+using queue::ScheduleSettings;
+using queue::StoreSettings;
+using smtp::ServerSettings;
+using enum Apply;
+using enum Secrecy;
+
+constexpr Range kAny{};
+constexpr bool kRequired = true;
+
+Table global_table() {
+  return {"", false, N_("Keys at the top, before the first [block]."), {
+    {"hostname", Place(&Settings::hostname).checked(check_host_name), "", kAny, kLive, kOpen,
+     N_("The name this server gives itself: greeting, EHLO, trace field. Empty: the system's name, fully qualified where that is known.")},
+    {"postmaster", Place(&Settings::deliver, &deliver::DeliverSettings::postmaster).checked(check_mailbox), "", kAny, kLive, kOpen,
+     N_("Who gets a report that cannot be delivered. Empty: it is kept in the dead-letter store.")},
+    {"user", Place(&Settings::user).checked(check_unix_user), "sidegate", kAny, kRestart, kOpen,
+     N_("The Unix user to become once the ports are bound, when started as root.")},
+    {"threads", Place(&Settings::threads), "0", {"0", "1024"}, kRestart, kOpen, N_("I/O threads. 0: one per core.")},
+    {"control_socket", Place(&Settings::control_socket).checked(check_control_socket), "/run/sidegate/control", kAny, kRestart, kOpen,
+     N_("The Unix socket on which `sidegate status` and `sidegate queue` reach the server.")},
+  }};
+}
+
+Table log_table() {
+  return {"log", false, N_("What is written to standard error, and how."), {
+    {"style", Place(&Settings::log, &LogSettings::style), "json", kAny, kRestart, kOpen,
+     N_("json: one object a line. plain: for people. postfix: lines that pflogsumm, fail2ban and postfix_exporter read.")},
+    {"level", Place(&Settings::log, &LogSettings::level).checked(check_level), "info", kAny, kRestart, kOpen,
+     N_("The least important lines to show: debug, info, warning or error.")},
+    {"tls", Place(&Settings::log, &LogSettings::tls), "summary", kAny, kLive, kOpen,
+     N_("What is said about TLS of outgoing connections: none, summary (one line each), or handshake (with the certificate).")},
+  }};
+}
+
+Table queue_table() {
+  return {"queue", false, N_("The store on disk, and when messages are tried again."), {
+    {"path", Place(&Settings::store, &StoreSettings::path).checked(check_path), "/var/lib/sidegate/queue", kAny, kRestart, kOpen,
+     N_("The queue's directory. It must be on a disk that keeps what it has synced.")},
+    {"memory", Place(&Settings::store, &StoreSettings::memory).as_size(), "48MiB", {"8MiB", "1TiB"}, kRestart, kOpen,
+     N_("Memory for the store's write buffers and block cache together.")},
+    {"max_wal", Place(&Settings::store, &StoreSettings::max_wal).as_size(), "64MiB", {"4MiB", "4GiB"}, kRestart, kOpen,
+     N_("The write-ahead log is kept below this: it is what a start after a crash reads again.")},
+    {"min_free_space", Place(&Settings::store, &StoreSettings::min_free_space).as_size(), "256MiB", kAny, kRestart, kOpen,
+     N_("With less free space on the disk than this, new mail is answered 452 until there is room again.")},
+    {"ballast", Place(&Settings::store, &StoreSettings::ballast).as_size(), "64MiB", kAny, kRestart, kOpen,
+     N_("Size of a file that is given up when a full disk would keep the store from opening. 0: none.")},
+    {"content_cache", Place(&Settings::store, &StoreSettings::content_cache).as_size(), "32MiB", {"0", "1TiB"}, kRestart, kOpen,
+     N_("Memory for fresh messages, so that their first attempt needs no read from disk.")},
+    {"stall_limit", Place(&Settings::store, &StoreSettings::stall_limit), "10s", {"100ms", "10min"}, kRestart, kOpen,
+     N_("A commit that takes longer is answered 451, and the message is not kept.")},
+    {"sync", Place(&Settings::store, &StoreSettings::sync), "true", kAny, kRestart, kOpen,
+     N_("Wait for the disk before answering 250. false loses acknowledged mail at a power cut: for tests alone.")},
+    {"retry_first", Place(&Settings::schedule, &ScheduleSettings::retry_first), "1min", {"1s", "1d"}, kRestart, kOpen,
+     N_("How long a deferred message waits for its second attempt.")},
+    {"retry_max", Place(&Settings::schedule, &ScheduleSettings::retry_max), "4h", {"1s", "7d"}, kRestart, kOpen,
+     N_("The waiting time doubles with each attempt up to this.")},
+    {"lifetime", Place(&Settings::schedule, &ScheduleSettings::lifetime), "5d", {"1min", "60d"}, kRestart, kOpen,
+     N_("A message that is still undelivered after this is returned to its sender.")},
+    {"delay_report", Place(&Settings::schedule, &ScheduleSettings::delay_report), "4h", {"0", "60d"}, kRestart, kOpen,
+     N_("After this the sender is told once that the message is delayed. 0: never.")},
+    {"max_queued", Place(&Settings::schedule, &ScheduleSettings::max_queued), "2000000", {"1", "1000000000"}, kRestart, kOpen,
+     N_("With this many messages queued, new mail is answered 452.")},
+  }};
+}
+
+Table dns_table() {
+  return {"dns", false, N_("How names are looked up."), {
+    {"resolv_conf", Place(&Settings::dns, &ResolverSettings::resolv_conf).checked(check_path), "/etc/resolv.conf", kAny, kRestart, kOpen,
+     N_("The file that names the system's name servers; it is watched.")},
+    {"hosts", Place(&Settings::dns, &ResolverSettings::hosts).checked(check_path), "/etc/hosts", kAny, kRestart, kOpen,
+     N_("The file of names that need no server.")},
+    {"servers", Place(&Settings::dns, &ResolverSettings::servers).checked(check_dns_server), "", kAny, kRestart, kOpen,
+     N_("Name servers to ask, with a port where it is not 53: [\"192.0.2.53\", \"127.0.0.1@5353\"]. Empty: those of resolv_conf.")},
+    {"timeout", Place(&Settings::dns, &ResolverSettings::timeout), "10s", {"100ms", "5min"}, kRestart, kOpen,
+     N_("How long one lookup may take.")},
+    {"keep_last_good", Place(&Settings::dns, &ResolverSettings::keep_last_good), "1d", {"0", "30d"}, kRestart, kOpen,
+     N_("When a lookup fails for the moment, the last good answer is used for this long.")},
+  }};
+}
+
+Table listener_table() {
+  return {"listener", true, N_("A place where mail is taken. Without any, 127.0.0.1:25 and [::1]:25 are."), {
+    {"name", Place(&ListenerSettings::name).checked(check_block_name), "", kAny, kRestart, kOpen,
+     N_("What the log and routing call it. Empty: address and port.")},
+    {"address", Place(&ListenerSettings::address).checked(check_listen_address), "127.0.0.1", kAny, kRestart, kOpen,
+     N_("Numeric address; \"0.0.0.0\" is every IPv4 address, \"::\" every IPv6 one. A path makes a Unix socket.")},
+    {"port", Place(&ListenerSettings::port), "smtp", kAny, kRestart, kOpen, N_("Port number, or smtp, submission, submissions.")},
+    {"networks", Place(&ListenerSettings::networks).checked(check_network), "", kAny, kLive, kOpen,
+     N_("Who may relay here without logging in: [\"192.168.1.0/24\", \"fd00::/8\"].")},
+    {"trust_loopback", Place(&ListenerSettings::trust_loopback), "true", kAny, kLive, kOpen,
+     N_("Programs on this machine may relay. Only on a listener whose own address is loopback; elsewhere it is false.")},
+    {"add_missing_headers", Place(&ListenerSettings::add_missing_headers), "true", kAny, kLive, kOpen,
+     N_("Add Date and Message-ID where a program forgot them.")},
+    {"hostname", Place(&ListenerSettings::smtp, &ServerSettings::hostname).checked(check_host_name), "", kAny, kLive, kOpen,
+     N_("The name given here, where it differs from the hostname at the top.")},
+    {"max_message_size", Place(&ListenerSettings::smtp, &ServerSettings::max_message_size).as_size(), "50MiB", {"64KiB", "4GiB"}, kLive, kOpen,
+     N_("Largest message accepted (SIZE, RFC 1870).")},
+    {"max_recipients", Place(&ListenerSettings::smtp, &ServerSettings::max_recipients), "1000", {"100", "100000"}, kLive, kOpen,
+     N_("Recipients of one message; for more the client is told to send another copy (452).")},
+    {"max_header_size", Place(&ListenerSettings::smtp, &ServerSettings::max_header_size).as_size(), "256KiB", {"4KiB", "256KiB"}, kLive, kOpen,
+     N_("Largest header block.")},
+    {"max_received", Place(&ListenerSettings::smtp, &ServerSettings::max_received), "100", {"10", "1000"}, kLive, kOpen,
+     N_("More Received fields than this are a loop: the message is refused.")},
+    {"max_command", Place(&ListenerSettings::smtp, &ServerSettings::max_command).as_size(), "512", {"512", "64KiB"}, kLive, kOpen,
+     N_("Longest command line taken, CRLF included (RFC 5321 section 4.5.3.1.4); extensions add to it.")},
+    {"refuse_command", Place(&ListenerSettings::smtp, &ServerSettings::refuse_command).as_size(), "4KiB", {"512", "64KiB"}, kLive, kOpen,
+     N_("A longer command line, up to this, is answered 500.")},
+    {"fatal_command", Place(&ListenerSettings::smtp, &ServerSettings::fatal_command).as_size(), "64KiB", {"1KiB", "1MiB"}, kLive, kOpen,
+     N_("A line that has not ended after this closes the connection.")},
+    {"max_text_line", Place(&ListenerSettings::smtp, &ServerSettings::max_text_line).as_size(), "1000", {"1000", "64KiB"}, kLive, kOpen,
+     N_("Longest line of a message, CRLF included (RFC 5321 section 4.5.3.1.6).")},
+    {"long_lines", Place(&ListenerSettings::smtp, &ServerSettings::long_lines), "pass", kAny, kLive, kOpen,
+     N_("What becomes of longer lines: pass them on unchanged, or refuse the message. They are never folded.")},
+    {"max_long_line", Place(&ListenerSettings::smtp, &ServerSettings::max_long_line).as_size(), "64KiB", {"1000", "64KiB"}, kLive, kOpen,
+     N_("Longest line that long_lines = \"pass\" lets through.")},
+    {"max_errors", Place(&ListenerSettings::smtp, &ServerSettings::max_errors), "20", {"1", "1000"}, kLive, kOpen,
+     N_("After this many refused commands the session ends with 421.")},
+    {"max_idle_commands", Place(&ListenerSettings::smtp, &ServerSettings::max_idle_commands), "100", {"1", "100000"}, kLive, kOpen,
+     N_("After this many NOOP, RSET, VRFY or HELP without mail in between the session ends with 421.")},
+    {"idle_timeout", Place(&ListenerSettings::smtp, &ServerSettings::idle_timeout), "5min", {"1s", "1h"}, kLive, kOpen,
+     N_("How long a client may be silent between commands (RFC 5321 section 4.5.3.2.7).")},
+    {"data_timeout", Place(&ListenerSettings::smtp, &ServerSettings::data_timeout), "3min", {"1s", "1h"}, kLive, kOpen,
+     N_("How long a client may be silent within a message.")},
+  }};
+}
+
+Option timeout(std::string_view name, Duration Timeouts::*member, std::string_view value, const char* sentence) {
+  return {name, Place(&RelayBlock::timeouts, member), value, {"100ms", "1h"}, kLive, kOpen, sentence};
+}
+
+Table relay_table() {
+  return {"relay", true, N_("A way out: a provider's submission port."), {
+    {"name", Place(&RelayBlock::name).checked(check_block_name), "", kAny, kLive, kOpen, N_("What the log, the queue and routing call it. Empty: its host.")},
+    {"host", Place(&RelayBlock::host), "", kAny, kLive, kOpen,
+     N_("The provider's server, used as it is (no MX lookup). \"[smtp.example]:587\" and \"smtp.example:465\" give the port too."), kRequired},
+    {"port", Place(&RelayBlock::port), "submission", kAny, kLive, kOpen,
+     N_("Port number, or smtp (25), submission (587), submissions (465). Without it: 465 where tls = \"implicit\", else 587.")},
+    {"tls", Place(&RelayBlock::tls), "starttls", kAny, kLive, kOpen,
+     N_("starttls: TLS after the greeting, required. implicit: TLS from the first octet. none: no TLS at all. Without it: implicit on port 465, else starttls.")},
+    {"tls_verify", Place(&RelayBlock::tls_verify), "true", kAny, kLive, kOpen,
+     N_("Demand a certificate that is valid for the host. false: encrypted, but to anyone.")},
+    {"tls_ca_file", Place(&RelayBlock::tls_ca_file).checked(check_path), "", kAny, kLive, kOpen,
+     N_("CA certificates (PEM) to trust instead of the system's.")},
+    {"tls_name", Place(&RelayBlock::tls_name).checked(check_host_name), "", kAny, kLive, kOpen,
+     N_("The name that the certificate must carry, where it is not the host's.")},
+    {"tls_fingerprints", Place(&RelayBlock::tls_fingerprints).checked(check_fingerprint), "", kAny, kLive, kOpen,
+     N_("Trust exactly these certificates, whoever signed them: [\"sha256:...\"].")},
+    {"user", Place(&RelayBlock::user), "", kAny, kLive, kOpen, N_("The name to log in with. Empty: no login.")},
+    {"password", Place(&RelayBlock::password), "", kAny, kLive, kSecret, N_("The password itself. Better: password_file.")},
+    {"password_file", Place(&RelayBlock::password_file).checked(check_path), "", kAny, kLive, kOpen,
+     N_("A file that holds the password, readable by its owner alone (0600), or by the service's group (0640). A path below $CREDENTIALS_DIRECTORY works.")},
+    {"mechanisms", Place(&RelayBlock::mechanisms).checked(check_mechanism), "", kAny, kLive, kOpen,
+     N_("Login mechanisms to use, of those offered: [\"SCRAM-SHA-256\", \"PLAIN\"]. Empty: all we know, the strongest first.")},
+    {"insecure_auth", Place(&RelayBlock::insecure_auth), "false", kAny, kLive, kOpen,
+     N_("Log in without verified TLS. \"challenge\": by mechanisms that do not show the password (CRAM-MD5, DIGEST-MD5, SCRAM). true: by all. Both can be listened to.")},
+    {"eight_bit", Place(&RelayBlock::eight_bit), "pass", kAny, kLive, kOpen,
+     N_("An 8-bit message for a relay without 8BITMIME: pass it as it is, convert it, or bounce it.")},
+    {"connections", Place(&RelayBlock::connections), "10", {"1", "1000"}, kLive, kOpen, N_("Connections to it at the same time.")},
+    {"messages_per_connection", Place(&RelayBlock::messages_per_connection), "200", {"1", "100000"}, kLive, kOpen,
+     N_("Messages that one connection carries before it is closed.")},
+    timeout("connect_timeout", &Timeouts::connect, "30s", N_("For each address of the host.")),
+    timeout("greeting_timeout", &Timeouts::greeting, "5min", N_("For the 220 (RFC 5321 section 4.5.3.2.1).")),
+    timeout("helo_timeout", &Timeouts::helo, "5min", N_("For the reply to EHLO.")),
+    timeout("starttls_timeout", &Timeouts::starttls, "1min", N_("For STARTTLS and the handshake.")),
+    timeout("auth_timeout", &Timeouts::auth, "1min", N_("For each step of AUTH.")),
+    timeout("mail_timeout", &Timeouts::mail, "5min", N_("For the reply to MAIL (RFC 5321 section 4.5.3.2.2).")),
+    timeout("rcpt_timeout", &Timeouts::rcpt, "5min", N_("For the reply to RCPT (RFC 5321 section 4.5.3.2.3).")),
+    timeout("data_init_timeout", &Timeouts::data_init, "2min", N_("For the 354 after DATA (RFC 5321 section 4.5.3.2.4).")),
+    timeout("data_block_timeout", &Timeouts::data_block, "3min", N_("For each block of the message (RFC 5321 section 4.5.3.2.5).")),
+    timeout("data_done_timeout", &Timeouts::data_done, "10min", N_("For the reply after the final dot (RFC 5321 section 4.5.3.2.6). Too short a time makes duplicates.")),
+    timeout("quit_timeout", &Timeouts::quit, "5s", N_("For the reply to QUIT.")),
+    timeout("idle_timeout", &Timeouts::idle, "30s", N_("A connection without work is closed after this.")),
+  }};
+}
+
+}  // namespace
+
+Status Place::set(void* block, const Value& value, const Range& range) const {
+  void* member = at_(block);
+  if (check_ == nullptr) return codec_->set(member, value, range);
+  if (codec_ == &codec<std::string>()) {
+    std::string text;
+    if (auto set = codec_->set(&text, value, range); !set) return set;
+    if (auto checked = check_(text); !checked) return checked;
+    *static_cast<std::string*>(member) = std::move(text);
+    return {};
+  }
+  std::vector<std::string> list;
+  if (auto set = codec_->set(&list, value, range); !set) return set;
+  for (std::string& item : list) {
+    if (auto checked = check_(item); !checked) return checked;
+  }
+  *static_cast<std::vector<std::string>*>(member) = std::move(list);
+  return {};
+}
+
+std::string Table::title() const {
+  if (name.empty()) return _("the top level");
+  return list ? fmt::format("[[{}]]", name) : fmt::format("[{}]", name);
+}
+
+const Option* Table::find(std::string_view key) const {
+  for (const Option& option : options) {
+    if (option.name == key) return &option;
+  }
+  return nullptr;
+}
+
+std::span<const Table> tables() {
+  static const std::vector<Table> kTables = {global_table(), log_table(), queue_table(), dns_table(), listener_table(), relay_table()};
+  return kTables;
+}
+
+const Table& table(std::string_view name) {
+  for (const Table& t : tables()) {
+    if (t.name == name) return t;
+  }
+  return tables().front();
+}
+
+std::string environment_name(const Table& table, const Option& option, std::size_t index) {
+  std::string out = "SIDEGATE_";
+  if (!table.name.empty()) out += upper(table.name) + "_";
+  if (table.list) out += fmt::format("{}_", index);
+  return out + upper(option.name);
+}
+
+}  // namespace sidegate::config
