@@ -14,7 +14,9 @@
 
 namespace sidegate {
 
-inline const char* translated(const char* text) { return *text == '\0' ? text : dgettext("sidegate", text); }
+inline const char* translated(const char* text) {
+  return *text == '\0' ? text : dgettext("sidegate", text);
+}
 
 template <typename... Args>
 std::string tr(const char* format, const Args&... args) {

@@ -7,17 +7,21 @@
 namespace sidegate::config {
 namespace {
 
-std::unexpected<Error> bad(std::string text) { return fail(ErrorKind::kBadInput, std::move(text)); }
+std::unexpected<Error> bad(std::string text) {
+  return fail(ErrorKind::kBadInput, std::move(text));
+}
 
 struct Unit {
   std::string_view name;
   std::uint64_t factor;
 };
-constexpr Unit kTimeUnits[] = {{"w", 7 * 86'400'000ull}, {"d", 86'400'000}, {"h", 3'600'000}, {"min", 60'000}, {"s", 1000}, {"ms", 1}};
+constexpr Unit kTimeUnits[] = {{"w", 7 * 86'400'000ull}, {"d", 86'400'000}, {"h", 3'600'000},
+                               {"min", 60'000},          {"s", 1000},       {"ms", 1}};
 constexpr Unit kMoreTimeUnits[] = {{"m", 60'000}, {"sec", 1000}, {"day", 86'400'000}, {"days", 86'400'000}};
 constexpr Unit kSizeUnits[] = {{"TiB", 1ull << 40}, {"GiB", 1ull << 30}, {"MiB", 1ull << 20}, {"KiB", 1ull << 10}};
-constexpr Unit kMoreSizeUnits[] = {{"", 1},           {"B", 1},           {"K", 1ull << 10}, {"M", 1ull << 20}, {"G", 1ull << 30},
-                                   {"T", 1ull << 40}, {"KB", 1'000},      {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000}};
+constexpr Unit kMoreSizeUnits[] = {
+    {"", 1},           {"B", 1},      {"K", 1ull << 10}, {"M", 1ull << 20},     {"G", 1ull << 30},
+    {"T", 1ull << 40}, {"KB", 1'000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000}};
 constexpr std::pair<std::string_view, std::uint16_t> kPorts[] = {
     {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}};
 
@@ -54,7 +58,9 @@ std::string in_units(std::uint64_t value, const Unit (&units)[N]) {
   return fmt::format("{}", value);
 }
 
-bool has_control(std::string_view text) { return std::ranges::any_of(text, is_control); }
+bool has_control(std::string_view text) {
+  return std::ranges::any_of(text, is_control);
+}
 
 // The text of a value that must be text.
 Result<std::string> text_of(const Value& value) {
@@ -73,7 +79,7 @@ Status set_string(void* member, const Value& value, const Range&) {
 
 Status set_list(void* member, const Value& value, const Range&) {
   std::vector<std::string> list;
-  if (value.plain) {   // environment: parts with commas between
+  if (value.plain) {  // environment: parts with commas between
     for (std::string_view part : split(value.string, ',')) {
       if (!trim(part).empty()) list.emplace_back(trim(part));
     }
@@ -114,7 +120,8 @@ Status set_bool(void* member, const Value& value, const Range&) {
 
 // Parses with `parse`, checks the range (written in the same form), stores as T.
 template <typename T, typename Parsed>
-Status store_in_range(void* member, Result<Parsed> value, const Range& range, Result<Parsed> (*parse)(std::string_view), std::string shown) {
+Status store_in_range(void* member, Result<Parsed> value, const Range& range, Result<Parsed> (*parse)(std::string_view),
+                      std::string shown) {
   if (!value) return std::unexpected(value.error());
   bool low = !range.min.empty() && *value < *parse(range.min);
   bool high = !range.max.empty() && *value > *parse(range.max);
@@ -151,24 +158,30 @@ Status set_integer(void* member, const Value& value, const Range& range) {
 template <typename T>
 Status set_size(void* member, const Value& value, const Range& range) {
   bool written = value.kind == Value::Kind::kString;
-  if (!written && value.kind != Value::Kind::kInteger) return bad(tr("must be a size such as \"50MiB\", not {}", value.kind_name()));
+  if (!written && value.kind != Value::Kind::kInteger)
+    return bad(tr("must be a size such as \"50MiB\", not {}", value.kind_name()));
   auto n = written ? parse_size(value.string) : integer_of(value);
   if (n && *n > std::numeric_limits<T>::max()) return bad(tr("{} is too large", size_text(*n)));
-  return store_in_range<T>(member, n, range, parse_size, written ? quoted(value.string) : fmt::format("{}", value.integer));
+  return store_in_range<T>(member, n, range, parse_size,
+                           written ? quoted(value.string) : fmt::format("{}", value.integer));
 }
 
 Status set_duration(void* member, const Value& value, const Range& range) {
-  if (value.kind == Value::Kind::kInteger && value.integer == 0) return store_in_range<Duration>(member, Result<Duration>(Duration(0)), range, parse_duration, "0");
+  if (value.kind == Value::Kind::kInteger && value.integer == 0)
+    return store_in_range<Duration>(member, Result<Duration>(Duration(0)), range, parse_duration, "0");
   if (value.kind == Value::Kind::kInteger) {
-    return bad(tr("{} needs a unit, in quotes: \"{}s\", \"{}min\", \"{}h\"", value.integer, value.integer, value.integer, value.integer));
+    return bad(tr("{} needs a unit, in quotes: \"{}s\", \"{}min\", \"{}h\"", value.integer, value.integer,
+                  value.integer, value.integer));
   }
-  if (value.kind != Value::Kind::kString) return bad(tr("must be a duration such as \"30s\" or \"5min\", not {}", value.kind_name()));
+  if (value.kind != Value::Kind::kString)
+    return bad(tr("must be a duration such as \"30s\" or \"5min\", not {}", value.kind_name()));
   return store_in_range<Duration>(member, parse_duration(value.string), range, parse_duration, quoted(value.string));
 }
 
 Status set_port(void* member, const Value& value, const Range&) {
   bool numeric = value.kind == Value::Kind::kInteger;
-  if (!numeric && value.kind != Value::Kind::kString) return bad(tr("must be a port number or name, not {}", value.kind_name()));
+  if (!numeric && value.kind != Value::Kind::kString)
+    return bad(tr("must be a port number or name, not {}", value.kind_name()));
   auto port = parse_port(numeric ? fmt::format("{}", value.integer) : value.string);
   if (!port) return std::unexpected(port.error());
   *static_cast<std::uint16_t*>(member) = *port;
@@ -176,7 +189,9 @@ Status set_port(void* member, const Value& value, const Range&) {
 }
 
 template <typename T>
-const T& as(const void* member) { return *static_cast<const T*>(member); }
+const T& as(const void* member) {
+  return *static_cast<const T*>(member);
+}
 
 std::string list_text(const std::vector<std::string>& list) {
   std::string out = "[";
@@ -190,12 +205,14 @@ template <typename T>
 const Words<T>& words();
 template <>
 const Words<LogStyleName>& words() {
-  static const Words<LogStyleName> kWords = {{"json", LogStyleName::kJson}, {"plain", LogStyleName::kPlain}, {"postfix", LogStyleName::kPostfix}};
+  static const Words<LogStyleName> kWords = {
+      {"json", LogStyleName::kJson}, {"plain", LogStyleName::kPlain}, {"postfix", LogStyleName::kPostfix}};
   return kWords;
 }
 template <>
 const Words<LogTls>& words() {
-  static const Words<LogTls> kWords = {{"none", LogTls::kNone}, {"summary", LogTls::kSummary}, {"handshake", LogTls::kHandshake}};
+  static const Words<LogTls> kWords = {
+      {"none", LogTls::kNone}, {"summary", LogTls::kSummary}, {"handshake", LogTls::kHandshake}};
   return kWords;
 }
 template <>
@@ -206,23 +223,26 @@ const Words<smtp::LongLines>& words() {
 template <>
 const Words<deliver::TlsMode>& words() {
   using deliver::TlsMode;
-  static const Words<TlsMode> kWords = {{"starttls", TlsMode::kStartTls}, {"implicit", TlsMode::kImplicit}, {"none", TlsMode::kNone}};
+  static const Words<TlsMode> kWords = {
+      {"starttls", TlsMode::kStartTls}, {"implicit", TlsMode::kImplicit}, {"none", TlsMode::kNone}};
   return kWords;
 }
 template <>
 const Words<deliver::EightBit>& words() {
   using deliver::EightBit;
-  static const Words<EightBit> kWords = {{"pass", EightBit::kPass}, {"convert", EightBit::kConvert}, {"bounce", EightBit::kBounce}};
+  static const Words<EightBit> kWords = {
+      {"pass", EightBit::kPass}, {"convert", EightBit::kConvert}, {"bounce", EightBit::kBounce}};
   return kWords;
 }
 template <>
 const Words<auth::InsecureAuth>& words() {
   using auth::InsecureAuth;
-  static const Words<InsecureAuth> kWords = {{"false", InsecureAuth::kNever}, {"challenge", InsecureAuth::kChallenge}, {"true", InsecureAuth::kAll}};
+  static const Words<InsecureAuth> kWords = {
+      {"false", InsecureAuth::kNever}, {"challenge", InsecureAuth::kChallenge}, {"true", InsecureAuth::kAll}};
   return kWords;
 }
 
-std::string word_text(std::string_view word) {   // true and false are TOML's own
+std::string word_text(std::string_view word) {  // true and false are TOML's own
   return word == "true" || word == "false" ? std::string(word) : quoted(word);
 }
 
@@ -235,7 +255,8 @@ std::string all_words() {
 
 template <typename T>
 Status set_enum(void* member, const Value& value, const Range&) {
-  if (value.kind != Value::Kind::kString && value.kind != Value::Kind::kBool) return bad(tr("must be one of {}, not {}", all_words<T>(), value.kind_name()));
+  if (value.kind != Value::Kind::kString && value.kind != Value::Kind::kBool)
+    return bad(tr("must be one of {}, not {}", all_words<T>(), value.kind_name()));
   std::string text = value.kind == Value::Kind::kBool ? (value.boolean ? "true" : "false") : value.string;
   std::vector<std::string_view> names;
   for (const auto& [word, v] : words<T>()) {
@@ -264,8 +285,10 @@ std::string quoted(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (is_control(c)) out += fmt::format("\\u{:04X}", static_cast<unsigned char>(c));
-    else out += c;
+    if (is_control(c))
+      out += fmt::format("\\u{:04X}", static_cast<unsigned char>(c));
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -282,15 +305,19 @@ Result<Duration> parse_duration(std::string_view text) {
     const std::string_view word = take_word(rest);
     const Unit* unit = find_unit(kTimeUnits, word);
     if (unit == nullptr) unit = find_unit(kMoreTimeUnits, word);
-    if (!number || unit == nullptr) return bad(tr("{} is not a duration: a number with ms, s, min, h, d or w, such as \"30s\"", shown));
-    constexpr std::uint64_t kMost = 36'500ull * 86'400'000;   // a century
-    if (*number > kMost / unit->factor || (total += *number * unit->factor) > kMost) return bad(tr("{} is too long", shown));
+    if (!number || unit == nullptr)
+      return bad(tr("{} is not a duration: a number with ms, s, min, h, d or w, such as \"30s\"", shown));
+    constexpr std::uint64_t kMost = 36'500ull * 86'400'000;  // a century
+    if (*number > kMost / unit->factor || (total += *number * unit->factor) > kMost)
+      return bad(tr("{} is too long", shown));
     rest = trim(rest);
   }
   return Duration(total);
 }
 
-std::string duration_text(Duration d) { return in_units(static_cast<std::uint64_t>(d.count()), kTimeUnits); }
+std::string duration_text(Duration d) {
+  return in_units(static_cast<std::uint64_t>(d.count()), kTimeUnits);
+}
 
 Result<std::uint64_t> parse_size(std::string_view text) {
   std::string_view rest = trim(text);
@@ -298,12 +325,15 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   rest = trim(rest);
   const Unit* unit = find_unit(kSizeUnits, rest);
   if (unit == nullptr) unit = find_unit(kMoreSizeUnits, rest);
-  if (!number || unit == nullptr) return bad(tr("{} is not a size: a number with KiB, MiB, GiB, KB, MB or GB, such as \"50MiB\"", quoted(text)));
+  if (!number || unit == nullptr)
+    return bad(tr("{} is not a size: a number with KiB, MiB, GiB, KB, MB or GB, such as \"50MiB\"", quoted(text)));
   if (*number > (1ull << 62) / unit->factor) return bad(tr("{} is too large", quoted(text)));
   return *number * unit->factor;
 }
 
-std::string size_text(std::uint64_t octets) { return in_units(octets, kSizeUnits); }
+std::string size_text(std::uint64_t octets) {
+  return in_units(octets, kSizeUnits);
+}
 
 Result<std::uint16_t> parse_port(std::string_view text) {
   std::vector<std::string_view> names;
@@ -316,7 +346,8 @@ Result<std::uint16_t> parse_port(std::string_view text) {
   if (!text.empty() && (is_digit(text[0]) || text[0] == '-')) return bad(tr("{} is not a port: 1 to 65535", text));
   std::string_view near = nearest(lower(text), names);
   if (!near.empty()) return bad(tr("{} is not a port: did you mean {}?", quoted(text), quoted(near)));
-  return bad(tr("{} is not a port: a number, or \"smtp\" (25), \"submission\" (587), \"submissions\" (465)", quoted(text)));
+  return bad(
+      tr("{} is not a port: a number, or \"smtp\" (25), \"submission\" (587), \"submissions\" (465)", quoted(text)));
 }
 
 template <>
@@ -326,40 +357,48 @@ const Codec& codec<std::string>() {
 }
 template <>
 const Codec& codec<std::vector<std::string>>() {
-  static const Codec kCodec = {"list", set_list, [](const void* m) { return list_text(as<std::vector<std::string>>(m)); }, nullptr};
+  static const Codec kCodec = {"list", set_list,
+                               [](const void* m) { return list_text(as<std::vector<std::string>>(m)); }, nullptr};
   return kCodec;
 }
 template <>
 const Codec& codec<bool>() {
-  static const Codec kCodec = {"true or false", set_bool, [](const void* m) { return std::string(as<bool>(m) ? "true" : "false"); }, nullptr};
+  static const Codec kCodec = {"true or false", set_bool,
+                               [](const void* m) { return std::string(as<bool>(m) ? "true" : "false"); }, nullptr};
   return kCodec;
 }
 template <>
 const Codec& codec<std::uint32_t>() {
-  static const Codec kCodec = {"number", set_integer<std::uint32_t>, [](const void* m) { return fmt::format("{}", as<std::uint32_t>(m)); }, nullptr};
+  static const Codec kCodec = {"number", set_integer<std::uint32_t>,
+                               [](const void* m) { return fmt::format("{}", as<std::uint32_t>(m)); }, nullptr};
   return kCodec;
 }
 template <>
 const Codec& codec<std::uint64_t>() {
-  static const Codec kCodec = {"number", set_integer<std::uint64_t>, [](const void* m) { return fmt::format("{}", as<std::uint64_t>(m)); }, nullptr};
+  static const Codec kCodec = {"number", set_integer<std::uint64_t>,
+                               [](const void* m) { return fmt::format("{}", as<std::uint64_t>(m)); }, nullptr};
   return kCodec;
 }
 template <>
 const Codec& codec<std::uint16_t>() {
-  static const Codec kCodec = {"port", set_port, [](const void* m) { return fmt::format("{}", as<std::uint16_t>(m)); }, nullptr};
+  static const Codec kCodec = {"port", set_port, [](const void* m) { return fmt::format("{}", as<std::uint16_t>(m)); },
+                               nullptr};
   return kCodec;
 }
 template <>
 const Codec& codec<Duration>() {
-  static const Codec kCodec = {"duration", set_duration, [](const void* m) { return quoted(duration_text(as<Duration>(m))); }, nullptr};
+  static const Codec kCodec = {"duration", set_duration,
+                               [](const void* m) { return quoted(duration_text(as<Duration>(m))); }, nullptr};
   return kCodec;
 }
 const Codec& size32_codec() {
-  static const Codec kCodec = {"size", set_size<std::uint32_t>, [](const void* m) { return quoted(size_text(as<std::uint32_t>(m))); }, nullptr};
+  static const Codec kCodec = {"size", set_size<std::uint32_t>,
+                               [](const void* m) { return quoted(size_text(as<std::uint32_t>(m))); }, nullptr};
   return kCodec;
 }
 const Codec& size64_codec() {
-  static const Codec kCodec = {"size", set_size<std::uint64_t>, [](const void* m) { return quoted(size_text(as<std::uint64_t>(m))); }, nullptr};
+  static const Codec kCodec = {"size", set_size<std::uint64_t>,
+                               [](const void* m) { return quoted(size_text(as<std::uint64_t>(m))); }, nullptr};
   return kCodec;
 }
 
@@ -369,16 +408,28 @@ const Codec& enum_codec() {
   return kCodec;
 }
 template <>
-const Codec& codec<LogStyleName>() { return enum_codec<LogStyleName>(); }
+const Codec& codec<LogStyleName>() {
+  return enum_codec<LogStyleName>();
+}
 template <>
-const Codec& codec<LogTls>() { return enum_codec<LogTls>(); }
+const Codec& codec<LogTls>() {
+  return enum_codec<LogTls>();
+}
 template <>
-const Codec& codec<smtp::LongLines>() { return enum_codec<smtp::LongLines>(); }
+const Codec& codec<smtp::LongLines>() {
+  return enum_codec<smtp::LongLines>();
+}
 template <>
-const Codec& codec<deliver::TlsMode>() { return enum_codec<deliver::TlsMode>(); }
+const Codec& codec<deliver::TlsMode>() {
+  return enum_codec<deliver::TlsMode>();
+}
 template <>
-const Codec& codec<deliver::EightBit>() { return enum_codec<deliver::EightBit>(); }
+const Codec& codec<deliver::EightBit>() {
+  return enum_codec<deliver::EightBit>();
+}
 template <>
-const Codec& codec<auth::InsecureAuth>() { return enum_codec<auth::InsecureAuth>(); }
+const Codec& codec<auth::InsecureAuth>() {
+  return enum_codec<auth::InsecureAuth>();
+}
 
 }  // namespace sidegate::config

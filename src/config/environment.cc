@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view kPrefix = "SIDEGATE_";
 constexpr std::size_t kMaxBlocks = 1000;
 
-struct Target {   // which key a variable means
+struct Target {  // which key a variable means
   const Table* table = nullptr;
   const Option* option = nullptr;
   std::size_t index = 0;
@@ -58,16 +58,19 @@ Block* block_for(const Target& target, Tree& tree, const std::string& variable, 
   if (!target.table->list) return &tree.blocks[std::string(target.table->name)];
   auto& list = tree.lists[std::string(target.table->name)];
   if (target.index > list.size()) {
-    problems.push_back({{variable, 0}, tr("there is no {} {} before it", target.table->title(), list.size()), _("blocks are counted from 0 without gaps")});
+    problems.push_back({{variable, 0},
+                        tr("there is no {} {} before it", target.table->title(), list.size()),
+                        _("blocks are counted from 0 without gaps")});
     return nullptr;
   }
   if (target.index == list.size()) list.push_back({{variable, 0}, {}});
   return &list[target.index];
 }
 
-std::optional<std::string> from_file(const LoadRequest& request, const Target& target, const std::string& variable, const std::string& path, Problems& problems) {
+std::optional<std::string> from_file(const LoadRequest& request, const Target& target, const std::string& variable,
+                                     const std::string& path, Problems& problems) {
   if (!request.open_files) return std::string();
-  auto text = read_text_file(path, 64 * 1024);   // a secret's own _FILE form is a key (password_file), with its rules
+  auto text = read_text_file(path, 64 * 1024);  // a secret's own _FILE form is a key (password_file), with its rules
   if (!text) {
     problems.push_back({{variable, 0}, text.error().what, text.error().next});
     return std::nullopt;
@@ -76,7 +79,8 @@ std::optional<std::string> from_file(const LoadRequest& request, const Target& t
 }
 
 // A number orders RELAY_2 before RELAY_10, so that blocks are made in order.
-bool by_index(const std::pair<Target, const std::pair<std::string, std::string>*>& a, const std::pair<Target, const std::pair<std::string, std::string>*>& b) {
+bool by_index(const std::pair<Target, const std::pair<std::string, std::string>*>& a,
+              const std::pair<Target, const std::pair<std::string, std::string>*>& b) {
   return std::pair(a.first.index, a.second->first) < std::pair(b.first.index, b.second->first);
 }
 
@@ -85,15 +89,19 @@ void forget_in_file(Block& block, std::string_view key) {
   if (it != block.values.end() && !it->second.where.file.starts_with('$')) block.values.erase(it);
 }
 
-bool all_digits(std::string_view text) { return !text.empty() && std::ranges::all_of(text, is_digit); }
+bool all_digits(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, is_digit);
+}
 
 }  // namespace
 
 bool is_other_variable(std::string_view name) {
-  static constexpr std::string_view kOwn[] = {"SIDEGATE_CONFIG", "SIDEGATE_CASES", "SIDEGATE_LOCALE_DIR", "SIDEGATE_BUILD"};
+  static constexpr std::string_view kOwn[] = {"SIDEGATE_CONFIG", "SIDEGATE_CASES", "SIDEGATE_LOCALE_DIR",
+                                              "SIDEGATE_BUILD"};
   if (std::ranges::find(kOwn, name) != std::end(kOwn)) return true;
   if (name.starts_with("SIDEGATE_TEST") || name.starts_with("SIDEGATE_BENCH")) return true;
-  // Kubernetes: {SERVICE}_SERVICE_HOST, {SERVICE}_SERVICE_PORT[_NAME], {SERVICE}_PORT, {SERVICE}_PORT_{N}_{TCP|UDP}[_...].
+  // Kubernetes: {SERVICE}_SERVICE_HOST, {SERVICE}_SERVICE_PORT[_NAME], {SERVICE}_PORT,
+  // {SERVICE}_PORT_{N}_{TCP|UDP}[_...].
   if (name.ends_with("_SERVICE_HOST") || name.find("_SERVICE_PORT") != std::string_view::npos) return true;
   const std::size_t port = name.rfind("_PORT");
   if (port == std::string_view::npos) return false;
@@ -113,8 +121,10 @@ void read_environment(const LoadRequest& request, Tree& tree, Problems& problems
     std::string_view rest = std::string_view(name).substr(kPrefix.size());
     auto target = find_target(rest);
     if (!target && rest.ends_with("_FILE")) target = find_target(rest.substr(0, rest.size() - 5));
-    if (target) found.emplace_back(*target, &variable);
-    else if (!is_other_variable(name)) problems.push_back({{"$" + name, 0}, _("unknown variable: it names no configuration key"), suggestion(name)});
+    if (target)
+      found.emplace_back(*target, &variable);
+    else if (!is_other_variable(name))
+      problems.push_back({{"$" + name, 0}, _("unknown variable: it names no configuration key"), suggestion(name)});
   }
   std::ranges::sort(found, by_index);
   std::map<std::string, std::string> set_by;
@@ -124,15 +134,20 @@ void read_environment(const LoadRequest& request, Tree& tree, Problems& problems
     if (block == nullptr) continue;
     const bool direct = find_target(std::string_view(variable->first).substr(kPrefix.size())).has_value();
     // password_file is a key of its own: its variable gives the path, and is held to the key's rules.
-    std::optional<std::string> text = direct ? variable->second : from_file(request, target, shown, variable->second, problems);
+    std::optional<std::string> text =
+        direct ? variable->second : from_file(request, target, shown, variable->second, problems);
     if (!text) continue;
     const std::string key = key_path(*target.table, target.index, target.option->name);
     if (!set_by.emplace(key, shown).second) {
-      problems.push_back({{shown, 0}, tr("{} is set too: only one of them can count", set_by[key]), _("unset one of them")});
+      problems.push_back(
+          {{shown, 0}, tr("{} is set too: only one of them can count", set_by[key]), _("unset one of them")});
       continue;
     }
     // A password given here replaces the file's way of giving one.
-    if (target.table->name == "relay") forget_in_file(*block, target.option->name == "password" ? "password_file" : target.option->name == "password_file" ? "password" : "");
+    if (target.table->name == "relay")
+      forget_in_file(*block, target.option->name == "password"        ? "password_file"
+                             : target.option->name == "password_file" ? "password"
+                                                                      : "");
     block->values.insert_or_assign(std::string(target.option->name), Value::from_text(*text, {shown, 0}));
   }
 }

@@ -1,5 +1,6 @@
-// Environment variables over the file: SIDEGATE_HOSTNAME, SIDEGATE_LOG_STYLE, SIDEGATE_RELAY_0_HOST; with _FILE behind it,
-// the value is read from a file. A SIDEGATE_ variable that names no key is an error: a misspelt one must not be ignored.
+// Environment variables over the file: SIDEGATE_HOSTNAME, SIDEGATE_LOG_STYLE, SIDEGATE_RELAY_0_HOST; with _FILE behind
+// it, the value is read from a file. A SIDEGATE_ variable that names no key is an error: a misspelt one must not be
+// ignored.
 #pragma once
 
 #include <string>

@@ -24,7 +24,9 @@ std::string_view variable(const LoadRequest& request, std::string_view name) {
 }
 
 bool environment_configures(const LoadRequest& request) {
-  return std::ranges::any_of(request.environment, [](const auto& v) { return v.first.starts_with("SIDEGATE_") && !is_other_variable(v.first); });
+  return std::ranges::any_of(request.environment, [](const auto& v) {
+    return v.first.starts_with("SIDEGATE_") && !is_other_variable(v.first);
+  });
 }
 
 // --config, then $SIDEGATE_CONFIG, then the default; the environment alone is enough when no file was asked for.
@@ -40,7 +42,9 @@ void read_file(Draft& draft) {
     draft.loaded.path.clear();
     return;
   }
-  draft.error({}, text.error().what, fmt::format(fmt::runtime(_("write one: sidegate config default > {}; or name another with --config")), shell_quoted(draft.loaded.path)));
+  draft.error({}, text.error().what,
+              fmt::format(fmt::runtime(_("write one: sidegate config default > {}; or name another with --config")),
+                          shell_quoted(draft.loaded.path)));
 }
 
 std::string unknown_key_next(const Table& table, std::string_view key) {
@@ -51,11 +55,13 @@ std::string unknown_key_next(const Table& table, std::string_view key) {
   if (table.find(plain) != nullptr) return tr("did you mean {}?", quoted(plain));
   for (const Table& other : tables()) {
     if (&other == &table || other.find(plain) == nullptr) continue;
-    return other.name.empty() ? tr("{} stands at the top, before the first [block]", quoted(plain)) : tr("{} belongs into {}", quoted(plain), other.title());
+    return other.name.empty() ? tr("{} stands at the top, before the first [block]", quoted(plain))
+                              : tr("{} belongs into {}", quoted(plain), other.title());
   }
   std::string_view near = nearest(plain, names);
   if (!near.empty()) return tr("did you mean {}?", quoted(near));
-  return fmt::format(fmt::runtime(_("`sidegate config explain {}` lists the keys there are")), table.name.empty() ? "hostname" : table.name);
+  return fmt::format(fmt::runtime(_("`sidegate config explain {}` lists the keys there are")),
+                     table.name.empty() ? "hostname" : table.name);
 }
 
 void set_defaults(const Table& table, void* block) {
@@ -70,15 +76,19 @@ void fill(Draft& draft, const Table& table, std::size_t index, const Block& from
   for (const auto& [key, value] : from.values) {
     const Option* option = table.find(key);
     if (option == nullptr) {
-      draft.error(value.where, tr("unknown key {} in {}", quoted(printable(key, 100)), table.title()), unknown_key_next(table, key));
+      draft.error(value.where, tr("unknown key {} in {}", quoted(printable(key, 100)), table.title()),
+                  unknown_key_next(table, key));
       continue;
     }
     Status set = option->place.set(block, value, option->range);
-    if (!set) draft.error(value.where, fmt::format("{}: {}", key, set.error().text));
-    else draft.loaded.sources[key_path(table, index, key)] = value.where;
+    if (!set)
+      draft.error(value.where, fmt::format("{}: {}", key, set.error().text));
+    else
+      draft.loaded.sources[key_path(table, index, key)] = value.where;
   }
   for (const Option& option : table.options) {
-    if (option.required && !from.values.contains(option.name)) draft.error(from.where, tr("{} has no {}", table.title(), option.name), tr("add {} = \"...\"", option.name));
+    if (option.required && !from.values.contains(option.name))
+      draft.error(from.where, tr("{} has no {}", table.title(), option.name), tr("add {} = \"...\"", option.name));
   }
 }
 
@@ -87,13 +97,15 @@ void fill_all(Draft& draft) {
   for (const Table& t : tables()) {
     if (!t.list) {
       set_defaults(t, &settings);
-      if (auto it = draft.tree.blocks.find(t.name); it != draft.tree.blocks.end()) fill(draft, t, 0, it->second, &settings);
+      if (auto it = draft.tree.blocks.find(t.name); it != draft.tree.blocks.end())
+        fill(draft, t, 0, it->second, &settings);
       continue;
     }
     auto it = draft.tree.lists.find(t.name);
     if (it == draft.tree.lists.end()) continue;
     for (std::size_t i = 0; i < it->second.size(); ++i) {
-      void* block = t.name == "relay" ? static_cast<void*>(&draft.relays.emplace_back()) : static_cast<void*>(&settings.listeners.emplace_back());
+      void* block = t.name == "relay" ? static_cast<void*>(&draft.relays.emplace_back())
+                                      : static_cast<void*>(&settings.listeners.emplace_back());
       set_defaults(t, block);
       fill(draft, t, i, it->second[i], block);
     }
@@ -102,13 +114,14 @@ void fill_all(Draft& draft) {
 
 // In the order of the file, so that the first one shown is the first one to mend.
 void sort_by_place(Problems& problems) {
-  std::ranges::stable_sort(problems, [](const Problem& a, const Problem& b) { return std::pair(a.where.file, a.where.line) < std::pair(b.where.file, b.where.line); });
+  std::ranges::sort(problems, {}, [](const Problem& p) { return std::tuple(p.where.file, p.where.line, p.what); });
 }
 
 template <typename Block>
 void compare(const Table& t, std::size_t index, const Block* a, const Block* b, std::vector<std::string>& out) {
   for (const Option& option : t.options) {
-    if (option.apply == Apply::kRestart && option.place.text(a) != option.place.text(b)) out.push_back(key_path(t, index, option.name));
+    if (option.apply == Apply::kRestart && option.place.text(a) != option.place.text(b))
+      out.push_back(key_path(t, index, option.name));
   }
 }
 
@@ -121,7 +134,8 @@ LoadRequest LoadRequest::from_process(std::string path) {
     std::string_view text = *entry;
     if (!text.starts_with("SIDEGATE_")) continue;
     const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos) request.environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    if (equals != std::string_view::npos)
+      request.environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
   return request;
 }
@@ -135,7 +149,8 @@ std::string key_path(const Table& table, std::size_t index, std::string_view key
 LoadResult load(const LoadRequest& request) {
   Draft draft{request, {}, {}, {}, {}};
   read_file(draft);
-  if (!draft.problems.empty()) return std::unexpected(std::move(draft.problems));   // without the file, nothing else is worth saying
+  if (!draft.problems.empty())
+    return std::unexpected(std::move(draft.problems));  // without the file, nothing else is worth saying
   read_environment(request, draft.tree, draft.problems);
   fill_all(draft);
   resolve_hostname(draft);
@@ -155,7 +170,8 @@ std::vector<std::string> needs_restart(const Settings& running, const Settings& 
   }
   const Table& listener = table("listener");
   if (running.listeners.size() != loaded.listeners.size()) out.emplace_back("listener");
-  for (std::size_t i = 0; i < std::min(running.listeners.size(), loaded.listeners.size()); ++i) compare(listener, i, &running.listeners[i], &loaded.listeners[i], out);
+  for (std::size_t i = 0; i < std::min(running.listeners.size(), loaded.listeners.size()); ++i)
+    compare(listener, i, &running.listeners[i], &loaded.listeners[i], out);
   return out;
 }
 

@@ -16,21 +16,21 @@ namespace sidegate::config {
 inline constexpr const char* kDefaultPath = "/etc/sidegate/sidegate.toml";
 
 struct LoadRequest {
-  std::string path;                     // as given with --config; empty: $SIDEGATE_CONFIG, then kDefaultPath
-  std::optional<std::string> text;      // read instead of the file (tests, standard input); path then only names it
+  std::string path;                 // as given with --config; empty: $SIDEGATE_CONFIG, then kDefaultPath
+  std::optional<std::string> text;  // read instead of the file (tests, standard input); path then only names it
   std::vector<std::pair<std::string, std::string>> environment;
-  std::string system_name;              // the machine's name; empty: the system is asked
-  bool open_files = true;               // false: passwords and CA files are not looked at (fuzzing)
+  std::string system_name;  // the machine's name; empty: the system is asked
+  bool open_files = true;   // false: passwords and CA files are not looked at (fuzzing)
 
-  static LoadRequest from_process(std::string path);   // with this process's environment
+  static LoadRequest from_process(std::string path);  // with this process's environment
 };
 
 struct Loaded {
   Settings settings;
-  Problems warnings;                           // shown at every check and every start, for ever
-  std::string path;                            // the file read; empty: environment alone
-  std::map<std::string, Where> sources;        // "relay.0.host" -> where it was set; absent: the default
-  std::map<std::string, std::string> password_files;   // "relay.0.password_file" -> path, for `show`
+  Problems warnings;                                  // shown at every check and every start, for ever
+  std::string path;                                   // the file read; empty: environment alone
+  std::map<std::string, Where> sources;               // "relay.0.host" -> where it was set; absent: the default
+  std::map<std::string, std::string> password_files;  // "relay.0.password_file" -> path, for `show`
 };
 
 using LoadResult = std::expected<Loaded, Problems>;

@@ -11,18 +11,23 @@
 namespace sidegate::config {
 namespace {
 
-std::unexpected<Error> bad(std::string text) { return fail(ErrorKind::kBadInput, std::move(text)); }
+std::unexpected<Error> bad(std::string text) {
+  return fail(ErrorKind::kBadInput, std::move(text));
+}
 
 struct Address {
   std::array<unsigned char, 16> octets{};
-  unsigned bits = 0;   // 32 or 128
+  unsigned bits = 0;  // 32 or 128
 };
 
 std::optional<Address> parse_address(const std::string& text) {
   Address address;
-  if (inet_pton(AF_INET, text.c_str(), address.octets.data()) == 1) address.bits = 32;
-  else if (inet_pton(AF_INET6, text.c_str(), address.octets.data()) == 1) address.bits = 128;
-  else return std::nullopt;
+  if (inet_pton(AF_INET, text.c_str(), address.octets.data()) == 1)
+    address.bits = 32;
+  else if (inet_pton(AF_INET6, text.c_str(), address.octets.data()) == 1)
+    address.bits = 128;
+  else
+    return std::nullopt;
   return address;
 }
 
@@ -44,7 +49,8 @@ std::optional<Network> parse_network(const std::string& text) {
 // The address with all bits behind the prefix cleared, as text.
 std::string masked(const Network& network) {
   Address a = network.address;
-  for (unsigned bit = network.prefix; bit < a.bits; ++bit) a.octets[bit / 8] &= static_cast<unsigned char>(~(0x80u >> (bit % 8)));
+  for (unsigned bit = network.prefix; bit < a.bits; ++bit)
+    a.octets[bit / 8] &= static_cast<unsigned char>(~(0x80u >> (bit % 8)));
   char text[INET6_ADDRSTRLEN];
   inet_ntop(a.bits == 32 ? AF_INET : AF_INET6, a.octets.data(), text, sizeof text);
   return fmt::format("{}/{}", text, network.prefix);
@@ -74,7 +80,9 @@ Status check_path(std::string& text) {
 
 Status check_control_socket(std::string& text) {
   if (text.empty()) return bad(_("must name a path"));
-  if (text.size() >= sizeof(sockaddr_un::sun_path)) return bad(tr("{} is too long for a Unix socket: at most {} octets", quoted(text), sizeof(sockaddr_un::sun_path) - 1));
+  if (text.size() >= sizeof(sockaddr_un::sun_path))
+    return bad(
+        tr("{} is too long for a Unix socket: at most {} octets", quoted(text), sizeof(sockaddr_un::sun_path) - 1));
   return check_path(text);
 }
 
@@ -83,13 +91,15 @@ Status check_level(std::string& text) {
   if (std::ranges::find(kLevels, text) != kLevels.end()) return {};
   std::string_view near = nearest(lower(text), kLevels);
   return bad(near.empty() ? tr("{} is not one of {}", quoted(text), "\"debug\" | \"info\" | \"warning\" | \"error\"")
-                          : tr("{} is not one of {}: did you mean {}?", quoted(text), "\"debug\" | \"info\" | \"warning\" | \"error\"", quoted(near)));
+                          : tr("{} is not one of {}: did you mean {}?", quoted(text),
+                               "\"debug\" | \"info\" | \"warning\" | \"error\"", quoted(near)));
 }
 
 Status check_mailbox(std::string& text) {
   if (text.empty()) return {};
   auto mailbox = mail::Mailbox::parse(text, true);
-  if (!mailbox) return bad(tr("{} is not a mail address such as \"me@example.org\": {}", quoted(text), mailbox.error().text));
+  if (!mailbox)
+    return bad(tr("{} is not a mail address such as \"me@example.org\": {}", quoted(text), mailbox.error().text));
   return {};
 }
 
@@ -100,14 +110,17 @@ Status check_listen_address(std::string& text) {
     text = bare;
     return {};
   }
-  if (text == "*" || text.empty()) return bad(tr("{} is not an address: \"0.0.0.0\" is every IPv4 address, \"::\" every IPv6 one", quoted(text)));
+  if (text == "*" || text.empty())
+    return bad(tr("{} is not an address: \"0.0.0.0\" is every IPv4 address, \"::\" every IPv6 one", quoted(text)));
   return bad(tr("{} is not a numeric address such as \"127.0.0.1\" or \"::1\"", quoted(text)));
 }
 
 Status check_network(std::string& text) {
   auto network = parse_network(text);
   if (!network) return bad(tr("{} is not a network such as \"192.168.1.0/24\" or \"fd00::/8\"", quoted(text)));
-  if (network->prefix == 0) return bad(tr("{} is the whole world: this would be an open relay. List the networks that are yours", quoted(text)));
+  if (network->prefix == 0)
+    return bad(
+        tr("{} is the whole world: this would be an open relay. List the networks that are yours", quoted(text)));
   const std::string clean = masked(*network);
   auto address = [](const std::string& cidr) { return cidr.substr(0, cidr.find('/')); };
   if (address(clean) != address(masked({network->address, network->address.bits}))) {
@@ -136,8 +149,9 @@ Status check_dns_server(std::string& text) {
 }
 
 Status check_mechanism(std::string& text) {
-  static const std::vector<std::string_view> kMechanisms = {"PLAIN",        "LOGIN",       "CRAM-MD5",           "DIGEST-MD5",
-                                                            "SCRAM-SHA-1",  "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"};
+  static const std::vector<std::string_view> kMechanisms = {
+      "PLAIN",       "LOGIN",         "CRAM-MD5",         "DIGEST-MD5",
+      "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"};
   text = upper(text);
   if (std::ranges::find(kMechanisms, text) != kMechanisms.end()) return {};
   std::string_view near = nearest(text, kMechanisms);
@@ -154,25 +168,37 @@ Status check_fingerprint(std::string& text) {
   for (char c : rest) {
     if (c != ':') digits += ascii_lower(c);
   }
-  bool ok = digits.size() == 64 && std::ranges::all_of(digits, [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
-  if (!ok) return bad(tr("{} is not a SHA-256 fingerprint: \"sha256:\" and 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256` prints them", quoted(text)));
+  bool ok =
+      digits.size() == 64 && std::ranges::all_of(digits, [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
+  if (!ok)
+    return bad(
+        tr("{} is not a SHA-256 fingerprint: \"sha256:\" and 64 hexadecimal digits, as `openssl x509 -noout "
+           "-fingerprint -sha256` prints them",
+           quoted(text)));
   text = "sha256:" + digits;
   return {};
 }
 
 Status check_block_name(std::string& text) {
-  bool ok = std::ranges::all_of(text, [](char c) { return is_alpha(c) || is_digit(c) || std::string_view("._-:[]").find(c) != std::string_view::npos; });
-  if (!ok || text.size() > 255) return bad(tr("{} is not a name: letters, digits, dot, hyphen and underscore", quoted(text)));
+  bool ok = std::ranges::all_of(text, [](char c) {
+    return is_alpha(c) || is_digit(c) || std::string_view("._-:[]").find(c) != std::string_view::npos;
+  });
+  if (!ok || text.size() > 255)
+    return bad(tr("{} is not a name: letters, digits, dot, hyphen and underscore", quoted(text)));
   return {};
 }
 
 Status check_unix_user(std::string& text) {
-  bool ok = text.size() <= 32 && std::ranges::all_of(text, [](char c) { return is_alpha(c) || is_digit(c) || std::string_view("._-$").find(c) != std::string_view::npos; });
+  bool ok = text.size() <= 32 && std::ranges::all_of(text, [](char c) {
+              return is_alpha(c) || is_digit(c) || std::string_view("._-$").find(c) != std::string_view::npos;
+            });
   if (!ok || text.empty()) return bad(tr("{} is not a user name", quoted(text)));
   return {};
 }
 
-bool is_numeric_address(const std::string& text) { return parse_address(text).has_value(); }
+bool is_numeric_address(const std::string& text) {
+  return parse_address(text).has_value();
+}
 
 bool is_loopback_address(const std::string& text) {
   auto network = parse_network(text);
@@ -182,7 +208,8 @@ bool is_loopback_address(const std::string& text) {
 bool is_private_network(const std::string& cidr) {
   auto network = parse_network(cidr);
   if (!network) return false;
-  for (const char* own : {"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "::1/128", "fc00::/7", "fe80::/10"}) {
+  for (const char* own : {"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
+                          "169.254.0.0/16", "::1/128", "fc00::/7", "fe80::/10"}) {
     if (within(*network, *parse_network(own))) return true;
   }
   return false;
@@ -196,7 +223,8 @@ Result<HostPort> parse_host_port(std::string_view text) {
     if (end == std::string_view::npos) return bad(tr("{} has no closing bracket", quoted(text)));
     parts.host = text.substr(1, end - 1);
     rest = text.substr(end + 1);
-    if (!rest.empty() && !rest.starts_with(':')) return bad(tr("{}: after the bracket comes nothing, or a colon and the port", quoted(text)));
+    if (!rest.empty() && !rest.starts_with(':'))
+      return bad(tr("{}: after the bracket comes nothing, or a colon and the port", quoted(text)));
     if (!rest.empty()) parts.port = rest.substr(1);
     if (!rest.empty() && parts.port.empty()) return bad(tr("{} has no port after the colon", quoted(text)));
   } else if (std::ranges::count(text, ':') == 1) {
@@ -205,12 +233,12 @@ Result<HostPort> parse_host_port(std::string_view text) {
     parts.port = text.substr(colon + 1);
     if (parts.port.empty()) return bad(tr("{} has no port after the colon", quoted(text)));
   } else {
-    parts.host = text;   // a name, IPv4, or IPv6 without brackets
+    parts.host = text;  // a name, IPv4, or IPv6 without brackets
   }
   if (parts.host.empty()) return bad(tr("{} names no host", quoted(text)));
   if (parts.host.find(':') != std::string::npos) {
     if (!is_numeric_address(parts.host)) return bad(tr("{} is not an IPv6 address", quoted(parts.host)));
-    parts.host = "[" + parts.host + "]";   // as an address literal is written (RFC 5321 section 4.1.3)
+    parts.host = "[" + parts.host + "]";  // as an address literal is written (RFC 5321 section 4.1.3)
   } else if (!is_numeric_address(parts.host) && !mail::is_helo_name(parts.host)) {
     return bad(tr("{} is not a host name", quoted(parts.host)));
   }

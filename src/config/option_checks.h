@@ -7,17 +7,17 @@
 
 namespace sidegate::config {
 
-Status check_host_name(std::string& text);     // our own name: domain or address literal; empty: the default
-Status check_path(std::string& text);          // absolute; empty: none
+Status check_host_name(std::string& text);       // our own name: domain or address literal; empty: the default
+Status check_path(std::string& text);            // absolute; empty: none
 Status check_control_socket(std::string& text);  // absolute, and short enough for a Unix socket
-Status check_level(std::string& text);         // debug, info, warning, error
-Status check_mailbox(std::string& text);       // RFC 5321 mailbox, empty: none
-Status check_listen_address(std::string& text);// numeric, "[::1]" or "::1", or an absolute path
-Status check_network(std::string& text);       // CIDR or a single address; host bits must be clear
-Status check_dns_server(std::string& text);    // "192.0.2.53", "192.0.2.53@5353", "192.0.2.53:5353" -> with '@'
-Status check_mechanism(std::string& text);     // to upper case; one that we know
-Status check_fingerprint(std::string& text);   // "sha256:<hex>", or the form with colons that openssl x509 prints
-Status check_block_name(std::string& text);    // letters, digits and . _ - : [ ]
+Status check_level(std::string& text);           // debug, info, warning, error
+Status check_mailbox(std::string& text);         // RFC 5321 mailbox, empty: none
+Status check_listen_address(std::string& text);  // numeric, "[::1]" or "::1", or an absolute path
+Status check_network(std::string& text);         // CIDR or a single address; host bits must be clear
+Status check_dns_server(std::string& text);      // "192.0.2.53", "192.0.2.53@5353", "192.0.2.53:5353" -> with '@'
+Status check_mechanism(std::string& text);       // to upper case; one that we know
+Status check_fingerprint(std::string& text);     // "sha256:<hex>", or the form with colons that openssl x509 prints
+Status check_block_name(std::string& text);      // letters, digits and . _ - : [ ]
 Status check_unix_user(std::string& text);
 
 bool is_numeric_address(const std::string& text);   // IPv4 or IPv6, no brackets
@@ -26,7 +26,7 @@ bool is_private_network(const std::string& cidr);   // loopback, RFC 1918, RFC 6
 
 // "host", "host:port", "[host]:port", "[2001:db8::1]:587", "2001:db8::1". port is empty when there is none.
 struct HostPort {
-  std::string host;   // IPv6 in brackets
+  std::string host;  // IPv6 in brackets
   std::string port;
 };
 Result<HostPort> parse_host_port(std::string_view text);

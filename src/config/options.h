@@ -13,8 +13,8 @@
 
 namespace sidegate::config {
 
-enum class Apply : std::uint8_t { kLive, kRestart };      // after a reload at once, or only after a restart
-enum class Secrecy : std::uint8_t { kOpen, kSecret };     // a secret is never shown
+enum class Apply : std::uint8_t { kLive, kRestart };   // after a reload at once, or only after a restart
+enum class Secrecy : std::uint8_t { kOpen, kSecret };  // a secret is never shown
 
 // A [[relay]] block as written: what deliver needs, and where its password stands.
 struct RelayBlock : deliver::RelaySettings {
@@ -27,12 +27,14 @@ class Place {
   using Check = Status (*)(std::string&);
 
   template <typename Block, typename T>
-  Place(T Block::*member) : codec_(&codec<T>()), at_([member](void* block) -> void* { return &(static_cast<Block*>(block)->*member); }) {}
+  Place(T Block::* member)
+      : codec_(&codec<T>()), at_([member](void* block) -> void* { return &(static_cast<Block*>(block)->*member); }) {}
   template <typename Block, typename Part, typename T>
-  Place(Part Block::*part, T Part::*member)
-      : codec_(&codec<T>()), at_([part, member](void* block) -> void* { return &(static_cast<Block*>(block)->*part.*member); }) {}
+  Place(Part Block::* part, T Part::* member)
+      : codec_(&codec<T>()),
+        at_([part, member](void* block) -> void* { return &(static_cast<Block*>(block)->*part.*member); }) {}
 
-  Place checked(Check check) && {   // of a text, or of each one in a list
+  Place checked(Check check) && {  // of a text, or of each one in a list
     check_ = check;
     return std::move(*this);
   }
@@ -54,21 +56,21 @@ class Place {
 struct Option {
   std::string_view name;
   Place place;
-  std::string_view default_text;   // as an operator would write it, without quotes
+  std::string_view default_text;  // as an operator would write it, without quotes
   Range range;
   Apply apply = Apply::kLive;
   Secrecy secrecy = Secrecy::kOpen;
-  const char* sentence = "";       // marked with N_()
+  const char* sentence = "";  // marked with N_()
   bool required = false;
 };
 
 struct Table {
-  std::string_view name;   // "", "log", "queue", "dns", "listener", "relay"
-  bool list = false;       // [[name]], as many as one likes
+  std::string_view name;  // "", "log", "queue", "dns", "listener", "relay"
+  bool list = false;      // [[name]], as many as one likes
   const char* sentence = "";
   std::vector<Option> options;
 
-  std::string title() const;   // "[log]", "[[relay]]", "the top level"
+  std::string title() const;  // "[log]", "[[relay]]", "the top level"
   const Option* find(std::string_view key) const;
 };
 

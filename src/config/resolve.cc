@@ -23,7 +23,8 @@ std::string host_name_in_hosts(const std::string& name) {
       if (end == std::string_view::npos) break;
       at = end;
     }
-    const bool ours = words.size() > 1 && std::ranges::any_of(words.begin() + 1, words.end(), [&](const std::string& w) { return iequals(w, name); });
+    const bool ours = words.size() > 1 && std::ranges::any_of(words.begin() + 1, words.end(),
+                                                              [&](const std::string& w) { return iequals(w, name); });
     if (!ours) continue;
     for (std::size_t i = 1; i < words.size(); ++i) {
       if (istarts_with(words[i], name + ".")) return words[i];
@@ -34,10 +35,13 @@ std::string host_name_in_hosts(const std::string& name) {
 
 std::string listener_name(const intake::ListenerSettings& l) {
   if (l.address.starts_with('/')) return l.address;
-  return l.address.find(':') != std::string::npos ? fmt::format("[{}]:{}", l.address, l.port) : fmt::format("{}:{}", l.address, l.port);
+  return l.address.find(':') != std::string::npos ? fmt::format("[{}]:{}", l.address, l.port)
+                                                  : fmt::format("{}:{}", l.address, l.port);
 }
 
-bool only_reachable_from_here(const intake::ListenerSettings& l) { return l.address.starts_with('/') || is_loopback_address(l.address); }
+bool only_reachable_from_here(const intake::ListenerSettings& l) {
+  return l.address.starts_with('/') || is_loopback_address(l.address);
+}
 
 void default_listeners(Draft& draft) {
   for (const char* address : {"127.0.0.1", "::1"}) {
@@ -51,7 +55,8 @@ void check_trust(Draft& draft, std::size_t i, intake::ListenerSettings& l) {
   // Port forwards, container proxies and NAT make the world appear as loopback (promise 6).
   if (only_reachable_from_here(l)) return;
   if (draft.given("listener", i, "trust_loopback") && l.trust_loopback) {
-    draft.error(draft.where("listener", i, "trust_loopback"), tr("listener {}: trust_loopback = true on an address that is reachable from outside", l.name),
+    draft.error(draft.where("listener", i, "trust_loopback"),
+                tr("listener {}: trust_loopback = true on an address that is reachable from outside", l.name),
                 _("remove it, and add a second [[listener]] on 127.0.0.1 for this machine's programs"));
   }
   l.trust_loopback = false;
@@ -60,9 +65,14 @@ void check_trust(Draft& draft, std::size_t i, intake::ListenerSettings& l) {
 void check_networks(Draft& draft, std::size_t i, const intake::ListenerSettings& l) {
   for (const std::string& network : l.networks) {
     if (!is_private_network(network)) {
-      draft.warn(draft.where("listener", i, "networks"), tr("listener {}: {} is a public network: everyone there may send mail through you", l.name, network), _("list single addresses that are yours"));
+      draft.warn(draft.where("listener", i, "networks"),
+                 tr("listener {}: {} is a public network: everyone there may send mail through you", l.name, network),
+                 _("list single addresses that are yours"));
     } else if (is_loopback_address(network) && !only_reachable_from_here(l)) {
-      draft.warn(draft.where("listener", i, "networks"), tr("listener {}: {} is listed on an address that is reachable from outside: behind a port forward or a container's proxy the whole world has it", l.name, network));
+      draft.warn(draft.where("listener", i, "networks"),
+                 tr("listener {}: {} is listed on an address that is reachable from outside: behind a port forward or "
+                    "a container's proxy the whole world has it",
+                    l.name, network));
     }
   }
 }
@@ -70,7 +80,9 @@ void check_networks(Draft& draft, std::size_t i, const intake::ListenerSettings&
 void check_limits(Draft& draft, std::size_t i, const intake::ListenerSettings& l) {
   const smtp::ServerSettings& s = l.smtp;
   auto order = [&](std::string_view small, std::uint64_t a, std::string_view large, std::uint64_t b) {
-    if (a > b) draft.error(draft.where("listener", i, draft.given("listener", i, small) ? small : large), tr("listener {}: {} ({}) is larger than {} ({})", l.name, small, a, large, b));
+    if (a > b)
+      draft.error(draft.where("listener", i, draft.given("listener", i, small) ? small : large),
+                  tr("listener {}: {} ({}) is larger than {} ({})", l.name, small, a, large, b));
   };
   order("max_command", s.max_command, "refuse_command", s.refuse_command);
   order("refuse_command", s.refuse_command, "fatal_command", s.fatal_command);
@@ -81,9 +93,18 @@ void check_twice(Draft& draft) {
   const auto& all = draft.loaded.settings.listeners;
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      const bool place = all[i].address == all[j].address && (all[i].port == all[j].port || all[i].address.starts_with('/')) && all[i].port != 0;
-      if (place) draft.error(draft.where("listener", i, "address"), tr("{} is listened on twice, the first time at {}", listener_name(all[i]), draft.where("listener", j, "address").text()), _("remove one of them"));
-      else if (iequals(all[i].name, all[j].name)) draft.error(draft.where("listener", i, "name"), tr("listener {} is there twice, the first time at {}", quoted(all[i].name), draft.where("listener", j, "name").text()), _("give each a name of its own"));
+      const bool place = all[i].address == all[j].address &&
+                         (all[i].port == all[j].port || all[i].address.starts_with('/')) && all[i].port != 0;
+      if (place)
+        draft.error(draft.where("listener", i, "address"),
+                    tr("{} is listened on twice, the first time at {}", listener_name(all[i]),
+                       draft.where("listener", j, "address").text()),
+                    _("remove one of them"));
+      else if (iequals(all[i].name, all[j].name))
+        draft.error(draft.where("listener", i, "name"),
+                    tr("listener {} is there twice, the first time at {}", quoted(all[i].name),
+                       draft.where("listener", j, "name").text()),
+                    _("give each a name of its own"));
     }
   }
 }
@@ -100,7 +121,8 @@ Where Draft::where(std::string_view list, std::size_t index, std::string_view ke
 }
 
 bool Draft::given(std::string_view list, std::size_t index, std::string_view key) const {
-  if (auto it = tree.lists.find(list); it != tree.lists.end() && index < it->second.size()) return it->second[index].values.contains(key);
+  if (auto it = tree.lists.find(list); it != tree.lists.end() && index < it->second.size())
+    return it->second[index].values.contains(key);
   if (auto it = tree.blocks.find(list); it != tree.blocks.end()) return it->second.values.contains(key);
   return false;
 }
@@ -121,7 +143,9 @@ void resolve_hostname(Draft& draft) {
     if (!mail::is_helo_name(name)) name = "localhost";
     if (name.find('.') == std::string::npos) {
       name += ".localdomain";
-      draft.warn({draft.loaded.path, 0}, tr("this machine has no full name: it calls itself {}, which some relays refuse", name), _("add hostname = \"mail.example.org\" at the top"));
+      draft.warn({draft.loaded.path, 0},
+                 tr("this machine has no full name: it calls itself {}, which some relays refuse", name),
+                 _("add hostname = \"mail.example.org\" at the top"));
     }
     s.hostname = name;
   }
@@ -144,13 +168,21 @@ void resolve_listeners(Draft& draft) {
 
 void check_queue(Draft& draft) {
   const Settings& s = draft.loaded.settings;
-  if (s.store.path.empty()) draft.error(draft.where("queue", 0, "path"), _("the queue needs a directory"), _("write path = \"/var/lib/sidegate/queue\""));
-  if (!s.store.sync) draft.warn(draft.where("queue", 0, "sync"), _("sync = false: mail answered 250 is lost at a power cut"), _("remove it: this is for tests alone"));
+  if (s.store.path.empty())
+    draft.error(draft.where("queue", 0, "path"), _("the queue needs a directory"),
+                _("write path = \"/var/lib/sidegate/queue\""));
+  if (!s.store.sync)
+    draft.warn(draft.where("queue", 0, "sync"), _("sync = false: mail answered 250 is lost at a power cut"),
+               _("remove it: this is for tests alone"));
   if (s.schedule.retry_first > s.schedule.retry_max) {
-    draft.error(draft.where("queue", 0, draft.given("queue", 0, "retry_first") ? "retry_first" : "retry_max"), tr("retry_first ({}) is longer than retry_max ({})", duration_text(s.schedule.retry_first), duration_text(s.schedule.retry_max)));
+    draft.error(draft.where("queue", 0, draft.given("queue", 0, "retry_first") ? "retry_first" : "retry_max"),
+                tr("retry_first ({}) is longer than retry_max ({})", duration_text(s.schedule.retry_first),
+                   duration_text(s.schedule.retry_max)));
   }
-  if (s.schedule.delay_report >= s.schedule.lifetime && s.schedule.delay_report.count() != 0 && draft.given("queue", 0, "delay_report")) {
-    draft.warn(draft.where("queue", 0, "delay_report"), _("delay_report is not shorter than lifetime: no one is told of a delay"));
+  if (s.schedule.delay_report >= s.schedule.lifetime && s.schedule.delay_report.count() != 0 &&
+      draft.given("queue", 0, "delay_report")) {
+    draft.warn(draft.where("queue", 0, "delay_report"),
+               _("delay_report is not shorter than lifetime: no one is told of a delay"));
   }
 }
 

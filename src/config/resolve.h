@@ -1,12 +1,12 @@
-// What follows from the keys together: a relay's port and TLS from its host, passwords from files, default listeners; and
-// what is unwise. Named steps, in the order load() takes them.
+// What follows from the keys together: a relay's port and TLS from its host, passwords from files, default listeners;
+// and what is unwise. Named steps, in the order load() takes them.
 #pragma once
 
 #include "config/load.h"
 
 namespace sidegate::config {
 
-struct Draft {   // a configuration while it is being made
+struct Draft {  // a configuration while it is being made
   const LoadRequest& request;
   Tree tree;
   Loaded loaded;
@@ -16,8 +16,12 @@ struct Draft {   // a configuration while it is being made
   // Where a key was set; the block where it was not.
   Where where(std::string_view list, std::size_t index, std::string_view key) const;
   bool given(std::string_view list, std::size_t index, std::string_view key) const;
-  void error(Where where, std::string what, std::string next = {}) { problems.push_back({std::move(where), std::move(what), std::move(next)}); }
-  void warn(Where where, std::string what, std::string next = {}) { loaded.warnings.push_back({std::move(where), std::move(what), std::move(next)}); }
+  void error(Where where, std::string what, std::string next = {}) {
+    problems.push_back({std::move(where), std::move(what), std::move(next)});
+  }
+  void warn(Where where, std::string what, std::string next = {}) {
+    loaded.warnings.push_back({std::move(where), std::move(what), std::move(next)});
+  }
 };
 
 void resolve_hostname(Draft& draft);

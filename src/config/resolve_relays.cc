@@ -39,22 +39,26 @@ void split_host(const Subject& s) {
   auto parts = parse_host_port(s.relay.host);
   if (!parts) return s.error("host", "host: " + parts.error().text, _("write host = \"smtp.example.org\""));
   s.relay.host = parts->host;
-  if (s.relay.tls_name.empty() && s.relay.host.starts_with('[')) s.relay.tls_name = s.relay.host.substr(1, s.relay.host.size() - 2);
+  if (s.relay.tls_name.empty() && s.relay.host.starts_with('['))
+    s.relay.tls_name = s.relay.host.substr(1, s.relay.host.size() - 2);
   if (parts->port.empty()) return;
   auto port = parse_port(parts->port);
   if (!port) return s.error("host", "host: " + port.error().text);
-  if (s.given("port") && s.relay.port != *port) return s.error("port", tr("host says port {}, port says {}", *port, s.relay.port), _("give it once"));
+  if (s.given("port") && s.relay.port != *port)
+    return s.error("port", tr("host says port {}, port says {}", *port, s.relay.port), _("give it once"));
   s.relay.port = *port;
 }
 
 void default_port_and_tls(const Subject& s, bool port_known) {
-  if (!port_known && s.relay.tls == TlsMode::kImplicit) s.relay.port = 465;   // RFC 8314 section 3.3
+  if (!port_known && s.relay.tls == TlsMode::kImplicit) s.relay.port = 465;  // RFC 8314 section 3.3
   if (!s.given("tls") && s.relay.port == 465) s.relay.tls = TlsMode::kImplicit;
   if (s.given("tls") && s.relay.tls == TlsMode::kStartTls && s.relay.port == 465) {
-    s.warn("tls", _("port 465 speaks TLS from the first octet; with tls = \"starttls\" both sides would wait"), _("write tls = \"implicit\""));
+    s.warn("tls", _("port 465 speaks TLS from the first octet; with tls = \"starttls\" both sides would wait"),
+           _("write tls = \"implicit\""));
   }
   if (s.given("tls") && s.relay.tls == TlsMode::kImplicit && s.relay.port == 587) {
-    s.warn("tls", _("port 587 begins without TLS; with tls = \"implicit\" both sides would wait"), _("write tls = \"starttls\", or port = 465"));
+    s.warn("tls", _("port 587 begins without TLS; with tls = \"implicit\" both sides would wait"),
+           _("write tls = \"starttls\", or port = 465"));
   }
 }
 
@@ -64,13 +68,16 @@ unsigned group_of(const std::string& user) {
 }
 
 void read_password(const Subject& s) {
-  if (s.given("password") && s.given("password_file")) return s.error("password", _("password and password_file are both given"), _("keep password_file and remove password"));
+  if (s.given("password") && s.given("password_file"))
+    return s.error("password", _("password and password_file are both given"),
+                   _("keep password_file and remove password"));
   const std::string& path = s.relay.password_file;
   if (path.empty()) return;
   s.draft.loaded.password_files[key_path(table("relay"), s.index, "password_file")] = path;
   if (!s.draft.request.open_files) return;
   const bool from_environment = s.draft.where("relay", s.index, "password_file").file.starts_with('$');
-  auto secret = read_secret_file(path, group_of(s.draft.loaded.settings.user), from_environment && is_container_secret(path));
+  auto secret =
+      read_secret_file(path, group_of(s.draft.loaded.settings.user), from_environment && is_container_secret(path));
   if (!secret) return s.error("password_file", secret.error().what, secret.error().next);
   s.relay.password = std::move(*secret);
 }
@@ -78,19 +85,25 @@ void read_password(const Subject& s) {
 void check_credentials(const Subject& s) {
   const RelayBlock& r = s.relay;
   const bool has_password = s.given("password") || s.given("password_file");
-  if (r.has_credentials() && !has_password) return s.error("user", _("user is given and no password"), _("add password_file = \"/etc/sidegate/NAME.password\""));
-  if (s.given("password") && r.password.empty()) return s.error("password", _("the password is empty"), _("add password_file = \"/etc/sidegate/NAME.password\""));
+  if (r.has_credentials() && !has_password)
+    return s.error("user", _("user is given and no password"),
+                   _("add password_file = \"/etc/sidegate/NAME.password\""));
+  if (s.given("password") && r.password.empty())
+    return s.error("password", _("the password is empty"), _("add password_file = \"/etc/sidegate/NAME.password\""));
   if (!r.has_credentials()) {
     if (has_password) s.warn("password", _("the password is never used: there is no user"), _("add user = \"...\""));
-    if (r.insecure_auth != InsecureAuth::kNever) s.warn("insecure_auth", _("insecure_auth is given and there is no user"));
+    if (r.insecure_auth != InsecureAuth::kNever)
+      s.warn("insecure_auth", _("insecure_auth is given and there is no user"));
     return;
   }
   // Promise 5: a password never leaves without a verified TLS peer unless the block says so in words.
   const bool unverified = r.tls == TlsMode::kNone || (!r.tls_verify && r.tls_fingerprints.empty());
   if (unverified && r.insecure_auth == InsecureAuth::kNever) {
-    s.warn(r.tls == TlsMode::kNone ? "tls" : "tls_verify", _("the password will not be sent to a peer that TLS has not verified: mail for this relay waits"),
-           r.tls == TlsMode::kNone ? _("write tls = \"starttls\"; insecure_auth = \"challenge\" is for a relay that has no TLS at all")
-                                   : _("remove tls_verify = false, or name the certificate in tls_fingerprints"));
+    s.warn(r.tls == TlsMode::kNone ? "tls" : "tls_verify",
+           _("the password will not be sent to a peer that TLS has not verified: mail for this relay waits"),
+           r.tls == TlsMode::kNone
+               ? _("write tls = \"starttls\"; insecure_auth = \"challenge\" is for a relay that has no TLS at all")
+               : _("remove tls_verify = false, or name the certificate in tls_fingerprints"));
   }
 }
 
@@ -98,21 +111,28 @@ void warn_about_tls(const Subject& s) {
   const RelayBlock& r = s.relay;
   if (r.tls == TlsMode::kNone) s.warn("tls", _("tls = \"none\": everyone on the way can read and change this mail"));
   if (!r.tls_verify && r.tls != TlsMode::kNone && r.tls_fingerprints.empty()) {
-    s.warn("tls_verify", _("tls_verify = false: whoever stands in between can pose as this relay"), _("name the certificate in tls_fingerprints instead"));
+    s.warn("tls_verify", _("tls_verify = false: whoever stands in between can pose as this relay"),
+           _("name the certificate in tls_fingerprints instead"));
   }
   if (r.has_credentials() && r.insecure_auth == InsecureAuth::kAll) {
-    s.warn("insecure_auth", _("insecure_auth = true: the password can be read by everyone on the way"), _("insecure_auth = \"challenge\" does not show it"));
+    s.warn("insecure_auth", _("insecure_auth = true: the password can be read by everyone on the way"),
+           _("insecure_auth = \"challenge\" does not show it"));
   }
   if (r.has_credentials() && r.insecure_auth == InsecureAuth::kChallenge) {
-    s.warn("insecure_auth", _("insecure_auth = \"challenge\": who listens on the way can guess at the password without being seen"));
+    s.warn("insecure_auth",
+           _("insecure_auth = \"challenge\": who listens on the way can guess at the password without being seen"));
   }
 }
 
 void check_ca_file(const Subject& s) {
   if (s.relay.tls_ca_file.empty() || !s.draft.request.open_files) return;
   auto text = read_text_file(s.relay.tls_ca_file, 16 << 20);
-  if (!text) return s.error("tls_ca_file", text.error().what, _("correct the path, or remove tls_ca_file to trust the system's CAs"));
-  if (text->find("-----BEGIN ") == std::string::npos) s.error("tls_ca_file", tr("{} holds no certificate in PEM form", s.relay.tls_ca_file), _("convert it: openssl x509 -inform der -in FILE"));
+  if (!text)
+    return s.error("tls_ca_file", text.error().what,
+                   _("correct the path, or remove tls_ca_file to trust the system's CAs"));
+  if (text->find("-----BEGIN ") == std::string::npos)
+    s.error("tls_ca_file", tr("{} holds no certificate in PEM form", s.relay.tls_ca_file),
+            _("convert it: openssl x509 -inform der -in FILE"));
 }
 
 // A password in the main file is only as secret as that file.
@@ -121,7 +141,9 @@ void check_main_file(const Subject& s) {
   if (!s.given("password") || where.line == 0 || !s.draft.request.open_files) return;
   struct stat st{};
   if (stat(where.file.c_str(), &st) == 0 && (st.st_mode & 07) != 0) {
-    s.warn("password", tr("{} holds a password and can be read by every user of this machine (mode {:04o})", where.file, st.st_mode & 07777u),
+    s.warn("password",
+           tr("{} holds a password and can be read by every user of this machine (mode {:04o})", where.file,
+              st.st_mode & 07777u),
            tr("type: chmod 640 {}; or use password_file", shell_quoted(where.file)));
   }
 }
@@ -130,7 +152,10 @@ void check_names(Draft& draft) {
   for (std::size_t i = 0; i < draft.relays.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       if (!iequals(draft.relays[i].name, draft.relays[j].name)) continue;
-      draft.error(draft.where("relay", i, "name"), tr("relay {} is there twice, the first time at {}", quoted(draft.relays[i].name), draft.where("relay", j, "name").text()), _("give each a name of its own"));
+      draft.error(draft.where("relay", i, "name"),
+                  tr("relay {} is there twice, the first time at {}", quoted(draft.relays[i].name),
+                     draft.where("relay", j, "name").text()),
+                  _("give each a name of its own"));
       break;
     }
   }
@@ -155,7 +180,9 @@ void resolve_relays(Draft& draft) {
     check_main_file(s);
   }
   check_names(draft);
-  if (draft.relays.empty()) draft.warn({draft.loaded.path, 0}, _("no [[relay]] is given: mail is taken and has no way out"), _("add a [[relay]] block with host, user and password_file"));
+  if (draft.relays.empty())
+    draft.warn({draft.loaded.path, 0}, _("no [[relay]] is given: mail is taken and has no way out"),
+               _("add a [[relay]] block with host, user and password_file"));
   for (RelayBlock& relay : draft.relays) draft.loaded.settings.deliver.relays.push_back(std::move(relay));
 }
 

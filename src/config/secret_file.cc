@@ -29,8 +29,10 @@ class File {
 
 FileError cannot_open(const std::string& path, int error) {
   const std::string what = tr("{} cannot be read: {}", path, std::strerror(error));
-  if (error == ENOENT) return {what, tr("create it, or correct the path: install -m 600 /dev/null {}", shell_quoted(path))};
-  if (error == EACCES) return {what, _("start as root or as the file's owner, or give the service's group the right to read it (0640)")};
+  if (error == ENOENT)
+    return {what, tr("create it, or correct the path: install -m 600 /dev/null {}", shell_quoted(path))};
+  if (error == EACCES)
+    return {what, _("start as root or as the file's owner, or give the service's group the right to read it (0640)")};
   return {what, {}};
 }
 
@@ -51,21 +53,27 @@ std::expected<std::string, FileError> read_all(int fd, const std::string& path, 
 std::optional<FileError> too_open(const struct stat& st, const std::string& path, unsigned service_group) {
   const unsigned mode = st.st_mode & 07777;
   if (mode & 07) {
-    return FileError{tr("{} can be read or changed by every user of this machine (mode {:04o})", path, mode), tr("type: chmod 600 {}", shell_quoted(path))};
+    return FileError{tr("{} can be read or changed by every user of this machine (mode {:04o})", path, mode),
+                     tr("type: chmod 600 {}", shell_quoted(path))};
   }
   const bool own_group = st.st_gid == 0 || st.st_gid == service_group || st.st_gid == getegid();
   if ((mode & 070) && !own_group) {
-    return FileError{tr("{} can be read by group {} (mode {:04o}), which is not the service's", path, st.st_gid, mode), tr("type: chmod 600 {}", shell_quoted(path))};
+    return FileError{tr("{} can be read by group {} (mode {:04o}), which is not the service's", path, st.st_gid, mode),
+                     tr("type: chmod 600 {}", shell_quoted(path))};
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-bool is_container_secret(std::string_view path) { return path.starts_with("/run/secrets/") || path.starts_with("/var/run/secrets/"); }
+bool is_container_secret(std::string_view path) {
+  return path.starts_with("/run/secrets/") || path.starts_with("/var/run/secrets/");
+}
 
 std::string shell_quoted(const std::string& path) {
-  bool plain = !path.empty() && std::ranges::all_of(path, [](char c) { return is_alpha(c) || is_digit(c) || std::string_view("/._-+@:").find(c) != std::string_view::npos; });
+  bool plain = !path.empty() && std::ranges::all_of(path, [](char c) {
+    return is_alpha(c) || is_digit(c) || std::string_view("/._-+@:").find(c) != std::string_view::npos;
+  });
   if (plain) return path;
   std::string out = "'";
   for (char c : path) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -78,7 +86,8 @@ std::expected<std::string, FileError> read_text_file(const std::string& path, st
   return read_all(file.fd(), path, limit);
 }
 
-std::expected<std::string, FileError> read_secret_file(const std::string& path, unsigned service_group, bool readable_by_all) {
+std::expected<std::string, FileError> read_secret_file(const std::string& path, unsigned service_group,
+                                                       bool readable_by_all) {
   File file(path);
   if (file.fd() < 0) return std::unexpected(cannot_open(path, errno));
   struct stat st{};
@@ -91,7 +100,8 @@ std::expected<std::string, FileError> read_secret_file(const std::string& path, 
   if (!text) return text;
   if (text->ends_with('\n')) text->pop_back();
   if (text->ends_with('\r')) text->pop_back();
-  if (text->empty()) return std::unexpected(FileError{tr("{} is empty", path), _("put the password into it, on one line")});
+  if (text->empty())
+    return std::unexpected(FileError{tr("{} is empty", path), _("put the password into it, on one line")});
   if (text->find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
     return std::unexpected(FileError{tr("{} holds more than one line", path), _("put the password alone into it")});
   }

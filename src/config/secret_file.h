@@ -8,13 +8,14 @@
 namespace sidegate::config {
 
 struct FileError {
-  std::string what;   // "/etc/sidegate/isp.password can be read by every user of this machine (mode 0644)"
-  std::string next;   // "type: chmod 600 /etc/sidegate/isp.password"
+  std::string what;  // "/etc/sidegate/isp.password can be read by every user of this machine (mode 0644)"
+  std::string next;  // "type: chmod 600 /etc/sidegate/isp.password"
 };
 
-// The file's content without the newline at its end. service_group: the group of the user we become (0640 is then fine).
-// readable_by_all: for mounts of container secrets, which are 0444 by nature.
-std::expected<std::string, FileError> read_secret_file(const std::string& path, unsigned service_group, bool readable_by_all = false);
+// The file's content without the newline at its end. service_group: the group of the user we become (0640 is then
+// fine). readable_by_all: for mounts of container secrets, which are 0444 by nature.
+std::expected<std::string, FileError> read_secret_file(const std::string& path, unsigned service_group,
+                                                       bool readable_by_all = false);
 
 // Container runtimes mount secrets below /run/secrets, readable by all inside the container.
 bool is_container_secret(std::string_view path);
@@ -22,6 +23,6 @@ bool is_container_secret(std::string_view path);
 // Any file as text, at most `limit` octets.
 std::expected<std::string, FileError> read_text_file(const std::string& path, std::size_t limit);
 
-std::string shell_quoted(const std::string& path);   // as one would type it
+std::string shell_quoted(const std::string& path);  // as one would type it
 
 }  // namespace sidegate::config

@@ -1,4 +1,5 @@
-// All settings of one configuration: a snapshot, immutable once loaded. Rooms declare the structs; this room fills them.
+// All settings of one configuration: a snapshot, immutable once loaded. Rooms declare the structs; this room fills
+// them.
 #pragma once
 
 #include <cstdint>
@@ -22,16 +23,16 @@ struct LogSettings {
 };
 
 struct Settings {
-  std::string hostname;                 // default: the system's name, fully qualified where that is known
-  std::string user = "sidegate";        // whom to become after the ports are bound, when started as root
-  std::uint32_t threads = 0;            // I/O threads; 0: one per core
+  std::string hostname;           // default: the system's name, fully qualified where that is known
+  std::string user = "sidegate";  // whom to become after the ports are bound, when started as root
+  std::uint32_t threads = 0;      // I/O threads; 0: one per core
   std::string control_socket = "/run/sidegate/control";
-  std::string dead_letter = "";         // reserved name of the dead-letter store; empty: inside the queue
+  std::string dead_letter = "";  // reserved name of the dead-letter store; empty: inside the queue
   LogSettings log;
   queue::StoreSettings store;
   queue::ScheduleSettings schedule;
   dns::ResolverSettings dns;
-  std::vector<intake::ListenerSettings> listeners;   // default 127.0.0.1:25 and [::1]:25
+  std::vector<intake::ListenerSettings> listeners;  // default 127.0.0.1:25 and [::1]:25
   deliver::DeliverSettings deliver;
 };
 

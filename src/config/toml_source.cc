@@ -1,4 +1,3 @@
-#define TOML_ENABLE_FORMATTERS 0
 #include "config/toml_source.h"
 
 #include <toml++/toml.h>
@@ -12,7 +11,9 @@ namespace {
 
 constexpr std::size_t kMaxFile = 4 << 20;
 
-unsigned line_of(const toml::node& node) { return static_cast<unsigned>(node.source().begin.line); }
+unsigned line_of(const toml::node& node) {
+  return static_cast<unsigned>(node.source().begin.line);
+}
 
 Value value_of(const toml::node& node, const std::string& file, unsigned line) {
   Value value;
@@ -72,26 +73,33 @@ std::string unknown_block_next(std::string_view name) {
 void add_block(std::string_view name, const toml::node& node, const Where& where, Tree& tree, Problems& problems) {
   const Table* t = find_table(name);
   if (t == nullptr) {
-    problems.push_back({where, tr("unknown block {}", node.is_table() ? fmt::format("[{}]", printable(name, 100)) : fmt::format("[[{}]]", printable(name, 100))), unknown_block_next(name)});
+    problems.push_back({where,
+                        tr("unknown block {}", node.is_table() ? fmt::format("[{}]", printable(name, 100))
+                                                               : fmt::format("[[{}]]", printable(name, 100))),
+                        unknown_block_next(name)});
     return;
   }
   if (t->list != node.is_array()) {
-    problems.push_back({where, tr("{} is written with {} brackets", t->name, t->list ? _("double") : _("single")), tr("write {}", t->title())});
+    problems.push_back({where, tr("{} is written with {} brackets", t->name, t->list ? _("double") : _("single")),
+                        tr("write {}", t->title())});
     return;
   }
   if (!t->list) {
     tree.blocks[std::string(name)] = block_of(*node.as_table(), where.file);
     return;
   }
-  for (const toml::node& item : *node.as_array()) tree.lists[std::string(name)].push_back(block_of(*item.as_table(), where.file));
+  for (const toml::node& item : *node.as_array())
+    tree.lists[std::string(name)].push_back(block_of(*item.as_table(), where.file));
 }
 
-// toml++ quotes what it stumbled over; on a line about a secret that would put it on a screen or into a log (promise 10).
+// toml++ quotes what it stumbled over; on a line about a secret that would put it on a screen or into a log (promise
+// 10).
 std::string syntax_error(const toml::parse_error& error, std::string_view text) {
   const unsigned line = error.source().begin.line;
   unsigned at = 1;
   for (std::string_view row : split(text, '\n')) {
-    if (at++ == line && lower(row).find("password") != std::string::npos) return _("the value is not valid TOML: text stands in quotes");
+    if (at++ == line && lower(row).find("password") != std::string::npos)
+      return _("the value is not valid TOML: text stands in quotes");
   }
   return printable(error.description(), 300);
 }
@@ -111,8 +119,11 @@ void read_toml(std::string_view text, const std::string& file, Tree& tree, Probl
       const Where where{file, static_cast<unsigned>(key.source().begin.line)};
       const auto* list = node.as_array();
       const bool blocks = node.is_table() || (list != nullptr && list->is_array_of_tables());
-      if (blocks) add_block(key.str(), node, {file, std::max(1u, list != nullptr ? line_of((*list)[0]) : line_of(node))}, tree, problems);
-      else top.values.emplace(std::string(key.str()), value_of(node, file, where.line));
+      if (blocks)
+        add_block(key.str(), node, {file, std::max(1u, list != nullptr ? line_of((*list)[0]) : line_of(node))}, tree,
+                  problems);
+      else
+        top.values.emplace(std::string(key.str()), value_of(node, file, where.line));
     }
   } catch (const toml::parse_error& error) {
     problems.push_back({{file, static_cast<unsigned>(error.source().begin.line)}, syntax_error(error, text), {}});

@@ -11,24 +11,24 @@
 namespace sidegate::config {
 
 struct Where {
-  std::string file;    // path, "$SIDEGATE_RELAY_0_HOST", or empty: the built-in default
-  unsigned line = 0;   // 0: the file as a whole
-  std::string text() const;   // "/etc/sidegate/sidegate.toml:12"
+  std::string file;          // path, "$SIDEGATE_RELAY_0_HOST", or empty: the built-in default
+  unsigned line = 0;         // 0: the file as a whole
+  std::string text() const;  // "/etc/sidegate/sidegate.toml:12"
 };
 
 // What is wrong (or, as a warning, unwise), where, and what to do about it. Never holds a secret.
 struct Problem {
   Where where;
   std::string what;
-  std::string next;   // next step; may be empty
-  std::string text() const;   // "FILE:LINE: what; next"
+  std::string next;          // next step; may be empty
+  std::string text() const;  // "FILE:LINE: what; next"
 };
 using Problems = std::vector<Problem>;
 
 struct Value {
   enum class Kind : std::uint8_t { kString, kInteger, kFloat, kBool, kList, kTable, kDate };
   Kind kind = Kind::kString;
-  bool plain = false;   // text without a type of its own (environment, default): the option says what it is
+  bool plain = false;  // text without a type of its own (environment, default): the option says what it is
   bool boolean = false;
   std::int64_t integer = 0;
   std::string string;
@@ -36,7 +36,7 @@ struct Value {
   Where where;
 
   static Value from_text(std::string_view text, Where where = {});
-  std::string kind_name() const;   // "a number", "text", ...: for messages
+  std::string kind_name() const;  // "a number", "text", ...: for messages
 };
 
 struct Block {
@@ -45,8 +45,8 @@ struct Block {
 };
 
 struct Tree {
-  std::map<std::string, Block, std::less<>> blocks;               // "" is the top level, "log", "queue", "dns"
-  std::map<std::string, std::vector<Block>, std::less<>> lists;   // "relay", "listener"
+  std::map<std::string, Block, std::less<>> blocks;              // "" is the top level, "log", "queue", "dns"
+  std::map<std::string, std::vector<Block>, std::less<>> lists;  // "relay", "listener"
 };
 
 }  // namespace sidegate::config

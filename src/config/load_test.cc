@@ -1,0 +1,452 @@
+#include "config/load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/test_files.h"
+
+namespace sidegate::config {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+LoadRequest request(std::string text, std::vector<std::pair<std::string, std::string>> environment = {}) {
+  LoadRequest r;
+  r.path = "f";
+  r.text = std::move(text);
+  r.environment = std::move(environment);
+  r.system_name = "mail.example.org";
+  return r;
+}
+
+std::string errors_of(const LoadRequest& r) {
+  auto loaded = load(r);
+  return loaded ? "no error" : text_of(loaded.error());
+}
+
+Settings settings_of(const LoadRequest& r) {
+  auto loaded = load(r);
+  EXPECT_TRUE(loaded) << text_of(loaded.error());
+  return loaded ? loaded->settings : Settings{};
+}
+
+const std::string kRelay = "[[relay]]\nhost = \"smtp.example\"\n";
+
+struct ErrorCase {
+  const char* text;
+  std::vector<const char*> expected;  // each must be there
+};
+
+TEST(Load, ErrorsNameLineCauseAndNextStep) {
+  const ErrorCase cases[] = {
+      {"hostnam = \"a.example\"", {"f:1: unknown key \"hostnam\" in the top level", "did you mean \"hostname\"?"}},
+      {"\n\n[[relay]]\nhots = \"x.example\"\nhost = \"x.example\"",
+       {"f:4: unknown key \"hots\" in [[relay]]", "did you mean \"host\"?"}},
+      {"[[relay]]\nhost = \"x.example\"\nmax-message-size = 1",
+       {"f:3:", "\"max_message_size\" belongs into [[listener]]"}},
+      {"[[relay]]\nhost = \"x.example\"\ntls-verify = true", {"f:3:", "did you mean \"tls_verify\"?"}},
+      {"[[relay]]\nhost = \"x.example\"\nhostname = \"a.b\"",
+       {"f:3:", "\"hostname\" stands at the top, before the first [block]"}},
+      {"style = \"json\"", {"f:1:", "\"style\" belongs into [log]"}},
+      {"[[relays]]\nhost = \"x\"", {"f:1: unknown block [[relays]]", "did you mean [[relay]]?"}},
+      {"\n[loging]\nstyle = \"json\"", {"f:2: unknown block [loging]", "did you mean [log]?"}},
+      {"[relay]\nhost = \"x.example\"", {"f:1: relay is written with double brackets", "write [[relay]]"}},
+      {"[[log]]\nstyle = \"json\"", {"f:1: log is written with single brackets", "write [log]"}},
+      {"[[relay]]\nname = \"isp\"", {"f:1: [[relay]] has no host", "add host = \"...\""}},
+      {"threads = \"4\"", {"f:1: threads: must be a whole number without quotes, not text"}},
+      {"threads = 1.5", {"f:1: threads: must be a whole number, not a number with a fraction"}},
+      {"threads = -1", {"f:1: threads: -1 is negative"}},
+      {"threads = 5000", {"f:1: threads: 5000 is not between 0 and 1024"}},
+      {"hostname = 5", {"f:1: hostname: must be text in quotes, not a number"}},
+      {"hostname = \"a\\r\\nQUIT\"", {"f:1: hostname: must not hold control characters"}},
+      {"hostname = \"not a name\"", {"f:1: hostname: \"not a name\" is not a host name"}},
+      {"postmaster = \"nobody\"", {"f:1: postmaster: \"nobody\" is not a mail address"}},
+      {"[queue]\nlifetime = 5", {"f:2: lifetime: 5 needs a unit, in quotes: \"5s\", \"5min\", \"5h\""}},
+      {"[queue]\nlifetime = \"5 fortnights\"", {"f:2: lifetime: \"5 fortnights\" is not a duration"}},
+      {"[queue]\nlifetime = \"1s\"", {"f:2: lifetime: \"1s\" is not between 1min and 60d"}},
+      {"[queue]\nretry_first = \"5h\"", {"f:2: retry_first (5h) is longer than retry_max (4h)"}},
+      {"[queue]\nmemory = \"50 parsec\"", {"f:2: memory: \"50 parsec\" is not a size"}},
+      {"[queue]\nmemory = true", {"f:2: memory: must be a size such as \"50MiB\", not true or false"}},
+      {"[queue]\npath = \"queue\"", {"f:2: path: \"queue\" must be a path from the root"}},
+      {"[queue]\nsync = \"true\"", {"f:2: sync: must be true or false without quotes, not text"}},
+      {"[log]\nstyle = \"postfx\"",
+       {"f:2: style: \"postfx\" is not one of \"json\" | \"plain\" | \"postfix\": did you mean \"postfix\"?"}},
+      {"[log]\nlevel = \"warn\"", {"f:2: level: \"warn\" is not one of"}},
+      {"[[listener]]\naddress = \"localhost\"", {"f:2: address: \"localhost\" is not a numeric address"}},
+      {"[[listener]]\naddress = \"*\"", {"f:2: address:", "\"0.0.0.0\" is every IPv4 address"}},
+      {"[[listener]]\nport = \"submision\"", {"f:2: port: \"submision\" is not a port: did you mean \"submission\"?"}},
+      {"[[listener]]\nport = 70000", {"f:2: port: 70000 is not a port: 1 to 65535"}},
+      {"[[listener]]\nnetworks = \"10.0.0.0/8\"", {"f:2: networks: must be a list, [\"...\", \"...\"], not text"}},
+      {"[[listener]]\nnetworks = [\"10.0.0.1/8\"]",
+       {"f:2: networks: \"10.0.0.1/8\" has bits set behind the prefix: did you mean \"10.0.0.0/8\"?"}},
+      {"[[listener]]\nnetworks = [\"0.0.0.0/0\"]", {"f:2: networks:", "open relay"}},
+      {"[[listener]]\naddress = \"0.0.0.0\"\ntrust_loopback = true",
+       {"f:3: listener 0.0.0.0:25: trust_loopback = true on an address that is reachable from outside"}},
+      {"[[listener]]\nport = 2525\n[[listener]]\nport = 2525",
+       {"f:3: 127.0.0.1:2525 is listened on twice, the first time at f:1"}},
+      {"[[relay]]\nname = \"a\"\nhost = \"x.example\"\n[[relay]]\nname = \"A\"\nhost = \"y.example\"",
+       {"f:5: relay \"A\" is there twice, the first time at f:2"}},
+      {"[[relay]]\nhost = \"smtp.example:465\"\nport = 587", {"f:3:", "host says port 465, port says 587"}},
+      {"[[relay]]\nhost = \"[smtp.example:587\"", {"f:2:", "has no closing bracket"}},
+      {"[[relay]]\nhost = \"smtp://x\"", {"f:2:", "host"}},
+      {"[[relay]]\nhost = \"x.example\"\ntls = \"start_tls\"",
+       {"f:3: tls: \"start_tls\" is not one of \"starttls\" | \"implicit\" | \"none\": did you mean \"starttls\"?"}},
+      {"[[relay]]\nhost = \"x.example\"\nuser = \"me\"", {"f:3:", "user is given and no password", "password_file"}},
+      {"[[relay]]\nhost = \"x.example\"\nmechanisms = [\"SCRAM-SHA256\"]",
+       {"f:3: mechanisms: \"SCRAM-SHA256\" is not a mechanism we know: did you mean \"SCRAM-SHA-256\"?"}},
+      {"[[relay]]\nhost = \"x.example\"\ntls_fingerprints = [\"sha256:12\"]",
+       {"f:3: tls_fingerprints:", "64 hexadecimal digits"}},
+      {"[[relay]]\nhost = \"x.example\"\ntls_ca_file = \"/nowhere/ca.pem\"",
+       {"f:3:", "/nowhere/ca.pem cannot be read", "remove tls_ca_file"}},
+      {"[[relay]]\nhost = \"x.example\"\nuser = \"me\"\npassword_file = \"/nowhere/isp.password\"",
+       {"f:4:", "/nowhere/isp.password cannot be read: No such file or directory",
+        "install -m 600 /dev/null /nowhere/isp.password"}},
+      {"[[relay]]\nhost = \"x.example\"\nprovider = \"ocn\"", {"f:3: unknown key \"provider\" in [[relay]]"}},
+      {"a = [", {"f:1:"}},
+      {"hostname = \"a.b\"\nhostname = \"c.d\"", {"f:2:"}},
+  };
+  for (const ErrorCase& c : cases) {
+    const std::string errors = errors_of(request(c.text));
+    for (const char* part : c.expected) EXPECT_THAT(errors, HasSubstr(part)) << c.text;
+  }
+}
+
+TEST(Load, AllErrorsAtOnceInTheOrderOfTheFile) {
+  auto loaded = load(request("threads = 9999\nhostnam = \"x\"\n[log]\nstyle = 5\n[[relay]]\nport = 0\n"));
+  ASSERT_FALSE(loaded);
+  ASSERT_EQ(loaded.error().size(), 5u) << text_of(loaded.error());
+  const unsigned lines[] = {1, 2, 4, 5, 6};
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(loaded.error()[i].where.line, lines[i]) << loaded.error()[i].text();
+}
+
+TEST(Load, AnErrorNeverHoldsThePassword) {
+  const char* texts[] = {"[[relay]]\nhost = \"x.example\"\npassword = hunter2\n",
+                         "[[relay]]\nhost = \"x.example\"\npassword = \"hunter2\n",
+                         "[[relay]]\nhost = \"x.example\"\npassword = [\"hunter2\"]\n",
+                         "[[relay]]\nhost = \"x.example\"\nuser = \"u\"\npassword = \"hunter2\\n\"\n",
+                         "[[relay]]\nhost = \"x.example\"\npassword = \"hunter2\" \"x\"\n",
+                         "[[relay]]\nhost = 5\nuser = \"u\"\npassword = \"hunter2\"\n"};
+  for (const char* text : texts) {
+    const std::string errors = errors_of(request(text));
+    EXPECT_THAT(errors, Not(HasSubstr("hunter2"))) << text;
+    EXPECT_THAT(errors, Not(HasSubstr("no error"))) << text;
+  }
+}
+
+TEST(Load, DefaultsAreTheStructsOwn) {
+  const Settings loaded = settings_of(request(kRelay));
+  Settings own;
+  own.deliver.relays.emplace_back();
+  own.listeners.emplace_back();
+  for (const Table& t : tables()) {
+    for (const Option& option : t.options) {
+      if (option.name == "hostname" || option.name == "name" || option.name == "host" || option.name == "password_file")
+        continue;
+      const void* a = t.name == "relay"      ? static_cast<const void*>(&loaded.deliver.relays[0])
+                      : t.name == "listener" ? static_cast<const void*>(&loaded.listeners[0])
+                                             : &loaded;
+      const void* b = t.name == "relay"      ? static_cast<const void*>(&own.deliver.relays[0])
+                      : t.name == "listener" ? static_cast<const void*>(&own.listeners[0])
+                                             : &own;
+      if (option.name == "address") continue;  // the struct names none
+      EXPECT_EQ(option.place.text(a), option.place.text(b)) << t.name << "." << option.name;
+    }
+  }
+}
+
+TEST(Load, ListenersDefaultToLoopback) {
+  const Settings s = settings_of(request(""));
+  ASSERT_EQ(s.listeners.size(), 2u);
+  EXPECT_EQ(s.listeners[0].name, "127.0.0.1:25");
+  EXPECT_EQ(s.listeners[1].name, "[::1]:25");
+  EXPECT_TRUE(s.listeners[0].trust_loopback);
+  EXPECT_EQ(s.listeners[1].smtp.hostname, "mail.example.org");
+}
+
+TEST(Load, AListenerReachableFromOutsideTrustsNoLoopback) {
+  const Settings s = settings_of(
+      request("[[listener]]\naddress = \"0.0.0.0\"\nport = \"submission\"\n[[listener]]\naddress = \"[::1]\"\n"));
+  EXPECT_FALSE(s.listeners[0].trust_loopback);
+  EXPECT_EQ(s.listeners[0].port, 587);
+  EXPECT_TRUE(s.listeners[1].trust_loopback);
+  EXPECT_EQ(s.listeners[1].address, "::1");
+}
+
+struct HostCase {
+  const char* keys;
+  const char* host;
+  unsigned port;
+  deliver::TlsMode tls;
+};
+
+TEST(Load, HostPortAndTlsFollowFromEachOther) {
+  using enum deliver::TlsMode;
+  const HostCase cases[] = {
+      {"host = \"smtp.example\"", "smtp.example", 587, kStartTls},
+      {"host = \"smtp.example:465\"", "smtp.example", 465, kImplicit},
+      {"host = \"[smtp.example]:587\"", "smtp.example", 587, kStartTls},
+      {"host = \"[smtp.example]\"", "smtp.example", 587, kStartTls},
+      {"host = \"smtp.example:submissions\"", "smtp.example", 465, kImplicit},
+      {"host = \"smtp.example\"\nport = \"submissions\"", "smtp.example", 465, kImplicit},
+      {"host = \"smtp.example\"\nport = 465\ntls = \"starttls\"", "smtp.example", 465, kStartTls},
+      {"host = \"smtp.example\"\ntls = \"implicit\"", "smtp.example", 465, kImplicit},
+      {"host = \"smtp.example\"\nport = 2465\ntls = \"implicit\"", "smtp.example", 2465, kImplicit},
+      {"host = \"smtp.example:2525\"\nport = 2525", "smtp.example", 2525, kStartTls},
+      {"host = \"smtp.example\"\nport = \"smtp\"\ntls = \"none\"", "smtp.example", 25, kNone},
+      {"host = \"192.0.2.1\"", "192.0.2.1", 587, kStartTls},
+      {"host = \"2001:db8::1\"", "[2001:db8::1]", 587, kStartTls},
+      {"host = \"[2001:db8::1]:465\"", "[2001:db8::1]", 465, kImplicit},
+  };
+  for (const HostCase& c : cases) {
+    const Settings s = settings_of(request(std::string("[[relay]]\n") + c.keys));
+    ASSERT_EQ(s.deliver.relays.size(), 1u) << c.keys;
+    EXPECT_EQ(s.deliver.relays[0].host, c.host) << c.keys;
+    EXPECT_EQ(s.deliver.relays[0].port, c.port) << c.keys;
+    EXPECT_EQ(s.deliver.relays[0].tls, c.tls) << c.keys;
+    EXPECT_EQ(s.deliver.relays[0].name, c.host) << c.keys;
+  }
+}
+
+TEST(Load, ReadsEveryKindOfValue) {
+  const Settings s = settings_of(request(
+      "hostname = \"a.example\"\npostmaster = \"me@example.org\"\n[queue]\nlifetime = \"1d 12h\"\nmemory = "
+      "\"64MB\"\ndelay_report = 0\nmax_queued = 5\n"
+      "[dns]\nservers = [\"127.0.0.1:5353\", \"[::1]:53\", \"192.0.2.1@54\", \"2001:db8::1\"]\n[log]\ntls = \"none\"\n"
+      "[[relay]]\nhost = \"x.example\"\nmechanisms = [\"plain\"]\ndata_done_timeout = \"1min\"\ninsecure_auth = false\n"
+      "tls_fingerprints = [\"sha256 Fingerprint=AA:" +
+      [] {
+        std::string t;
+        for (int i = 0; i < 31; ++i) t += i < 30 ? "BB:" : "BB";
+        return t;
+      }() +
+      "\"]\n"
+      "[[listener]]\nnetworks = [\"192.168.1.7\", \"fd00::/8\"]\nmax_message_size = 1000000\nlong_lines = "
+      "\"refuse\"\n"));
+  EXPECT_EQ(s.deliver.hostname, "a.example");
+  EXPECT_EQ(s.schedule.lifetime, std::chrono::hours(36));
+  EXPECT_EQ(s.store.memory, 64'000'000u);
+  EXPECT_EQ(s.schedule.delay_report.count(), 0);
+  EXPECT_EQ(s.schedule.max_queued, 5u);
+  EXPECT_EQ(s.dns.servers, (std::vector<std::string>{"127.0.0.1@5353", "::1@53", "192.0.2.1@54", "2001:db8::1"}));
+  EXPECT_EQ(s.log.tls, LogTls::kNone);
+  EXPECT_EQ(s.deliver.relays[0].mechanisms, std::vector<std::string>{"PLAIN"});
+  EXPECT_EQ(s.deliver.relays[0].timeouts.data_done, std::chrono::minutes(1));
+  EXPECT_EQ(s.deliver.relays[0].tls_fingerprints[0].substr(0, 13), "sha256:aabbbb");
+  EXPECT_EQ(s.listeners[0].networks, (std::vector<std::string>{"192.168.1.7/32", "fd00::/8"}));
+  EXPECT_EQ(s.listeners[0].smtp.max_message_size, 1'000'000u);
+  EXPECT_EQ(s.listeners[0].smtp.long_lines, smtp::LongLines::kRefuse);
+}
+
+struct WarningCase {
+  const char* text;
+  const char* expected;
+};
+
+TEST(Load, WarnsForEver) {
+  const WarningCase cases[] = {
+      {"", "no [[relay]] is given"},
+      {"[queue]\nsync = false", "f:2: sync = false: mail answered 250 is lost at a power cut"},
+      {"[[relay]]\nhost = \"x.example\"\ntls = \"none\"",
+       "f:3: relay \"x.example\": tls = \"none\": everyone on the way can read"},
+      {"[[relay]]\nhost = \"x.example\"\ntls = \"none\"\nuser = \"u\"\npassword = \"p\"",
+       "f:3: relay \"x.example\": the password will not be sent"},
+      {"[[relay]]\nhost = \"x.example\"\ntls = \"none\"\nuser = \"u\"\npassword = \"p\"\ninsecure_auth = true",
+       "f:6: relay \"x.example\": insecure_auth = true: the password can be read"},
+      {"[[relay]]\nhost = \"x.example\"\ntls = \"none\"\nuser = \"u\"\npassword = \"p\"\ninsecure_auth = \"challenge\"",
+       "f:6: relay \"x.example\": insecure_auth = \"challenge\""},
+      {"[[relay]]\nhost = \"x.example\"\ntls_verify = false\nuser = \"u\"\npassword = \"p\"",
+       "f:3: relay \"x.example\": tls_verify = false"},
+      {"[[relay]]\nhost = \"x.example\"\npassword = \"p\"", "f:3: relay \"x.example\": the password is never used"},
+      {"[[relay]]\nhost = \"x.example:465\"\ntls = \"starttls\"",
+       "f:3: relay \"x.example\": port 465 speaks TLS from the first octet"},
+      {"[[listener]]\nnetworks = [\"8.8.8.0/24\"]", "f:2: listener 127.0.0.1:25: 8.8.8.0/24 is a public network"},
+      {"[[listener]]\naddress = \"0.0.0.0\"\nnetworks = [\"127.0.0.0/8\"]", "behind a port forward"},
+  };
+  for (const WarningCase& c : cases) {
+    auto loaded = load(request(c.text));
+    ASSERT_TRUE(loaded) << c.text << "\n" << text_of(loaded.error());
+    EXPECT_THAT(text_of(loaded->warnings), HasSubstr(c.expected)) << c.text;
+  }
+  auto quiet = load(request(kRelay));
+  ASSERT_TRUE(quiet);
+  EXPECT_EQ(text_of(quiet->warnings), "");
+}
+
+TEST(Load, AShortHostNameIsCompletedWithAWarning) {
+  LoadRequest r = request(kRelay);
+  r.system_name = "box";
+  auto loaded = load(r);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->settings.hostname, "box.localdomain");
+  EXPECT_THAT(text_of(loaded->warnings), HasSubstr("hostname = \"mail.example.org\""));
+}
+
+// --- the file itself
+
+TEST(LoadFile, IsNamedByTheRequestThenTheEnvironment) {
+  TestFiles files;
+  LoadRequest r;
+  r.system_name = "a.example";
+  r.path = files.path("absent.toml");
+  EXPECT_THAT(errors_of(r), HasSubstr("absent.toml cannot be read: No such file or directory"));
+  EXPECT_THAT(errors_of(r), HasSubstr("sidegate config default >"));
+  r.path.clear();
+  r.environment = {{"SIDEGATE_CONFIG", files.write("f.toml", "hostname = \"b.example\"\n")}};
+  EXPECT_EQ(settings_of(r).hostname, "b.example");
+}
+
+TEST(LoadFile, HoldingAPasswordAndReadableByOthersWarns) {
+  TestFiles files;
+  LoadRequest r;
+  r.system_name = "a.example";
+  const std::string text = kRelay + "user = \"u\"\npassword = \"hunter2\"\n";
+  r.path = files.write("f.toml", text, 0644);
+  auto loaded = load(r);
+  ASSERT_TRUE(loaded);
+  EXPECT_THAT(text_of(loaded->warnings), HasSubstr("chmod 640 " + r.path));
+  r.path = files.write("g.toml", text, 0600);
+  loaded = load(r);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(text_of(loaded->warnings), "");
+  EXPECT_EQ(loaded->settings.deliver.relays[0].password, "hunter2");
+}
+
+struct PasswordCase {
+  const char* content;
+  unsigned mode;
+  const char* password;  // null: refused
+  const char* error;
+};
+
+TEST(LoadFile, PasswordFiles) {
+  const PasswordCase cases[] = {
+      {"hunter2\n", 0600, "hunter2", ""},
+      {"hunter2\r\n", 0400, "hunter2", ""},
+      {" spaces kept ", 0600, " spaces kept ", ""},
+      {"hunter2\n", 0640, "hunter2", ""},
+      {"hunter2\n", 0644, nullptr, "chmod 600 "},
+      {"hunter2\n", 0604, nullptr, "chmod 600 "},
+      {"hunter2\n", 0602, nullptr, "chmod 600 "},
+      {"", 0600, nullptr, "is empty"},
+      {"\n", 0600, nullptr, "is empty"},
+      {"one\ntwo\n", 0600, nullptr, "more than one line"},
+  };
+  for (const PasswordCase& c : cases) {
+    TestFiles files;
+    const std::string path = files.write("p", c.content, c.mode);
+    LoadRequest r = request(kRelay + "user = \"u\"\npassword_file = \"" + path + "\"\n");
+    auto loaded = load(r);
+    ASSERT_EQ(loaded.has_value(), c.password != nullptr) << c.content << c.mode;
+    if (loaded) {
+      EXPECT_EQ(loaded->settings.deliver.relays[0].password, c.password);
+      continue;
+    }
+    EXPECT_THAT(text_of(loaded.error()), HasSubstr(c.error));
+    EXPECT_THAT(text_of(loaded.error()), Not(HasSubstr("hunter2")));
+    EXPECT_THAT(text_of(loaded.error()), HasSubstr("f:4:"));
+  }
+}
+
+TEST(LoadFile, OfAnotherGroupIsRefused) {
+  TestFiles files;
+  const std::string path = files.write("p", "x\n", 0640);
+  if (chown(path.c_str(), static_cast<uid_t>(-1), 54321) != 0) GTEST_SKIP() << "skipped: only root gives files away";
+  EXPECT_THAT(errors_of(request(kRelay + "user = \"u\"\npassword_file = \"" + path + "\"\n")),
+              HasSubstr("can be read by group 54321"));
+}
+
+// --- the environment
+
+TEST(LoadEnvironment, OverridesAndAdds) {
+  auto loaded = load(
+      request("hostname = \"a.example\"\n" + kRelay, {{"SIDEGATE_HOSTNAME", "b.example"},
+                                                      {"SIDEGATE_LOG_STYLE", "postfix"},
+                                                      {"SIDEGATE_RELAY_0_HOST", "y.example:465"},
+                                                      {"SIDEGATE_RELAY_1_HOST", "z.example"},
+                                                      {"SIDEGATE_RELAY_1_PORT", "submissions"},
+                                                      {"SIDEGATE_LISTENER_0_NETWORKS", "10.0.0.0/8, 192.168.0.0/16"},
+                                                      {"SIDEGATE_QUEUE_MAX_QUEUED", "7"},
+                                                      {"SIDEGATE_QUEUE_MIN_FREE_SPACE", "1MiB"},
+                                                      {"SIDEGATE_RELAY_0_TLS_VERIFY", "yes"},
+                                                      {"HOME", "/"}}));
+  ASSERT_TRUE(loaded) << text_of(loaded.error());
+  const Settings& s = loaded->settings;
+  EXPECT_EQ(s.hostname, "b.example");
+  EXPECT_EQ(s.log.style, LogStyleName::kPostfix);
+  EXPECT_EQ(s.deliver.relays[0].host, "y.example");
+  EXPECT_EQ(s.deliver.relays[1].port, 465);
+  EXPECT_EQ(s.deliver.relays[1].tls, deliver::TlsMode::kImplicit);
+  EXPECT_EQ(s.listeners[0].networks.size(), 2u);
+  EXPECT_EQ(s.schedule.max_queued, 7u);
+  EXPECT_EQ(loaded->sources.at("relay.0.host").text(), "$SIDEGATE_RELAY_0_HOST");
+}
+
+TEST(LoadEnvironment, FileFormsAreRead) {
+  TestFiles files;
+  const std::string password = files.write("p", "hunter2\n"), name = files.write("n", "c.example\n", 0644);
+  Settings s = settings_of(request(kRelay + "user = \"u\"\npassword = \"old\"\n",
+                                   {{"SIDEGATE_RELAY_0_PASSWORD_FILE", password}, {"SIDEGATE_HOSTNAME_FILE", name}}));
+  EXPECT_EQ(s.deliver.relays[0].password, "hunter2");
+  EXPECT_EQ(s.hostname, "c.example");
+  s = settings_of(
+      request(kRelay + "user = \"u\"\npassword_file = \"/nowhere\"\n", {{"SIDEGATE_RELAY_0_PASSWORD", "direct"}}));
+  EXPECT_EQ(s.deliver.relays[0].password, "direct");
+}
+
+TEST(LoadEnvironment, Errors) {
+  struct Case {
+    std::pair<const char*, const char*> variable;
+    std::vector<const char*> expected;
+  };
+  const Case cases[] = {
+      {{"SIDEGATE_RELAY_0_HOTS", "x"},
+       {"$SIDEGATE_RELAY_0_HOTS: unknown variable", "did you mean SIDEGATE_RELAY_0_HOST?"}},
+      {{"SIDEGATE_HOSTNAM", "x"}, {"$SIDEGATE_HOSTNAM: unknown variable", "did you mean SIDEGATE_HOSTNAME?"}},
+      {{"SIDEGATE_RELAY_2_HOST", "x.example"}, {"$SIDEGATE_RELAY_2_HOST: there is no [[relay]] 1 before it"}},
+      {{"SIDEGATE_THREADS", "many"}, {"$SIDEGATE_THREADS: threads: must be a whole number, not \"many\""}},
+      {{"SIDEGATE_HOSTNAME_FILE", "/nowhere/n"}, {"$SIDEGATE_HOSTNAME_FILE: /nowhere/n cannot be read"}},
+      {{"SIDEGATE_RELAY_0_PASSWORD_FILE", "/nowhere/p"},
+       {"$SIDEGATE_RELAY_0_PASSWORD_FILE:", "/nowhere/p cannot be read"}},
+      {{"SIDEGATE_QUEUE_SYNC", "maybe"}, {"$SIDEGATE_QUEUE_SYNC: sync: must be true or false"}},
+  };
+  for (const Case& c : cases) {
+    const std::string errors = errors_of(request(kRelay, {{c.variable.first, c.variable.second}}));
+    for (const char* part : c.expected) EXPECT_THAT(errors, HasSubstr(part)) << c.variable.first;
+  }
+  EXPECT_THAT(
+      errors_of(request(kRelay, {{"SIDEGATE_HOSTNAME", "a.example"}, {"SIDEGATE_HOSTNAME_FILE", "/etc/hostname"}})),
+      HasSubstr("only one of them can count"));
+}
+
+TEST(LoadEnvironment, WhatIsNotConfigurationIsLeftAlone) {
+  settings_of(request(kRelay, {{"SIDEGATE_TEST_KILLS", "5"},
+                               {"SIDEGATE_CASES", "/c"},
+                               {"SIDEGATE_PORT", "tcp://10.0.0.1:25"},
+                               {"SIDEGATE_PORT_25_TCP_ADDR", "10.0.0.1"},
+                               {"SIDEGATE_SERVICE_HOST", "10.0.0.1"},
+                               {"SIDEGATE_SERVICE_PORT_SMTP", "25"},
+                               {"SIDEGATE_SMTP_PORT_25_TCP", "tcp://10.0.0.1:25"}}));
+}
+
+TEST(LoadEnvironment, AloneIsEnoughWhereNoFileWasAskedFor) {
+  if (access(kDefaultPath, F_OK) == 0) GTEST_SKIP() << "skipped: " << kDefaultPath << " is there";
+  LoadRequest r;
+  r.system_name = "a.example";
+  EXPECT_THAT(errors_of(r), HasSubstr(kDefaultPath));
+  r.environment = {{"SIDEGATE_RELAY_0_HOST", "x.example"}};
+  EXPECT_EQ(settings_of(r).deliver.relays[0].host, "x.example");
+}
+
+TEST(Reload, NamesWhatNeedsARestart) {
+  const Settings a = settings_of(request(kRelay));
+  const Settings b = settings_of(request("threads = 3\n" + kRelay +
+                                         "connections = 3\n[[listener]]\nmax_errors = 5\n[[listener]]\naddress = "
+                                         "\"::1\"\nport = 26\n[queue]\npath = \"/q\"\n"));
+  EXPECT_EQ(needs_restart(a, a), std::vector<std::string>{});
+  EXPECT_EQ(needs_restart(a, b),
+            (std::vector<std::string>{"threads", "queue.path", "listener.1.name", "listener.1.port"}));
+}
+
+}  // namespace
+}  // namespace sidegate::config

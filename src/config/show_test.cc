@@ -1,0 +1,119 @@
+#include "config/show.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "config/test_files.h"
+
+namespace sidegate::config {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+LoadResult loaded(std::string text) {
+  LoadRequest r;
+  r.path = "f";
+  r.text = std::move(text);
+  r.system_name = "mail.example.org";
+  return load(r);
+}
+
+TEST(Show, TheShownConfigurationLoadsToItself) {
+  auto first = loaded(
+      "[[relay]]\nname = \"isp\"\nhost = \"[smtp.example]:465\"\n[[listener]]\naddress = \"::1\"\nnetworks = "
+      "[\"10.0.0.0/8\"]\n[log]\nstyle = \"plain\"\n");
+  ASSERT_TRUE(first);
+  auto second = loaded(show(*first));
+  ASSERT_TRUE(second) << text_of(second.error()) << show(*first);
+  EXPECT_EQ(show(*first), show(*second));
+}
+
+TEST(Show, MasksSecretsEverywhere) {
+  TestFiles files;
+  const std::string path = files.write("p", "hunter3\n");
+  auto l = loaded(
+      "[[relay]]\nhost = \"x.example\"\nuser = \"u\"\npassword = \"hunter2\"\n[[relay]]\nhost = \"y.example\"\nuser = "
+      "\"u\"\npassword_file = \"" +
+      path + "\"\n");
+  ASSERT_TRUE(l) << text_of(l.error());
+  for (const std::string& text : {show(*l), diff(*l)}) {
+    EXPECT_THAT(text, Not(HasSubstr("hunter")));
+    EXPECT_THAT(text, HasSubstr("password = \"********\""));
+    EXPECT_THAT(text, HasSubstr("password_file = \"" + path + "\""));
+  }
+}
+
+TEST(Show, DiffHoldsOnlyWhatDiffersAndSaysWhere) {
+  auto l = loaded("hostname = \"a.example\"\nthreads = 0\n[[relay]]\nhost = \"x.example\"\ntls = \"implicit\"\n");
+  ASSERT_TRUE(l);
+  EXPECT_THAT(diff(*l), HasSubstr("hostname = \"a.example\"   # f:1\n"));
+  EXPECT_THAT(diff(*l), HasSubstr("relay.0.tls = \"implicit\"   # f:5\n"));
+  EXPECT_THAT(diff(*l), HasSubstr("relay.0.port = 465   # worked out from the rest\n"));
+  EXPECT_THAT(diff(*l), Not(HasSubstr("threads")));
+}
+
+// The sample with every key brought into force must load: names, types and defaults are true.
+TEST(Show, TheSampleLoadsAlsoWithEveryLineInForce) {
+  ASSERT_TRUE(loaded(sample()));
+  std::istringstream in(sample());
+  std::string all;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("#") && !line.starts_with("# ")) line.erase(0, 1);
+    if (line.starts_with("password = ") || line.starts_with("password_file = ")) continue;
+    all += line + "\n";
+  }
+  auto l = loaded(all);
+  ASSERT_TRUE(l) << text_of(l.error()) << all;
+}
+
+TEST(Show, Explains) {
+  for (const char* key :
+       {"relay.host", "relay.0.host", "host", "SIDEGATE_RELAY_0_HOST", "[[relay]].host", "relay[1].host"}) {
+    auto text = explain(key);
+    ASSERT_TRUE(text) << key;
+    EXPECT_THAT(*text, HasSubstr("relay.N.host")) << key;
+    EXPECT_THAT(*text, HasSubstr("SIDEGATE_RELAY_0_HOST")) << key;
+  }
+  EXPECT_THAT(*explain("idle_timeout"),
+              testing::AllOf(HasSubstr("listener.N.idle_timeout"), HasSubstr("relay.N.idle_timeout")));
+  EXPECT_THAT(*explain("relay"), HasSubstr("messages_per_connection"));
+  auto unknown = explain("relay.hots");
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().text, HasSubstr("did you mean relay.host?"));
+}
+
+// Write it again: sidegate config reference > doc/configuration.md (or this test with SIDEGATE_TEST_WRITE_REFERENCE
+// set).
+TEST(Reference, IsNotStale) {
+  const std::string path = SIDEGATE_SOURCE_DIR "/doc/configuration.md";
+  if (std::getenv("SIDEGATE_TEST_WRITE_REFERENCE") != nullptr) std::ofstream(path) << reference();
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_EQ(text.str(), reference())
+      << "doc/configuration.md is stale: sidegate config reference > doc/configuration.md";
+}
+
+TEST(Options, EverySentenceIsOneAndEveryRangeHoldsItsDefault) {
+  for (const Table& t : tables()) {
+    for (const Option& option : t.options) {
+      EXPECT_TRUE(std::string_view(option.sentence).ends_with('.')) << option.name;
+      Settings settings;
+      intake::ListenerSettings listener;
+      RelayBlock relay;
+      void* block = t.name == "relay"      ? static_cast<void*>(&relay)
+                    : t.name == "listener" ? static_cast<void*>(&listener)
+                                           : &settings;
+      if (option.default_text.empty()) continue;
+      Status set = option.place.set(block, Value::from_text(option.default_text), option.range);
+      EXPECT_TRUE(set) << option.name << ": " << set.error().text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sidegate::config
