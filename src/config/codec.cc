@@ -193,6 +193,11 @@ const T& as(const void* member) {
   return *static_cast<const T*>(member);
 }
 
+std::string size_toml(std::uint64_t octets) {
+  std::string text = size_text(octets);
+  return is_digit(text.back()) ? text : quoted(text);
+}
+
 std::string list_text(const std::vector<std::string>& list) {
   std::string out = "[";
   for (const std::string& item : list) out += (out.size() > 1 ? ", " : "") + quoted(item);
@@ -266,7 +271,7 @@ Status set_enum(void* member, const Value& value, const Range&) {
     }
     names.push_back(word);
   }
-  std::string_view near = nearest(lower(text), names);
+  std::string_view near = suggest(lower(text), names);
   if (near.empty()) return bad(tr("{} is not one of {}", quoted(text), all_words<T>()));
   return bad(tr("{} is not one of {}: did you mean {}?", quoted(text), all_words<T>(), word_text(near)));
 }
@@ -280,6 +285,15 @@ std::string enum_text(const void* member) {
 }
 
 }  // namespace
+
+std::string_view suggest(std::string_view word, const std::vector<std::string_view>& words) {
+  std::string_view near = nearest(word, words);
+  if (!near.empty() || word.size() < 3) return near;
+  for (std::string_view candidate : words) {
+    if (candidate.size() >= 3 && (candidate.starts_with(word) || word.starts_with(candidate))) return candidate;
+  }
+  return {};
+}
 
 std::string quoted(std::string_view text) {
   std::string out = "\"";
@@ -344,7 +358,7 @@ Result<std::uint16_t> parse_port(std::string_view text) {
   auto number = parse_number(text);
   if (number && *number >= 1 && *number <= 65535) return static_cast<std::uint16_t>(*number);
   if (!text.empty() && (is_digit(text[0]) || text[0] == '-')) return bad(tr("{} is not a port: 1 to 65535", text));
-  std::string_view near = nearest(lower(text), names);
+  std::string_view near = suggest(lower(text), names);
   if (!near.empty()) return bad(tr("{} is not a port: did you mean {}?", quoted(text), quoted(near)));
   return bad(
       tr("{} is not a port: a number, or \"smtp\" (25), \"submission\" (587), \"submissions\" (465)", quoted(text)));
@@ -393,12 +407,12 @@ const Codec& codec<Duration>() {
 }
 const Codec& size32_codec() {
   static const Codec kCodec = {"size", set_size<std::uint32_t>,
-                               [](const void* m) { return quoted(size_text(as<std::uint32_t>(m))); }, nullptr};
+                               [](const void* m) { return size_toml(as<std::uint32_t>(m)); }, nullptr};
   return kCodec;
 }
 const Codec& size64_codec() {
   static const Codec kCodec = {"size", set_size<std::uint64_t>,
-                               [](const void* m) { return quoted(size_text(as<std::uint64_t>(m))); }, nullptr};
+                               [](const void* m) { return size_toml(as<std::uint64_t>(m)); }, nullptr};
   return kCodec;
 }
 

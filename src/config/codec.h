@@ -46,4 +46,7 @@ Result<std::uint16_t> parse_port(std::string_view text);  // 1-65535, or smtp, s
 
 std::string quoted(std::string_view text);  // a TOML basic string
 
+// "did you mean": the nearest of `words`, else one that begins like it ("warn", "logging"); empty: none.
+std::string_view suggest(std::string_view word, const std::vector<std::string_view>& words);
+
 }  // namespace sidegate::config

@@ -49,7 +49,7 @@ std::string suggestion(std::string_view name) {
     for (const Option& option : t.options) names.push_back(environment_name(t, option, index));
   }
   std::vector<std::string_view> views(names.begin(), names.end());
-  std::string_view near = nearest(name, views);
+  std::string_view near = suggest(name, views);
   if (near.empty()) return _("`sidegate config explain` lists every key with its variable");
   return tr("did you mean {}?", near);
 }

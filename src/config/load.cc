@@ -58,7 +58,7 @@ std::string unknown_key_next(const Table& table, std::string_view key) {
     return other.name.empty() ? tr("{} stands at the top, before the first [block]", quoted(plain))
                               : tr("{} belongs into {}", quoted(plain), other.title());
   }
-  std::string_view near = nearest(plain, names);
+  std::string_view near = suggest(plain, names);
   if (!near.empty()) return tr("did you mean {}?", quoted(near));
   return fmt::format(fmt::runtime(_("`sidegate config explain {}` lists the keys there are")),
                      table.name.empty() ? "hostname" : table.name);

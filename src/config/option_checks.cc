@@ -89,7 +89,7 @@ Status check_control_socket(std::string& text) {
 Status check_level(std::string& text) {
   static const std::vector<std::string_view> kLevels = {"debug", "info", "warning", "error"};
   if (std::ranges::find(kLevels, text) != kLevels.end()) return {};
-  std::string_view near = nearest(lower(text), kLevels);
+  std::string_view near = suggest(lower(text), kLevels);
   return bad(near.empty() ? tr("{} is not one of {}", quoted(text), "\"debug\" | \"info\" | \"warning\" | \"error\"")
                           : tr("{} is not one of {}: did you mean {}?", quoted(text),
                                "\"debug\" | \"info\" | \"warning\" | \"error\"", quoted(near)));
@@ -154,7 +154,7 @@ Status check_mechanism(std::string& text) {
       "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"};
   text = upper(text);
   if (std::ranges::find(kMechanisms, text) != kMechanisms.end()) return {};
-  std::string_view near = nearest(text, kMechanisms);
+  std::string_view near = suggest(text, kMechanisms);
   if (!near.empty()) return bad(tr("{} is not a mechanism we know: did you mean {}?", quoted(text), quoted(near)));
   return bad(tr("{} is not a mechanism we know: {}", quoted(text), fmt::format("{}", fmt::join(kMechanisms, ", "))));
 }

@@ -39,6 +39,7 @@ void split_host(const Subject& s) {
   auto parts = parse_host_port(s.relay.host);
   if (!parts) return s.error("host", "host: " + parts.error().text, _("write host = \"smtp.example.org\""));
   s.relay.host = parts->host;
+  if (s.relay.name.empty()) s.relay.name = s.relay.host;
   if (s.relay.tls_name.empty() && s.relay.host.starts_with('['))
     s.relay.tls_name = s.relay.host.substr(1, s.relay.host.size() - 2);
   if (parts->port.empty()) return;
@@ -68,7 +69,7 @@ unsigned group_of(const std::string& user) {
 }
 
 void read_password(const Subject& s) {
-  if (s.given("password") && s.given("password_file"))
+  if (!s.relay.password.empty() && !s.relay.password_file.empty())
     return s.error("password", _("password and password_file are both given"),
                    _("keep password_file and remove password"));
   const std::string& path = s.relay.password_file;
@@ -84,12 +85,11 @@ void read_password(const Subject& s) {
 
 void check_credentials(const Subject& s) {
   const RelayBlock& r = s.relay;
-  const bool has_password = s.given("password") || s.given("password_file");
-  if (r.has_credentials() && !has_password)
+  const bool has_password = !r.password.empty() || !r.password_file.empty();
+  if (r.has_credentials() && !has_password) {
     return s.error("user", _("user is given and no password"),
                    _("add password_file = \"/etc/sidegate/NAME.password\""));
-  if (s.given("password") && r.password.empty())
-    return s.error("password", _("the password is empty"), _("add password_file = \"/etc/sidegate/NAME.password\""));
+  }
   if (!r.has_credentials()) {
     if (has_password) s.warn("password", _("the password is never used: there is no user"), _("add user = \"...\""));
     if (r.insecure_auth != InsecureAuth::kNever)
@@ -172,7 +172,6 @@ void resolve_relays(Draft& draft) {
     const bool port_known = s.relay.port != 0;
     if (!port_known) s.relay.port = 587;
     default_port_and_tls(s, port_known);
-    if (s.relay.name.empty()) s.relay.name = s.relay.host;
     read_password(s);
     check_credentials(s);
     warn_about_tls(s);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "deliver/settings.h"
-#include "dns/resolver.h"
+#include "dns/settings.h"
 #include "intake/settings.h"
 #include "queue/settings.h"
 

@@ -104,16 +104,10 @@ std::string plain_key(std::string_view key) {
     }
     return text;
   }
+  for (char& c : text) c = c == '-' ? '_' : c == '[' || c == ']' ? '.' : c;
   std::string out;
   for (std::string_view part : split(text, '.')) {
-    std::string word;
-    for (char c : part) {
-      if (c == '-')
-        word += '_';
-      else if (c != '[' && c != ']')
-        word += c;
-    }
-    if (!word.empty() && !parse_number(word)) out += (out.empty() ? "" : ".") + word;
+    if (!part.empty() && !parse_number(part)) out += (out.empty() ? "" : ".") + std::string(part);
   }
   return out;
 }
@@ -203,7 +197,7 @@ Result<std::string> explain(std::string_view key) {
   }
   if (!out.empty()) return out;
   std::vector<std::string_view> views(names.begin(), names.end());
-  std::string_view near = nearest(wanted, views);
+  std::string_view near = suggest(wanted, views);
   return fail(ErrorKind::kNotFound,
               near.empty() ? tr("there is no key {}", quoted(printable(key, 100)))
                            : tr("there is no key {}: did you mean {}?", quoted(printable(key, 100)), near));

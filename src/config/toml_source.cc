@@ -60,7 +60,7 @@ std::string unknown_block_next(std::string_view name) {
   }
   // The plural is what people write.
   std::string singular(name.ends_with('s') ? name.substr(0, name.size() - 1) : name);
-  std::string_view near = find_table(singular) != nullptr ? std::string_view(singular) : nearest(lower(name), names);
+  std::string_view near = find_table(singular) != nullptr ? std::string_view(singular) : suggest(lower(name), names);
   if (const Table* t = find_table(near)) return tr("did you mean {}?", t->title());
   std::string all;
   for (const Table& t : tables()) {

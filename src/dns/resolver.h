@@ -6,19 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/result.h"
+#include "dns/settings.h"
 #include "net/loop.h"
 
 namespace sidegate::dns {
-
-struct ResolverSettings {
-  std::string resolv_conf = "/etc/resolv.conf";
-  std::string hosts = "/etc/hosts";
-  std::vector<std::string> servers;   // "127.0.0.1@5353"; empty: resolv_conf's
-  Duration timeout = Duration(10'000);
-  Duration keep_last_good = std::chrono::hours(24);   // used when a lookup fails temporarily
-};
 
 struct Addresses {
   std::vector<std::string> list;   // numeric, IPv6 and IPv4 interleaved, IPv6 first (RFC 8305 spirit)
