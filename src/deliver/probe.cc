@@ -1,0 +1,463 @@
+#include "deliver/probe.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "deliver/probe_advice.h"
+#include "net/socket.h"
+
+namespace sidegate::deliver {
+namespace {
+
+using smtp::Phase;
+
+constexpr std::size_t kMostAddresses = 8;
+
+bool is_ipv6(const std::string& address) {
+  return address.find(':') != std::string::npos;
+}
+
+// "[host]:port" and "[host]": brackets say that no MX is meant, and we look for none anyway. An IPv6 literal keeps its
+// own.
+bool split(RelaySettings& relay) {
+  if (!relay.host.starts_with('[')) return !relay.host.empty();
+  std::size_t close = relay.host.find(']');
+  if (close == std::string::npos) return false;
+  std::string inside = relay.host.substr(1, close - 1), rest = relay.host.substr(close + 1);
+  if (!rest.empty()) {
+    auto port = rest.starts_with(':') ? parse_number(rest.substr(1)) : std::nullopt;
+    if (!port || *port == 0 || *port > 65535) return false;
+    relay.port = static_cast<std::uint16_t>(*port);
+  }
+  relay.host = std::move(inside);
+  return !relay.host.empty();
+}
+
+smtp::ClientTimeouts patient(const Timeouts& t, Duration most) {
+  auto least = [most](Duration d) { return std::min(d, most); };
+  smtp::ClientTimeouts c{};
+  c.greeting = least(t.greeting);
+  c.helo = least(t.helo);
+  c.mail = least(t.mail);
+  c.rcpt = least(t.rcpt);
+  c.starttls = least(t.starttls);
+  c.auth = least(t.auth);
+  c.data_init = least(t.data_init);
+  c.data_block = least(t.data_block);
+  c.data_done = least(t.data_done);
+  c.quit = least(t.quit);
+  return c;
+}
+
+std::string shown(const std::vector<std::string>& words) {
+  return printable(fmt::format("{}", fmt::join(words, " ")), 500);
+}
+
+}  // namespace
+
+class Probe {
+ public:
+  Probe(net::Loop& loop, dns::Resolver& resolver, RelaySettings relay, ProbeOptions options,
+        std::function<void(const ProbeStep&)> sink)
+      : loop_(loop),
+        resolver_(resolver),
+        relay_(std::move(relay)),
+        options_(std::move(options)),
+        sink_(std::move(sink)) {}
+  net::Awaitable<bool> run();
+
+ private:
+  // Each says what it saw and whether the next step makes sense.
+  net::Awaitable<bool> dialogue();
+  bool settings();
+  net::Awaitable<bool> look_up();
+  net::Awaitable<bool> connect();
+  net::Awaitable<void> connect_one(std::string address, bool needed);
+  net::Awaitable<bool> greeting();
+  net::Awaitable<bool> hello(std::string name);
+  net::Awaitable<bool> starttls();
+  net::Awaitable<bool> implicit_tls();
+  bool certificate();
+  bool mechanisms();
+  net::Awaitable<bool> log_in();
+  net::Awaitable<bool> sender();
+  net::Awaitable<void> other_port();
+
+  auth::Circumstances circumstances() const;
+  void say(ProbeStep step) { sink_(step); }
+  bool failed(std::string name, std::string text, ProbeAdvice advice) {
+    say({std::move(name), ProbeMark::kFailed, std::move(text), std::move(advice.cause), std::move(advice.cure), {}});
+    return false;
+  }
+
+  net::Loop& loop_;
+  dns::Resolver& resolver_;
+  RelaySettings relay_;
+  ProbeOptions options_;
+  std::function<void(const ProbeStep&)> sink_;
+  std::shared_ptr<const tls::ClientContext> context_;
+  std::vector<std::string> addresses_;
+  std::unique_ptr<net::Stream> stream_;
+  std::unique_ptr<smtp::ClientSession> session_;
+  std::string address_;
+  std::vector<std::string> usable_;
+  bool trusted_ = true;  // nothing seen so far forbids to send a password
+};
+
+net::Awaitable<bool> Probe::run() {
+  bool good = co_await dialogue();
+  if (session_) co_await session_->quit();
+  std::string where = fmt::format("{}:{}", printable(relay_.host, 300), relay_.port);
+  ProbeStep result{"result", good ? ProbeMark::kGood : ProbeMark::kFailed,
+                   {},       {},
+                   {},       {{"host", relay_.host}, {"port", std::int64_t(relay_.port)}}};
+  result.text = good ? fmt::format("{} would take mail; nothing was sent", where)
+                     : fmt::format("{} would not take mail; nothing was sent", where);
+  say(std::move(result));
+  co_return good;
+}
+
+net::Awaitable<bool> Probe::dialogue() {
+  if (!settings()) co_return false;
+  bool there = co_await look_up();
+  if (!there) co_return false;
+  bool connected = co_await connect();
+  if (!connected) {
+    co_await other_port();
+    co_return false;
+  }
+  if (relay_.tls == TlsMode::kImplicit) {
+    bool secured = co_await implicit_tls();
+    if (!secured) co_return false;
+  }
+  bool greeted = co_await greeting();
+  if (!greeted) co_return false;
+  bool spoken = co_await hello(relay_.tls == TlsMode::kImplicit ? "ehlo_tls" : "ehlo");
+  if (!spoken) co_return false;
+  if (relay_.tls == TlsMode::kStartTls) {
+    bool secured = co_await starttls();
+    if (!secured) co_return false;
+    bool again = co_await hello("ehlo_tls");  // RFC 3207 section 4.2
+    if (!again) co_return false;
+  }
+  bool common = mechanisms();
+  // With a certificate that is not accepted the dialogue ends here, as it does for mail.
+  if (!trusted_ || !common) co_return false;
+  bool known = co_await log_in();
+  if (!known) co_return false;
+  co_return co_await sender();
+}
+
+bool Probe::settings() {
+  if (!split(relay_)) {
+    return failed("settings", fmt::format("host = \"{}\"", printable(relay_.host, 300)),
+                  {"this is neither a host name, an address nor [host]:port",
+                   "write host = \"smtp.provider.example\" and port = 587"});
+  }
+  tls::PeerPolicy policy;
+  policy.verify = relay_.tls_verify;
+  policy.name = relay_.tls_name.empty() ? relay_.host : relay_.tls_name;
+  policy.ca_file = relay_.tls_ca_file;
+  policy.fingerprints = relay_.tls_fingerprints;
+  auto made = tls::ClientContext::make(std::move(policy));
+  if (!made) {
+    return failed("settings", printable(made.error().text, 500),
+                  {"the TLS settings of this relay cannot be used", "see tls_ca_file and tls_fingerprints"});
+  }
+  context_ = *made;
+  return true;
+}
+
+net::Awaitable<bool> Probe::look_up() {
+  auto found = co_await resolver_.addresses(loop_, relay_.host);
+  if (!found || found->list.empty()) {
+    Error error = found ? Error{ErrorKind::kNotFound, relay_.host + " has no address"} : found.error();
+    co_return failed("dns", printable(error.text, 500), advise_dns(relay_, error));
+  }
+  addresses_ = found->list;
+  ProbeStep step{"dns", ProbeMark::kGood, {}, {}, {}, {{"addresses", addresses_}}};
+  step.text = fmt::format("{}: {}", printable(relay_.host, 300), shown(addresses_));
+  if (found->stale) {
+    step.mark = ProbeMark::kNote;
+    step.text += " (an earlier answer: the name servers do not answer now)";
+  }
+  say(std::move(step));
+  co_return true;
+}
+
+// Every address is tried, so that one sees which family works; the first that answers is spoken to.
+net::Awaitable<bool> Probe::connect() {
+  if (addresses_.size() > kMostAddresses) addresses_.resize(kMostAddresses);
+  for (std::string& address : addresses_) {
+    // A copy: the list is read again for the advice.
+    std::string one = address;
+    co_await connect_one(std::move(one), stream_ == nullptr);
+  }
+  if (!stream_) co_return failed("connect", "no address could be reached", {});
+  session_ =
+      std::make_unique<smtp::ClientSession>(*stream_, options_.hostname, patient(relay_.timeouts, options_.patience));
+  if (options_.transcript) session_->set_transcript(options_.transcript);
+  co_return true;
+}
+
+net::Awaitable<void> Probe::connect_one(std::string address, bool needed) {
+  net::Endpoint to{address, relay_.port};
+  const char* family = is_ipv6(address) ? "IPv6" : "IPv4";
+  SteadyTime began = loop_.clock().steady();
+  auto stream = co_await net::connect(loop_, to, std::min(relay_.timeouts.connect, options_.patience));
+  auto took = std::chrono::duration_cast<Duration>(loop_.clock().steady() - began).count();
+  ProbeStep step{
+      "connect", ProbeMark::kGood,
+      {},        {},
+      {},        {{"family", std::string(family)}, {"address", address}, {"milliseconds", std::int64_t(took)}}};
+  if (stream) {
+    step.text = fmt::format("{} {}: connected in {} ms", family, to.text(), took);
+    if (needed) {
+      stream_ = std::move(*stream);
+      address_ = to.text();
+    } else {
+      (*stream)->close();
+    }
+  } else {
+    bool no_network = stream.error().kind == ErrorKind::kUnreachable;
+    step.text = fmt::format("{} {}: {}", family, to.text(), printable(stream.error().text, 300));
+    step.details.emplace_back("error", std::string(sidegate::name(stream.error().kind)));
+    // A family that this network does not have is no fault, as long as the other one answers.
+    step.mark = no_network ? ProbeMark::kNote : ProbeMark::kFailed;
+    ProbeAdvice advice = advise_connect(relay_, stream.error());
+    step.cause = no_network
+                     ? fmt::format("this machine has no {}; that is no fault while the other family answers", family)
+                     : advice.cause;
+    if (!no_network) step.cure = advice.cure;
+  }
+  say(std::move(step));
+}
+
+net::Awaitable<bool> Probe::greeting() {
+  auto said = co_await session_->greet();
+  if (!said) {
+    std::string text = words_of(said.error());
+    co_return failed("greeting", std::move(text), advise_greeting(relay_, said.error()));
+  }
+  say({"greeting", ProbeMark::kGood, printable(said->line(), 300), {}, {}, {{"reply", said->line()}}});
+  co_return true;
+}
+
+net::Awaitable<bool> Probe::hello(std::string name) {
+  auto said = co_await session_->ehlo();
+  if (!said) {
+    std::string text = words_of(said.error());
+    co_return failed(std::move(name), std::move(text),
+                     {"the server does not take our EHLO",
+                      fmt::format("it may want another `hostname` than {}, a full name that exists",
+                                  printable(options_.hostname, 300))});
+  }
+  ProbeStep step{std::move(name), ProbeMark::kGood, shown(said->raw), {}, {}, {}};
+  if (!said->esmtp) step.text = "the server speaks only the old HELO: no TLS, no AUTH";
+  step.details = {{"host", printable(said->host, 300)},
+                  {"keywords", said->raw},
+                  {"auth", said->auth},
+                  {"starttls", said->starttls}};
+  if (said->size)
+    step.details.emplace_back("size", static_cast<std::int64_t>(std::min<std::uint64_t>(*said->size, INT64_MAX)));
+  say(std::move(step));
+  co_return true;
+}
+
+net::Awaitable<bool> Probe::starttls() {
+  if (!session_->capabilities().starttls) {
+    failed("starttls", fmt::format("not offered on port {}", relay_.port), advise_starttls(relay_, false, nullptr));
+    co_await other_port();
+    co_return false;
+  }
+  auto secured = co_await session_->starttls(context_);
+  if (!secured) {
+    const smtp::Trouble& trouble = secured.error();
+    std::string text = words_of(trouble);
+    if (trouble.phase == Phase::kTls) co_return failed("tls", std::move(text), advise_handshake(relay_, trouble.error));
+    co_return failed("starttls", std::move(text), advise_starttls(relay_, true, &trouble));
+  }
+  say({"starttls", ProbeMark::kGood, printable(secured->line(), 300), {}, {}, {{"reply", secured->line()}}});
+  co_return certificate();
+}
+
+net::Awaitable<bool> Probe::implicit_tls() {
+  stream_->expires_after(std::min(relay_.timeouts.starttls, options_.patience));
+  auto secured = co_await stream_->start_tls_client(context_);
+  if (!secured) {
+    std::string text = printable(secured.error().text, 500);
+    ProbeAdvice advice = advise_handshake(relay_, secured.error());
+    session_.reset();  // no dialogue: no QUIT
+    stream_->close();
+    co_return failed("tls", std::move(text), std::move(advice));
+  }
+  co_return certificate();
+}
+
+// True: the dialogue goes on, to show what the server offers; what a password may do is in trusted_.
+bool Probe::certificate() {
+  const tls::Verdict& v = stream_->verdict();
+  say({"tls",
+       ProbeMark::kGood,
+       fmt::format("{}, {}", v.version, v.cipher),
+       {},
+       {},
+       {{"version", v.version}, {"cipher", v.cipher}, {"bits", std::int64_t(v.bits)}}});
+  ProbeStep step{"certificate", ProbeMark::kGood, {}, {}, {}, {}};
+  step.text = fmt::format("for {}; by {}; {}", v.names.empty() ? printable(v.subject, 300) : shown(v.names),
+                          printable(v.issuer, 300),
+                          !v.days_left        ? "no end date"
+                          : *v.days_left >= 0 ? fmt::format("{} days left", *v.days_left)
+                                              : fmt::format("expired {} days ago", -*v.days_left));
+  step.details = {{"verified", v.verified}, {"why", v.why},       {"names", v.names},
+                  {"subject", v.subject},   {"issuer", v.issuer}, {"fingerprint", v.fingerprint}};
+  if (v.days_left) step.details.emplace_back("days_left", std::int64_t(*v.days_left));
+  if (v.verified) {
+    step.text += "; verified";
+    if (v.days_left && *v.days_left < 7) {
+      step.mark = ProbeMark::kNote;
+      step.cause = "the certificate ends soon, and mail waits if it does";
+    }
+  } else if (!relay_.tls_verify) {
+    step.mark = ProbeMark::kNote;
+    step.text += "; not verified";
+    step.cause = "this relay is set to take any certificate (tls_verify = false): whoever sits between reads the mail";
+    step.cure = fmt::format("pin it instead: tls_fingerprints = [\"{}\"]", v.fingerprint);
+  } else {
+    trusted_ = false;
+    step.mark = ProbeMark::kFailed;
+    step.text += "; NOT verified";
+    ProbeAdvice advice = advise_certificate(relay_, v);
+    step.cause = std::move(advice.cause);
+    step.cure = std::move(advice.cure);
+  }
+  say(std::move(step));
+  return true;
+}
+
+auth::Circumstances Probe::circumstances() const {
+  auth::Circumstances c;
+  c.tls = stream_->is_tls();
+  c.tls_verified = c.tls && stream_->verdict().verified;
+  c.insecure = relay_.insecure_auth;
+  c.host = relay_.host;
+  if (c.tls) {
+    tls::ChannelBinding binding = stream_->channel_binding();
+    c.binding_type = std::move(binding.type);
+    c.binding_data = std::move(binding.data);
+  }
+  return c;
+}
+
+bool Probe::mechanisms() {
+  const std::vector<std::string>& offered = session_->capabilities().auth;
+  auth::Circumstances here = circumstances();
+  std::vector<std::string> why;
+  usable_ = auth::choose(offered, relay_.mechanisms, here, &why);
+  ProbeStep step{
+      "mechanisms", ProbeMark::kGood,
+      {},           {},
+      {},           {{"offered", offered}, {"allowed", relay_.mechanisms}, {"usable", usable_}, {"why_not", why}}};
+  step.text = fmt::format("offered {}; allowed {}; usable {}", offered.empty() ? "none" : shown(offered),
+                          relay_.mechanisms.empty() ? "all" : shown(relay_.mechanisms),
+                          usable_.empty() ? "none" : shown(usable_));
+  if (!relay_.has_credentials()) {
+    step.mark = ProbeMark::kNote;
+    step.text += "; no user is set, so there is no login";
+  } else if (usable_.empty()) {
+    step.mark = ProbeMark::kFailed;
+    step.cause = printable(auth::no_common_mechanism(offered, relay_.mechanisms, here), 2000);
+    step.cure = offered.empty() && !here.tls
+                    ? "many servers offer AUTH only inside TLS: set tls = \"starttls\" or \"implicit\""
+                    : "see the reasons above; each says what would make that mechanism usable";
+  }
+  bool good = step.ok();
+  say(std::move(step));
+  return good;
+}
+
+net::Awaitable<bool> Probe::log_in() {
+  if (!relay_.has_credentials()) co_return true;
+  auth::Credentials credentials{relay_.user, relay_.password};
+  auth::Circumstances here = circumstances();
+  std::string used;
+  auto granted = co_await session_->authenticate(usable_, credentials, here, &used);
+  if (!granted) {
+    std::string text = (used.empty() ? "" : used + ": ") + words_of(granted.error());
+    co_return failed("auth", std::move(text), advise_auth(relay_, granted.error()));
+  }
+  say({"auth",
+       ProbeMark::kGood,
+       fmt::format("{} as {}: {}", used, printable(relay_.user, 200), printable(granted->line(), 300)),
+       {},
+       {},
+       {{"mechanism", used}, {"user", relay_.user}, {"reply", granted->line()}}});
+  co_return true;
+}
+
+net::Awaitable<bool> Probe::sender() {
+  std::string from = !options_.sender.empty()                     ? options_.sender
+                     : relay_.user.find('@') != std::string::npos ? relay_.user
+                                                                  : "";
+  if (from.empty()) {
+    say({"mail",
+         ProbeMark::kNote,
+         "not tried: no sender is known",
+         "the user is no mail address",
+         "give one with --from ADDRESS",
+         {}});
+    co_return true;
+  }
+  Duration patience = std::min(relay_.timeouts.mail, options_.patience);
+  auto taken = co_await session_->command(Phase::kMail, "MAIL FROM:<" + from + ">", patience);
+  if (!taken) {
+    std::string text = words_of(taken.error());
+    co_return failed("mail", std::move(text), advise_mail(relay_, from, taken.error()));
+  }
+  say({"mail",
+       ProbeMark::kGood,
+       fmt::format("MAIL FROM:<{}>: {}", printable(from, 300), printable(taken->line(), 300)),
+       {},
+       {},
+       {{"sender", from}, {"reply", taken->line()}}});
+  auto reset = co_await session_->command(Phase::kMail, "RSET", patience);
+  (void)reset;  // QUIT ends it as well
+  co_return true;
+}
+
+// For the advice's sake: does port 465 of the same host speak TLS? A handshake, and not one octet after it.
+net::Awaitable<void> Probe::other_port() {
+  if (relay_.port == 465 || addresses_.empty()) co_return;
+  net::Endpoint to{stream_ ? stream_->peer().address : addresses_.front(), 465};
+  if (!stream_) {  // the family that exists
+    auto ipv4 = std::ranges::find_if_not(addresses_, is_ipv6);
+    if (ipv4 != addresses_.end()) to.address = *ipv4;
+  }
+  Duration patience = std::min(options_.patience, Duration(10'000));
+  auto stream = co_await net::connect(loop_, to, patience);
+  Status secured = stream ? Status() : std::unexpected(stream.error());
+  if (stream) {
+    (*stream)->expires_after(patience);
+    secured = co_await (*stream)->start_tls_client(context_);
+  }
+  ProbeStep step{"port465", ProbeMark::kNote, {}, {}, {}, {{"address", to.address}, {"tls", secured.has_value()}}};
+  if (secured) {
+    const tls::Verdict& v = (*stream)->verdict();
+    step.details.emplace_back("verified", v.verified);
+    step.text = fmt::format("port 465 of the same host speaks {}, certificate {}", v.version,
+                            v.verified ? "verified" : "not verified: " + printable(v.why, 300));
+    step.cure = "set port = 465 and tls = \"implicit\"";
+  } else {
+    step.text = fmt::format("port 465 of the same host does not help: {}", printable(secured.error().text, 300));
+  }
+  if (stream) (*stream)->close();
+  say(std::move(step));
+}
+
+net::Awaitable<bool> probe(net::Loop& loop, dns::Resolver& resolver, RelaySettings relay, ProbeOptions options,
+                           std::function<void(const ProbeStep&)> sink) {
+  Probe one(loop, resolver, std::move(relay), std::move(options), std::move(sink));
+  co_return co_await one.run();
+}
+
+}  // namespace sidegate::deliver
