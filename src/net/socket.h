@@ -12,9 +12,9 @@
 namespace sidegate::net {
 
 struct Endpoint {
-  std::string address;   // numeric IPv4 or IPv6, or a path for a Unix socket (starts with '/')
+  std::string address;  // numeric IPv4 or IPv6, or a path for a Unix socket (starts with '/')
   unsigned port = 0;
-  std::string text() const;   // "[2001:db8::1]:587", "192.0.2.1:587"
+  std::string text() const;  // "[2001:db8::1]:587", "192.0.2.1:587"
 };
 
 // Binds before privileges are dropped; the descriptors are given to loops afterwards (SO_REUSEPORT: one a loop). Port 0
@@ -24,14 +24,15 @@ Result<std::vector<int>> bind_listener(const Endpoint& at, unsigned count, int b
 Result<int> bind_unix_listener(const std::string& path, unsigned mode);
 unsigned bound_port(int fd);
 
-// Accepts on one descriptor on one loop until stopped; EMFILE and ENFILE back off for 250 ms and are logged once a minute.
+// Accepts on one descriptor on one loop until stopped; EMFILE and ENFILE back off for 250 ms and are logged once a
+// minute.
 class Acceptor {
  public:
   using OnConnection = std::function<void(std::unique_ptr<Stream>)>;
-  Acceptor(Loop& loop, int fd, OnConnection on_connection);   // takes the descriptor
+  Acceptor(Loop& loop, int fd, OnConnection on_connection);  // takes the descriptor
   ~Acceptor();
-  void start();   // from any thread
-  void stop();    // from any thread: closes the descriptor, no further callback after it ran on the loop
+  void start();  // from any thread
+  void stop();   // from any thread: closes the descriptor, no further callback after it ran on the loop
  private:
   struct State;
   std::shared_ptr<State> state_;

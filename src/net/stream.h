@@ -1,8 +1,8 @@
 // Stream: one connection, plain or TLS, as a session sees it. Two bodies: SocketStream (net/socket_stream.h) and
 // ScriptStream for tests (net/script_stream.h).
 //
-// A stream belongs to one I/O thread and one coroutine at a time. Every wait ends at the deadline set by expires_after():
-// it then fails with kTimeout. Failures are values; an orderly close by the peer is kClosed.
+// A stream belongs to one I/O thread and one coroutine at a time. Every wait ends at the deadline set by
+// expires_after(): it then fails with kTimeout. Failures are values; an orderly close by the peer is kClosed.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -23,11 +23,11 @@ template <typename T>
 using Awaitable = boost::asio::awaitable<T, boost::asio::any_io_executor>;
 
 struct Peer {
-  std::string address;   // textual, IPv4-mapped IPv6 shown as IPv4; "unix" for a Unix socket
+  std::string address = {};  // textual, IPv4-mapped IPv6 shown as IPv4; "unix" for a Unix socket
   unsigned port = 0;
   bool loopback = false;
   bool is_unix = false;
-  unsigned uid = 0;      // SO_PEERCRED, where is_unix
+  unsigned uid = 0;  // SO_PEERCRED, where is_unix
 };
 
 class Stream {
@@ -48,11 +48,12 @@ class Stream {
   virtual void consume(std::size_t n) = 0;
   // Octets read ahead and not yet consumed.
   virtual std::size_t buffered() const = 0;
-  virtual void drop_buffered() = 0;   // RFC 3207 section 4.2: nothing read before the handshake survives it
+  virtual void drop_buffered() = 0;  // RFC 3207 section 4.2: nothing read before the handshake survives it
 
   // --- writing: all of it, or an error. The bytes must live until it returns.
   virtual Awaitable<Status> write(std::string_view bytes) = 0;
-  virtual Awaitable<Status> write2(std::string_view first, std::string_view second) = 0;   // one gathered write on plain sockets
+  virtual Awaitable<Status> write2(std::string_view first,
+                                   std::string_view second) = 0;  // one gathered write on plain sockets
 
   // --- TLS. Any read-ahead must have been dropped or refused by the caller. start_tls_client does not fail on a bad
   // certificate: ask verdict().

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
@@ -16,31 +18,52 @@ namespace sidegate::net {
 class WorkerPool {
  public:
   explicit WorkerPool(unsigned threads, std::size_t limit = 10'000);
-  ~WorkerPool();   // finishes what was taken
-  bool post(std::move_only_function<void()> work);   // false: full
+  ~WorkerPool();                                    // finishes what was taken
+  bool post(std::move_only_function<void()> work);  // false: full
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
 
+namespace detail {
+
+template <typename T, typename Fn>
+Result<T> guarded(Fn& fn) {
+  try {
+    if constexpr (std::is_void_v<T>) {
+      fn();
+      return {};
+    } else {
+      return fn();
+    }
+  } catch (const std::exception& e) {
+    return fail(ErrorKind::kInternal, std::string("on a worker: ") + e.what());
+  }
+}
+
+}  // namespace detail
+
 // Runs fn on the pool and resumes the calling coroutine on its own executor with fn's result. fn must own what it needs
-// or refer to what the caller keeps alive while it waits.
+// or refer to what the caller keeps alive while it waits. What it throws comes back as kInternal. The pool is destroyed
+// before the loops it answers to.
 template <typename Fn>
 Awaitable<Result<std::invoke_result_t<Fn>>> on_worker(WorkerPool& pool, Fn fn) {
   using T = std::invoke_result_t<Fn>;
-  auto executor = co_await boost::asio::this_coro::executor;
+  // Tracked: the caller's context has work as long as an answer is to come.
+  auto executor =
+      boost::asio::prefer(co_await boost::asio::this_coro::executor, boost::asio::execution::outstanding_work.tracked);
   auto start = [&pool, executor, fn = std::move(fn)](auto handler) mutable {
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    bool taken = pool.post([executor, fn = std::move(fn), shared]() mutable {
-      auto value = std::make_shared<Result<T>>(fn());
-      boost::asio::post(executor, [shared, value]() mutable { (*shared)(std::move(*value)); });
-    });
-    if (!taken) {
-      boost::asio::post(executor, [shared]() mutable { (*shared)(Result<T>(fail(ErrorKind::kOverload, "worker pool is full"))); });
-    }
+    auto answer = [executor, shared](Result<T> value) mutable {
+      boost::asio::post(
+          executor, [shared = std::move(shared), value = std::move(value)]() mutable { (*shared)(std::move(value)); });
+    };
+    bool taken = pool.post([answer, fn = std::move(fn)]() mutable { answer(detail::guarded<T>(fn)); });
+    if (!taken) answer(fail(ErrorKind::kOverload, "worker pool is full"));
   };
-  auto result = co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Result<T>)>(std::move(start), boost::asio::use_awaitable);
+  auto result = co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Result<T>)>(
+      std::move(start), boost::asio::use_awaitable);
   co_return result;
 }
 

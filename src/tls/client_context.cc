@@ -1,0 +1,95 @@
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <deque>
+#include <mutex>
+
+#include "tls/context.h"
+#include "tls/setup.h"
+
+namespace sidegate::tls {
+namespace {
+
+struct FreeSession {
+  void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
+};
+using Session = std::unique_ptr<SSL_SESSION, FreeSession>;
+
+constexpr std::size_t kMostSessions = 8;
+
+}  // namespace
+
+// The last tickets the peer gave us, newest at the back. Filled and taken by all threads.
+struct ClientContext::Sessions {
+  std::mutex mutex;
+  std::deque<Session> kept;
+
+  void keep(Session session) {
+    std::lock_guard lock(mutex);
+    kept.push_back(std::move(session));
+    if (kept.size() > kMostSessions) kept.pop_front();
+  }
+
+  Session take() {
+    std::lock_guard lock(mutex);
+    if (kept.empty()) return nullptr;
+    Session newest = std::move(kept.back());
+    kept.pop_back();
+    // RFC 8446 appendix C.4: a TLS 1.3 ticket is used once; a TLS 1.2 session as often as the peer takes it.
+    if (SSL_SESSION_get_protocol_version(newest.get()) < TLS1_3_VERSION && SSL_SESSION_up_ref(newest.get()) == 1) {
+      kept.emplace_back(newest.get());
+    }
+    return newest;
+  }
+
+  static int on_new(SSL* ssl, SSL_SESSION* session) {
+    auto* sessions = static_cast<Sessions*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+    if (SSL_SESSION_is_resumable(session) != 1) return 0;
+    sessions->keep(Session(session));
+    return 1;  // we keep the reference
+  }
+};
+
+Result<std::shared_ptr<ClientContext>> ClientContext::make(PeerPolicy policy) {
+  ERR_clear_error();
+  std::shared_ptr<ClientContext> self(new ClientContext);
+  self->policy_ = std::move(policy);
+  // RFC 6066 section 3 and X.509 know no trailing dot.
+  if (self->policy_.name.ends_with('.')) self->policy_.name.pop_back();
+  self->sessions_ = std::make_unique<Sessions>();
+  self->ctx_ = new_context(TLS_client_method());
+  if (self->ctx_ == nullptr) return fail(ErrorKind::kTls, "TLS: " + last_error());
+  const std::string& ca_file = self->policy_.ca_file;
+  if (!ca_file.empty()) {
+    if (SSL_CTX_load_verify_file(self->ctx_, ca_file.c_str()) != 1) {
+      return fail(ErrorKind::kTls, "CA file " + ca_file + ": " + last_error());
+    }
+  } else {
+    // The hashed directory is read as certificates are needed: nothing is held in memory for what is never asked.
+    SSL_CTX_set_default_verify_paths(self->ctx_);
+    ERR_clear_error();
+  }
+  // The handshake goes on with a bad certificate, so that judge() can tell the reason.
+  SSL_CTX_set_verify(self->ctx_, SSL_VERIFY_NONE, nullptr);
+  SSL_CTX_set_session_cache_mode(self->ctx_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_set_app_data(self->ctx_, self->sessions_.get());
+  SSL_CTX_sess_set_new_cb(self->ctx_, &Sessions::on_new);
+  return self;
+}
+
+SSL* ClientContext::new_ssl() const {
+  SSL* ssl = SSL_new(ctx_);
+  if (ssl == nullptr) return nullptr;
+  SSL_set_connect_state(ssl);
+  // RFC 6066 section 3: the server name is a DNS name, never an address.
+  if (!policy_.name.empty() && !is_ip_address(policy_.name)) SSL_set_tlsext_host_name(ssl, policy_.name.c_str());
+  if (Session session = sessions_->take()) SSL_set_session(ssl, session.get());
+  return ssl;
+}
+
+ClientContext::~ClientContext() {
+  if (ctx_ != nullptr) SSL_CTX_sess_set_new_cb(ctx_, nullptr);  // an SSL may outlive us; sessions_ does not
+  SSL_CTX_free(ctx_);
+}
+
+}  // namespace sidegate::tls

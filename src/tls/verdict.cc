@@ -1,0 +1,141 @@
+// Judging a peer: what is wrong with its certificate, in the words an operator needs.
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/text.h"
+#include "tls/certificate.h"
+#include "tls/context.h"
+
+namespace sidegate::tls {
+namespace {
+
+std::string days_text(int days) {
+  return days == 0 ? "today" : days == 1 ? "1 day" : std::to_string(days) + " days";
+}
+
+std::string expired_text(X509* cert) {
+  // days_until rounds down: -1 is anything up to a day ago.
+  int ago = -days_until(X509_get0_notAfter(cert)).value_or(-1) - 1;
+  return ago == 0 ? "certificate expired today" : "certificate expired " + days_text(ago) + " ago";
+}
+
+std::string not_yet_text(X509* cert) {
+  int ahead = days_until(X509_get0_notBefore(cert)).value_or(0) + 1;
+  return "certificate is not valid yet (begins in " + days_text(ahead) + "; is the clock right?)";
+}
+
+// "sha256:AB:CD..." and "abcd..." are the same pin.
+std::string plain_pin(std::string_view pin) {
+  std::string text = lower(trim(pin));
+  if (text.starts_with("sha256:")) text.erase(0, 7);
+  std::erase(text, ':');
+  return "sha256:" + text;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size() && i < 10; ++i) text += (i == 0 ? "" : ", ") + words[i];
+  if (words.size() > 10) text += ", ...";
+  return text;
+}
+
+std::string pin_trouble(const std::string& fingerprint, const std::vector<std::string>& pins) {
+  std::vector<std::string> wanted;
+  for (const auto& pin : pins) wanted.push_back(plain_pin(pin));
+  if (std::ranges::find(wanted, fingerprint) != wanted.end()) return {};
+  return "certificate's fingerprint is " + fingerprint + "; pinned is " + joined(wanted);
+}
+
+std::string validity_trouble(X509* cert) {
+  if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0) return expired_text(cert);
+  if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0) return not_yet_text(cert);
+  return {};
+}
+
+std::string chain_trouble(long result, X509* cert, const Verdict& verdict, const PeerPolicy& policy) {
+  std::string where = policy.ca_file.empty() ? "the system's CAs" : policy.ca_file;
+  switch (result) {
+    case X509_V_OK:
+      return {};
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      // The leaf is looked at on its own: what is left is a CA above it.
+      return "a CA certificate in the chain has expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return "a CA certificate in the chain is not valid yet (is the clock right?)";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+      return "certificate is self-signed";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+      return "certificate is signed by an unknown CA (" + verdict.issuer + " is not among " + where + ")";
+    case X509_V_ERR_INVALID_PURPOSE:
+      return "certificate is not meant for a server";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+      return "certificate's key is too small";
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+      return "certificate is signed with a weak digest";
+    case X509_V_ERR_CERT_REVOKED:
+      return "certificate is revoked";
+    default:
+      return std::string("certificate is not accepted: ") + X509_verify_cert_error_string(result);
+  }
+}
+
+std::string name_trouble(X509* cert, const Verdict& verdict, const PeerPolicy& policy) {
+  if (policy.name.empty()) return "no name was given that the certificate could be checked against";
+  if (matches_name(cert, policy.name)) return {};
+  std::string names = verdict.names.empty() ? common_name(cert) : joined(verdict.names);
+  return "certificate is for " + (names.empty() ? "no name" : names) + "; you asked for " + policy.name;
+}
+
+// The first thing that is wrong; empty: nothing. Dates come from the certificate itself: a resumed session carries the
+// verification of an earlier day.
+std::string trouble_with(SSL* ssl, X509* cert, const Verdict& verdict, const PeerPolicy& policy) {
+  if (!policy.fingerprints.empty()) return pin_trouble(verdict.fingerprint, policy.fingerprints);
+  std::string trouble = validity_trouble(cert);
+  if (trouble.empty()) trouble = chain_trouble(SSL_get_verify_result(ssl), cert, verdict, policy);
+  if (trouble.empty()) trouble = name_trouble(cert, verdict, policy);
+  return trouble;
+}
+
+}  // namespace
+
+Verdict describe(SSL* ssl) {
+  Verdict verdict;
+  if (ssl == nullptr) return verdict;
+  verdict.version = SSL_get_version(ssl);
+  if (const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl)) {
+    verdict.cipher = SSL_CIPHER_get_name(cipher);
+    verdict.bits = SSL_CIPHER_get_bits(cipher, nullptr);
+  }
+  return verdict;
+}
+
+Verdict judge(SSL* ssl, const PeerPolicy& policy) {
+  Verdict verdict = describe(ssl);
+  std::unique_ptr<X509, void (*)(X509*)> cert(SSL_get1_peer_certificate(ssl), X509_free);
+  if (cert == nullptr) {
+    verdict.why = "the peer showed no certificate";
+    return verdict;
+  }
+  verdict.subject = name_text(X509_get_subject_name(cert.get()));
+  verdict.issuer = name_text(X509_get_issuer_name(cert.get()));
+  verdict.names = alternative_names(cert.get());
+  verdict.fingerprint = fingerprint(cert.get());
+  verdict.days_left = days_until(X509_get0_notAfter(cert.get()));
+  std::string trouble = trouble_with(ssl, cert.get(), verdict, policy);
+  if (!policy.verify && policy.fingerprints.empty()) {
+    verdict.why = "verification is switched off" + (trouble.empty() ? "" : " (" + trouble + ")");
+  } else {
+    verdict.verified = trouble.empty();
+    verdict.why = std::move(trouble);
+  }
+  return verdict;
+}
+
+}  // namespace sidegate::tls
