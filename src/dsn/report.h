@@ -12,16 +12,16 @@
 
 namespace sidegate::dsn {
 
-enum class Action : std::uint8_t { kFailed, kDelayed, kDelivered, kRelayed, kExpanded };   // RFC 3464 section 2.3.3
+enum class Action : std::uint8_t { kFailed, kDelayed, kDelivered, kRelayed, kExpanded };  // RFC 3464 section 2.3.3
 
 struct RecipientReport {
   mail::Recipient recipient;
   Action action = Action::kFailed;
   mail::EnhancedCode status;
-  std::string remote_host;                  // Remote-MTA
-  std::string diagnostic;                   // the peer's reply, or empty when the words are ours
-  std::string explanation;                  // for people, one or two sentences
-  std::optional<WallTime> will_retry_until; // delayed
+  std::string remote_host;                   // Remote-MTA
+  std::string diagnostic;                    // the peer's reply, or empty when the words are ours
+  std::string explanation;                   // for people, one or two sentences
+  std::optional<WallTime> will_retry_until;  // delayed
   WallTime last_attempt{};
 };
 
@@ -29,15 +29,15 @@ struct Report {
   QueueId original_id, id;
   std::string reporting_host;
   WallTime arrived{}, now{};
-  const mail::Envelope* envelope = nullptr;   // of the original message
-  std::vector<RecipientReport> recipients;    // at least one; all failures of one attempt share a report
-  std::string_view original_header;           // the header block
-  std::string_view original_body;             // only used when return_full (may be cut short by max_returned)
+  const mail::Envelope* envelope = nullptr;  // of the original message
+  std::vector<RecipientReport> recipients;   // at least one; all failures of one attempt share a report
+  std::string_view original_header;          // the header block
+  std::string_view original_body;            // only used when return_full (may be cut short by max_returned)
   bool return_full = false;
 };
 
 struct Made {
-  std::string header, body;   // header block; body from its empty line on
+  std::string header, body;  // header block; body from its empty line on
   bool smtputf8 = false;
 };
 
