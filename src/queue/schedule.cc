@@ -93,14 +93,13 @@ std::uint32_t Schedule::insert(const DueRow& row) {
   return at;
 }
 
-// The same (message, class) again: a claim renewed after it had lapsed.
+// The same (message, class) again. Under the same claim what stands here is newer than the row (start-up reads rows
+// beside a server that already takes and delivers mail); under a later one, the claim had lapsed and the row counts.
 void Schedule::update(std::uint32_t at, const DueRow& row) {
   ScheduleEntry& entry = entries_[at];
+  if (row.epoch <= entry.epoch) return;
   entry.epoch = row.epoch;
-  if (entry.state == EntryState::kLeased) {
-    entry.hold_after = row.held;
-    return;  // what becomes of it, its lease says
-  }
+  if (entry.state == EntryState::kLeased) return;   // what becomes of it, its lease says
   detach(at);
   entry.due = steady(row.due);
   entry.attempts = row.attempts;
