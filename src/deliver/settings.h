@@ -22,6 +22,7 @@ struct Timeouts {   // RFC 5321 section 4.5.3.2
   Duration data_init = 2min, data_block = 3min, data_done = 10min;
   Duration quit = 5s;
   Duration idle = 30s;   // a pooled connection without work is closed after this
+  bool operator==(const Timeouts&) const = default;
 };
 
 struct RelaySettings {

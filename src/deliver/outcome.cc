@@ -1,0 +1,252 @@
+#include "deliver/outcome.h"
+
+#include "base/text.h"
+#include "provider/meanings.h"
+
+namespace sidegate::deliver {
+namespace {
+
+using provider::Meaning;
+using smtp::Phase;
+
+provider::Stage stage_of(Phase phase) {
+  switch (phase) {
+    case Phase::kResolve:
+    case Phase::kConnect:
+    case Phase::kGreeting: return provider::kGreeting;
+    case Phase::kEhlo: return provider::kEhlo;
+    case Phase::kStartTls:
+    case Phase::kTls: return provider::kStartTls;
+    case Phase::kAuth: return provider::kAuth;
+    case Phase::kMail: return provider::kMail;
+    case Phase::kRcpt: return provider::kRcpt;
+    case Phase::kData: return provider::kData;
+    case Phase::kContent:
+    case Phase::kFinal:
+    case Phase::kQuit: return provider::kFinal;
+  }
+  return provider::kFinal;
+}
+
+Scope usual_scope(Phase phase) {
+  if (phase == Phase::kRcpt) return Scope::kRecipient;
+  if (phase == Phase::kAuth) return Scope::kAccount;
+  return phase < Phase::kMail ? Scope::kWay : Scope::kMessage;
+}
+
+// RFC 2034 section 4: a status whose class contradicts the code is not believed.
+mail::EnhancedCode status_of(const mail::Reply& reply) {
+  auto cls = static_cast<std::uint16_t>(reply.code / 100);
+  if (reply.status && reply.status->cls == cls) return *reply.status;
+  return {cls, 0, 0};
+}
+
+// A class 5 status never stands on what is tried again.
+mail::EnhancedCode as_temporary(mail::EnhancedCode status) {
+  status.cls = 4;
+  return status;
+}
+
+bool speaks_of_limits(const mail::Reply& reply) {
+  std::string text = lower(reply.text());
+  for (std::string_view word : {"rate", "limit", "too many", "too much", "throttl", "quota", "hour", "minute", "per day", "flood"}) {
+    if (text.find(word) != std::string::npos) return true;
+  }
+  return false;
+}
+
+Verdict hold(Verdict v, Scope scope, Duration at_least = Duration(0)) {
+  v.action = Action::kHoldWay;
+  v.scope = scope;
+  v.hold = at_least;
+  v.status = as_temporary(v.status);
+  return v;
+}
+
+Verdict defer(Verdict v) {
+  v.action = Action::kDefer;
+  v.status = as_temporary(v.status);
+  return v;
+}
+
+Verdict next_way(Verdict v, Action otherwise) {
+  v.action = Action::kNextWay;
+  v.otherwise = otherwise;
+  if (otherwise == Action::kDefer) v.status = as_temporary(v.status);
+  return v;
+}
+
+// Meanings that say more than the class of the code: the account's and our own troubles (promise 4).
+std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Verdict& v) {
+  bool permanent = event.reply->permanent();
+  switch (meaning) {
+    case Meaning::kQuotaExceeded: return hold(v, Scope::kAccount, 1h);
+    case Meaning::kRateLimited:
+    case Meaning::kTooManyConnections:
+    case Meaning::kAuthThrottled:
+      // "try again later" alone, with a 5yz, may be about this recipient only: it defers, and holds up nobody else.
+      if (!speaks_of_limits(*event.reply)) return defer(v);
+      return hold(v, Scope::kAccount, meaning == Meaning::kRateLimited ? Duration(1min) : Duration(0));
+    case Meaning::kAuthBadCredentials:
+    case Meaning::kAuthAppPasswordNeeded:
+    case Meaning::kAuthOauthNeeded:
+    case Meaning::kAuthDisabledForAccount:
+    case Meaning::kAuthTokenBad:
+    case Meaning::kAuthMechanismRefused: return hold(v, Scope::kAccount);
+    case Meaning::kAuthRequired:
+      // Said to a session that has logged in it is about this recipient or sender.
+      return event.authenticated ? defer(v) : hold(v, Scope::kAccount);
+    case Meaning::kTlsRequired: return event.tls ? defer(v) : hold(v, Scope::kAccount);
+    case Meaning::kRelayDenied:
+    case Meaning::kSenderNotAllowed:
+    case Meaning::kSenderNotVerified:
+      return next_way(v, Action::kDefer);   // which sender goes by which account is our configuration
+    case Meaning::kIpBlocklisted:
+    case Meaning::kPtrMissing:
+    case Meaning::kHeloRejected: return next_way(v, Action::kDefer);   // our address or name: not the message's fault
+    case Meaning::kTooManyRecipients: return defer(v);   // RFC 5321 section 4.5.3.1.10: 552 means 452 here
+    case Meaning::kProtocolError:
+      // RFC 5321 section 4.2.3: 503 is a bad sequence, so either side is confused: temporary.
+      if (permanent && event.reply->code == 503) return defer(v);
+      return std::nullopt;
+    default: return std::nullopt;
+  }
+}
+
+Verdict judge_reply(const Event& event) {
+  const mail::Reply& reply = *event.reply;
+  Verdict v;
+  v.scope = usual_scope(event.phase);
+  v.status = status_of(reply);
+  Meaning meaning = provider::meaning_of(stage_of(event.phase), reply);
+  const provider::Facts& facts = provider::facts(meaning);
+  v.meaning = facts.word;
+  v.explanation = facts.explanation;
+  if (reply.positive()) {
+    v.action = Action::kDelivered;
+    return v;
+  }
+  // RFC 5321 section 3.8: 421 may come at any time and means that the server goes away.
+  bool goes_away = reply.code == 421;
+  if (event.phase == Phase::kAuth) return hold(v, goes_away ? Scope::kWay : Scope::kAccount);
+  if (event.phase < Phase::kMail || goes_away) return hold(v, Scope::kWay);
+  if (auto special = by_meaning(event, meaning, v)) return *special;
+  // RFC 5321 section 4.2.1: 5yz is permanent. Everything that is neither is a reply out of place.
+  if (!reply.permanent()) return defer(v);
+  v.action = Action::kFail;
+  return v;
+}
+
+struct ErrorFacts {
+  std::string_view word;
+  mail::EnhancedCode status;
+  std::string_view explanation;
+};
+
+ErrorFacts error_facts(Phase phase, ErrorKind kind) {
+  if (phase == Phase::kResolve && kind == ErrorKind::kNotFound) {
+    return {"host-not-found", {4, 4, 4}, "The relay's host name does not exist in DNS. Check host in this relay's block; mail waits until then."};
+  }
+  if (phase == Phase::kResolve) {
+    return {"dns-failed", {4, 4, 3}, "The relay's host name cannot be looked up now: DNS does not answer. It is tried again."};
+  }
+  if (phase == Phase::kConnect) {
+    return {"connect-failed", {4, 4, 1}, "The relay cannot be reached. Check host and port of this relay, and that this network lets the port out."};
+  }
+  if (phase == Phase::kStartTls && kind == ErrorKind::kTls) {
+    return {"tls-not-offered", {4, 7, 10}, "The relay offers no STARTTLS here, and nothing is sent without it. Try port = 465 with tls = \"implicit\"."};
+  }
+  if (kind == ErrorKind::kTls) {
+    return {"tls-failed", {4, 7, 5}, "No trusted TLS connection to the relay: nothing was sent. Check host, tls_name and tls_ca_file of this relay, and the clock."};
+  }
+  if (kind == ErrorKind::kAuth) {
+    return {"auth-not-possible", {4, 7, 0}, "The relay offers no way to log in that may be used here: nothing was sent. `sidegate relay test` shows what is offered and allowed."};
+  }
+  if (kind == ErrorKind::kTimeout) {
+    return {"timeout", {4, 4, 2}, "The relay did not answer in time. It is tried again."};
+  }
+  if (kind == ErrorKind::kProtocol || kind == ErrorKind::kTooLarge) {
+    return {"protocol-broken", {4, 5, 0}, "The relay's answer was no proper SMTP reply. It is tried again."};
+  }
+  return {"connection-lost", {4, 4, 2}, "The connection to the relay broke. It is tried again."};
+}
+
+bool is_ours(ErrorKind kind) {
+  return kind == ErrorKind::kStorage || kind == ErrorKind::kInternal || kind == ErrorKind::kNoSpace ||
+         kind == ErrorKind::kOverload || kind == ErrorKind::kConflict;
+}
+
+Verdict judge_error(const Event& event) {
+  bool in_content = event.phase == Phase::kContent || event.phase == Phase::kFinal;
+  if (is_ours(event.error->kind) && in_content) return verdict_our_trouble();
+  ErrorFacts facts = error_facts(event.phase, event.error->kind);
+  Verdict v;
+  v.meaning = facts.word;
+  v.explanation = facts.explanation;
+  v.status = facts.status;
+  return hold(v, event.phase == Phase::kAuth && event.error->kind == ErrorKind::kAuth ? Scope::kAccount : Scope::kWay);
+}
+
+Verdict verdict(Scope scope, Action action, Action otherwise, std::string_view meaning, mail::EnhancedCode status,
+                std::string_view explanation) {
+  Verdict v;
+  v.scope = scope;
+  v.action = action;
+  v.otherwise = otherwise;
+  v.meaning = meaning;
+  v.status = status;
+  v.explanation = explanation;
+  return v;
+}
+
+}  // namespace
+
+const char* name(Scope scope) {
+  constexpr const char* kNames[] = {"recipient", "message", "account", "way"};
+  return kNames[static_cast<int>(scope)];
+}
+
+const char* name(Action action) {
+  constexpr const char* kNames[] = {"delivered", "defer", "fail", "hold", "next-way"};
+  return kNames[static_cast<int>(action)];
+}
+
+Verdict judge(const RelaySettings& way, const Event& event) {
+  if (event.uncertain) {
+    // Promise 3: it may have been delivered. RFC 5321 section 6.1: we try again, and say so.
+    Verdict v = verdict(Scope::kMessage, Action::kDefer, Action::kDefer, "final-reply-lost", {4, 4, 2},
+                        "The relay's reply to the whole message was lost: it may have been delivered. It is tried again, so a duplicate is possible.");
+    v.uncertain = true;
+    return v;
+  }
+  return event.reply ? judge_reply(event) : judge_error(event);
+}
+
+Verdict verdict_smtputf8_lacking() {
+  return verdict(Scope::kMessage, Action::kNextWay, Action::kFail, "smtputf8-lacking", {5, 6, 7},
+                 "The address or header of this message is internationalised (SMTPUTF8) and no way out offers that.");
+}
+
+Verdict verdict_size_lacking() {
+  return verdict(Scope::kMessage, Action::kNextWay, Action::kFail, "message-too-big", {5, 3, 4},
+                 "The message is larger than any way out takes. Send it smaller, or as a link.");
+}
+
+Verdict verdict_eight_bit_refused() {
+  return verdict(Scope::kMessage, Action::kNextWay, Action::kFail, "eight-bit-lacking", {5, 6, 3},
+                 "The message has 8-bit content and the relay does not offer 8BITMIME. Send it encoded, or set eight_bit = \"pass\".");
+}
+
+Verdict verdict_expired(const Verdict& last) {
+  Verdict v = last;
+  v.action = Action::kFail;
+  v.status = {4, 4, 7};   // RFC 3463 section 3.5: delivery time expired
+  return v;
+}
+
+Verdict verdict_our_trouble() {
+  return verdict(Scope::kMessage, Action::kDefer, Action::kDefer, "our-trouble", {4, 3, 0},
+                 "The message could not be read from the queue just now. It is tried again.");
+}
+
+}  // namespace sidegate::deliver

@@ -1,0 +1,155 @@
+#include "deliver/way.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace sidegate::deliver {
+
+Advice Health::trouble(SteadyTime now, smtp::Phase phase, std::string_view kind, unsigned standing, Duration least) {
+  std::lock_guard lock(mutex_);
+  bool setting_up = phase < smtp::Phase::kMail;
+  if (setting_up && standing > 0) {   // the provider's limit on connections, most likely
+    open_from_ = now + kBackoffFirst;
+    return {Advice::Response::kSlowOpening, kBackoffFirst, false};
+  }
+  // A working way that drops one connection in the middle of a transaction is no broken way; twice in a row is.
+  bool first = !phase_.has_value();
+  bool was_working = first && count_ == 0 && !setting_up && least.count() == 0;
+  if (was_working) {
+    count_ = 1;
+    return {Advice::Response::kGoOn, Duration(0), false};
+  }
+  bool say = first || kind_ != kind;
+  if (now >= down_until_) {   // connections that fail together count once
+    Duration pause = kBackoffFirst;
+    for (unsigned i = first ? 0 : count_; i > 0 && pause < kBackoffMost; --i) pause *= 2;
+    pause = std::max(std::min(pause, kBackoffMost), least);
+    count_ = first ? 1 : count_ + 1;
+    down_until_ = now + pause;
+  } else if (now + least > down_until_) {
+    down_until_ = now + least;
+  }
+  if (!phase_ || phase > *phase_) phase_ = phase;
+  kind_ = kind;
+  return {Advice::Response::kDown, std::chrono::ceil<Duration>(down_until_ - now), say};
+}
+
+bool Health::good(smtp::Phase phase) {
+  std::lock_guard lock(mutex_);
+  if (!phase_) {
+    if (phase >= smtp::Phase::kMail) count_ = 0;
+    return false;
+  }
+  if (phase < *phase_) return false;   // logging in again says nothing about a quota
+  phase_.reset();
+  kind_.clear();
+  count_ = 0;
+  down_until_ = {};
+  return true;
+}
+
+bool Health::may_open(SteadyTime now) const {
+  std::lock_guard lock(mutex_);
+  return now >= open_from_;
+}
+
+bool split_host(const std::string& text, std::string* host, std::uint16_t* port) {
+  if (!text.starts_with('[')) {
+    *host = text;
+    return !text.empty();
+  }
+  auto close = text.find(']');
+  if (close == std::string::npos) return false;
+  *host = text.substr(1, close - 1);
+  std::string_view rest = std::string_view(text).substr(close + 1);
+  if (rest.empty()) return !host->empty();
+  auto number = rest.starts_with(':') ? parse_number(rest.substr(1)) : std::nullopt;
+  if (!number || *number == 0 || *number > 65535) return false;
+  *port = static_cast<std::uint16_t>(*number);
+  return !host->empty();
+}
+
+namespace {
+
+bool same_block(const RelaySettings& a, const RelaySettings& b) {
+  return a.host == b.host && a.port == b.port && a.tls == b.tls && a.tls_verify == b.tls_verify &&
+         a.tls_ca_file == b.tls_ca_file && a.tls_name == b.tls_name && a.tls_fingerprints == b.tls_fingerprints &&
+         a.user == b.user && a.password == b.password && a.mechanisms == b.mechanisms &&
+         a.insecure_auth == b.insecure_auth;
+}
+
+std::shared_ptr<Way> make_way(queue::WayId id, RelaySettings settings) {
+  auto way = std::make_shared<Way>();
+  way->id = id;
+  std::string host;
+  if (split_host(settings.host, &host, &settings.port)) settings.host = host;
+  way->settings = std::move(settings);
+  const RelaySettings& s = way->settings;
+  if (s.tls == TlsMode::kNone) return way;
+  tls::PeerPolicy policy{s.tls_verify, s.tls_name.empty() ? s.host : s.tls_name, s.tls_ca_file, s.tls_fingerprints};
+  auto context = tls::ClientContext::make(std::move(policy));
+  if (context) {
+    way->tls = *context;
+  } else {
+    way->tls_error = context.error().text;
+  }
+  return way;
+}
+
+std::shared_ptr<Way> find(const Ways* ways, const std::string& name) {
+  if (!ways) return nullptr;
+  auto at = std::ranges::find_if(ways->list, [&](const auto& w) { return w->settings.name == name; });
+  return at == ways->list.end() ? nullptr : *at;
+}
+
+// An unchanged block keeps its way object, so what was learnt stays; limits and time-outs may differ, so those need a new
+// one that shares nothing. Good enough: a reload that touches a block starts it afresh.
+bool unchanged(const Way& way, const RelaySettings& s) {
+  RelaySettings wanted = s;
+  std::string host;
+  if (split_host(s.host, &host, &wanted.port)) wanted.host = host;
+  const RelaySettings& have = way.settings;
+  return !way.retired && way.tls_error.empty() && same_block(have, wanted) && have.connections == wanted.connections &&
+         have.messages_per_connection == wanted.messages_per_connection && have.eight_bit == wanted.eight_bit &&
+         have.timeouts == wanted.timeouts;
+}
+
+}  // namespace
+
+std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* previous) {
+  auto ways = std::make_shared<Ways>();
+  if (previous) {
+    for (const auto& old : previous->list) {   // ids stay taken: what still works on them may finish
+      auto gone = std::make_shared<Way>();
+      gone->id = old->id;
+      gone->settings.name = old->settings.name;
+      gone->settings.connections = 0;
+      gone->retired = true;
+      ways->list.push_back(std::move(gone));
+    }
+  }
+  route::Rule everyone;
+  for (const RelaySettings& relay : settings.relays) {
+    auto old = find(previous, relay.name);
+    auto id = old ? old->id : static_cast<queue::WayId>(ways->list.size());
+    auto way = old && unchanged(*old, relay) ? old : make_way(id, relay);
+    if (old) {
+      ways->list[id] = std::move(way);
+    } else {
+      ways->list.push_back(std::move(way));
+    }
+    everyone.ways.push_back(id);
+  }
+  ways->table = route::Table({std::move(everyone)});
+  ways->settings = std::move(settings);
+  return ways;
+}
+
+std::vector<queue::WayLimits> Ways::limits() const {
+  std::vector<queue::WayLimits> limits;
+  for (const auto& way : list) limits.push_back({way->settings.name, way->retired ? 0 : way->settings.connections});
+  return limits;
+}
+
+}  // namespace sidegate::deliver

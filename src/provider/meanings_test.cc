@@ -1,0 +1,67 @@
+#include "provider/meanings.h"
+
+#include <gtest/gtest.h>
+
+#include "provider/reply_rules.h"
+
+namespace sidegate::provider {
+namespace {
+
+TEST(Meanings, FactsStandInTheOrderOfTheEnumeration) {
+  for (int i = 0; i <= static_cast<int>(Meaning::kProtocolError); ++i) {
+    EXPECT_EQ(static_cast<int>(facts(static_cast<Meaning>(i)).meaning), i);
+  }
+}
+
+TEST(Meanings, Patterns) {
+  EXPECT_TRUE(contains_pattern("the mailbox of x is full", "mailbox*full"));
+  EXPECT_FALSE(contains_pattern("full of mailboxes", "mailbox*full"));
+  EXPECT_TRUE(contains_pattern("abc", "b"));
+  EXPECT_FALSE(contains_pattern("abc", "d"));
+}
+
+struct Case {
+  Stage stage;
+  int code;
+  const char* status;
+  const char* text;
+  const char* word;
+};
+
+class Replies : public testing::TestWithParam<Case> {};
+
+TEST_P(Replies, Mean) {
+  const Case& c = GetParam();
+  mail::Reply reply(c.code, c.text);
+  reply.status = mail::EnhancedCode::parse(c.status);
+  EXPECT_STREQ(facts(meaning_of(c.stage, reply)).word, c.word) << c.code << ' ' << c.status << ' ' << c.text;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, Replies,
+    testing::Values(
+        Case{kAuth, 535, "5.7.8", "Error: authentication failed: authentication failure", "auth-bad-credentials"},
+        Case{kAuth, 534, "5.7.9", "Application-specific password required", "auth-app-password-needed"},
+        Case{kAuth, 535, "5.7.3", "Authentication unsuccessful", "auth-bad-credentials"},
+        Case{kAuth, 535, "", "Login Fail. Please enter your authorization code to login", "auth-app-password-needed"},
+        Case{kAuth, 454, "4.7.0", "Temporary authentication failure: Connection lost to authentication server", "temporary-remote"},
+        Case{kAuth, 538, "5.7.11", "Encryption required for requested authentication mechanism", "tls-required"},
+        Case{kMail, 530, "5.7.0", "Authentication Required", "auth-required"},
+        Case{kMail, 530, "5.7.1", "Authentication required", "auth-required"},
+        Case{kMail, 454, "", "Throttling failure: Daily message quota exceeded.", "quota-exceeded"},
+        Case{kFinal, 454, "", "Throttling failure: Maximum sending rate exceeded.", "rate-limited"},
+        Case{kFinal, 554, "", "Message rejected: Email address is not verified. The following identities failed the check in region EU-WEST-1: a@b", "sender-not-verified"},
+        Case{kRcpt, 550, "5.1.1", "no such user", "user-unknown"},
+        Case{kRcpt, 450, "4.2.1", "The user you are trying to contact is receiving mail at a rate that prevents additional messages", "recipient-rate-limited"},
+        Case{kRcpt, 452, "4.5.3", "Error: too many recipients", "too-many-recipients"},
+        Case{kRcpt, 452, "4.2.2", "Mailbox full", "mailbox-full"},
+        Case{kRcpt, 554, "5.7.1", "<a@b>: Relay access denied", "relay-denied"},
+        Case{kMail, 452, "4.3.1", "Insufficient system storage", "temporary-remote"},
+        Case{kMail, 432, "4.3.2", "STOREDRV.ClientSubmit; sender thread limit exceeded", "too-many-connections"},
+        Case{kMail, 421, "4.3.2", "Service shutting down", "temporary-remote"},
+        Case{kFinal, 550, "5.7.1", "Message rejected", "policy-rejected"},
+        Case{kFinal, 554, "5.4.14", "Hop count exceeded - possible mail loop", "mail-loop"},
+        Case{kFinal, 599, "", "hm", "permanent-remote"}, Case{kFinal, 499, "", "hm", "temporary-remote"}));
+
+}  // namespace
+}  // namespace sidegate::provider

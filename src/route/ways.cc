@@ -1,0 +1,38 @@
+#include "route/ways.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace sidegate::route {
+
+Table Table::all(std::size_t count) {
+  Rule everyone;
+  for (std::size_t i = 0; i < count; ++i) everyone.ways.push_back(static_cast<queue::WayId>(i));
+  return Table({std::move(everyone)});
+}
+
+const std::vector<queue::WayId>& Table::ways(const queue::ClassKey& key) const {
+  static const std::vector<queue::WayId> none;
+  auto rule = std::ranges::find_if(rules_, [&](const Rule& r) { return r.fits(key); });
+  return rule == rules_.end() ? none : rule->ways;
+}
+
+std::optional<queue::WayId> Table::after(const queue::ClassKey& key, queue::WayId way) const {
+  const auto& all = ways(key);
+  auto at = std::ranges::find(all, way);
+  if (at == all.end() || ++at == all.end()) return std::nullopt;
+  return *at;
+}
+
+queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin, std::string_view recipient) {
+  queue::ClassKey key;
+  auto at = recipient.rfind('@');
+  if (at != std::string_view::npos) key.recipient_domain = lower(recipient.substr(at + 1));
+  key.sender_key = origin.user.empty() ? lower(envelope.reverse_path) : lower(origin.user);
+  key.user = origin.user;
+  key.listener = origin.listener;
+  return key;
+}
+
+}  // namespace sidegate::route
