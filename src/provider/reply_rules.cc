@@ -50,6 +50,10 @@ constexpr Rule kRules[] = {
     {kAny, "", "", "mail loop|loop detected|too many hops|hop count|routing loop|mail*looping|loops back|too many received", kMailLoop},
     {kAny, "", "x.4.6|x.4.14", "", kMailLoop},
 
+    // --- authentication of the sender's domain
+    {kTransaction, "", "", "dmarc|unauthenticated email|authentication information or fails|sender policy framework|spf*fail|spf*check|spf*record|spf*hard|spf*not|spf*reject|fail*spf|pass*spf|by spf|dkim*fail|dkim*invalid|dkim*not|dkim*missing|fail*dkim|pass*dkim|no dkim|authentication checks|domain*not authenticated", kDmarcOrSpfFail},
+    {kTransaction, "", "x.7.20|x.7.21|x.7.22|x.7.23|x.7.24|x.7.26|x.7.29|x.7.30|5.7.509|5.7.515", "", kDmarcOrSpfFail},
+
     // --- our address: block lists, reverse name, EHLO name. Relaying first: its text often mentions a name lookup.
     {kTransaction, "5", "", "relay*denied|relay*not permitted|relay*not allowed|relay*prohibited|relay*disallowed|relay*rejected|unable to relay|cannot relay|can't relay|not permitted to relay|not allowed to relay|do not relay|don't relay|no relaying|no relay|rcpthosts|not authorized to relay|not a relay|through this server without auth", kRelayDenied},
     {kAny, "", "", "ptr record|dns ptr| ptr |reverse dns|rdns|reverse-dns|reverse*lookup|reverse host|reverse mapping|no reverse|reverse name|cannot find your*hostname|may not be mail exchanger|dynamic ip|dynamic*address|generic*hostname|does not resolve to*address|forward*confirmed|name lookup failed|residential", kPtrMissing},
@@ -62,10 +66,6 @@ constexpr Rule kRules[] = {
     // --- who may send to this recipient at all
     {kTransaction, "", "", "resolver.rst|only accepts*from|only accept*from|members only|not allowed to post|not permitted to post|permitted senders|allowed senders|authenticated senders only|restricted*recipient|recipient*restricted|subscribers only|not authorized to send to|not permitted to send to|permission to send*to the recipient|only internal", kRestrictedRecipient},
     {kTransaction, "", "5.7.124|5.7.129|5.7.133|5.7.134|5.7.135|5.7.136|x.7.2|x.7.13", "", kRestrictedRecipient},
-
-    // --- authentication of the sender's domain
-    {kTransaction, "", "", "dmarc|unauthenticated email|authentication information or fails|sender policy framework|spf*fail|spf*check|spf*record|spf*hard|spf*not|spf*reject|fail*spf|pass*spf|by spf|dkim*fail|dkim*invalid|dkim*not|dkim*missing|fail*dkim|pass*dkim|no dkim|authentication checks|domain*not authenticated", kDmarcOrSpfFail},
-    {kTransaction, "", "x.7.20|x.7.21|x.7.22|x.7.23|x.7.24|x.7.26|x.7.29|x.7.30|5.7.509|5.7.515", "", kDmarcOrSpfFail},
 
     // --- the sender's identity at the provider
     {kTransaction, "", "", "not match a verified|address is not verified|addresses are not verified|email*not verified|sender*not verified|identity*not verified|domain*not verified|domain*is unverified|unverified sender|isn't a verified|not a verified|verified sender|sender signature|unconfigured sending domain|failed the check in region|validate your sender|confirm your sender|verify your sender|sender*not*validated|sender*not confirmed|from address*not confirmed|verify the sender", kSenderNotVerified},
