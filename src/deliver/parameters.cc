@@ -1,0 +1,73 @@
+#include "deliver/parameters.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace sidegate::deliver {
+namespace {
+
+bool offers_size(const smtp::Capabilities& offered) {
+  if (offered.size) return true;   // a number; "SIZE" and "SIZE 0" take the parameter too (RFC 1870 section 5)
+  return std::ranges::any_of(offered.raw, [](const std::string& line) {
+    return istarts_with(line, "SIZE") && (line.size() == 4 || line[4] == ' ');
+  });
+}
+
+}  // namespace
+
+bool needs_smtputf8(const queue::Message& message) {
+  const mail::Envelope& envelope = message.envelope;
+  if (!is_ascii(envelope.reverse_path)) return true;
+  for (const mail::Recipient& recipient : envelope.recipients) {
+    if (!is_ascii(recipient.address)) return true;
+  }
+  // Raw octets in a header without the client asking for SMTPUTF8 (RFC 6531) are old local habits: they pass as they are.
+  return envelope.smtputf8 && message.eight_bit_header;
+}
+
+bool needs_eight_bit(const queue::Message& message) {
+  return message.eight_bit_body || message.envelope.body == mail::BodyType::k8bitMime;
+}
+
+std::string mail_parameters(const smtp::Capabilities& offered, const queue::Message& message, std::uint64_t size) {
+  const mail::Envelope& envelope = message.envelope;
+  std::string text;
+  if (offers_size(offered)) {   // RFC 1870 section 6
+    text += " SIZE=";
+    text += std::to_string(size);
+  }
+  if (offered.eight_bit && needs_eight_bit(message)) text += " BODY=8BITMIME";   // RFC 6152 section 3
+  if (offered.smtputf8 && needs_smtputf8(message)) text += " SMTPUTF8";          // RFC 6531 section 3.4
+  if (!offered.dsn) return text;
+  if (envelope.ret != mail::Ret::kUnspecified) text += envelope.ret == mail::Ret::kFull ? " RET=FULL" : " RET=HDRS";
+  if (!envelope.envid.empty()) text += " ENVID=" + envelope.envid;
+  return text;
+}
+
+std::string rcpt_parameters(const smtp::Capabilities& offered, const mail::Recipient& recipient) {
+  if (!offered.dsn) return {};
+  std::string text;
+  const mail::Notify& notify = recipient.notify;
+  if (notify.never) {
+    text += " NOTIFY=NEVER";
+  } else if (notify.specified()) {
+    text += " NOTIFY=";
+    if (notify.success) text += "SUCCESS,";
+    if (notify.failure) text += "FAILURE,";
+    if (notify.delay) text += "DELAY,";
+    text.pop_back();
+  }
+  if (!recipient.orcpt.empty()) text += " ORCPT=" + recipient.orcpt;
+  return text;
+}
+
+std::optional<Verdict> lack(const smtp::Capabilities& offered, const RelaySettings& way, const queue::Message& message, std::uint64_t size) {
+  if (!offered.smtputf8 && needs_smtputf8(message)) return verdict_smtputf8_lacking();
+  if (offered.size && size > *offered.size) return verdict_size_lacking();
+  bool eight_bit_lacks = !offered.eight_bit && message.eight_bit_body;
+  if (eight_bit_lacks && way.eight_bit == EightBit::kBounce) return verdict_eight_bit_refused();
+  return std::nullopt;
+}
+
+}  // namespace sidegate::deliver

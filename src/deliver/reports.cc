@@ -1,0 +1,99 @@
+#include "deliver/reports.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "mail/header.h"
+
+namespace sidegate::deliver {
+namespace {
+
+mail::Envelope report_envelope(const Settled& settled, bool smtputf8) {
+  mail::Envelope envelope;   // RFC 3461 section 6.1: from <>, and no NOTIFY but what <> implies
+  mail::Recipient recipient;
+  recipient.address = settled.report_to;
+  envelope.recipients.push_back(std::move(recipient));
+  envelope.smtputf8 = smtputf8;
+  return envelope;
+}
+
+std::uint32_t longest_line(std::string_view text) {
+  std::size_t longest = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    auto end = text.find("\r\n", at);
+    if (end == std::string_view::npos) end = text.size();
+    longest = std::max(longest, end - at);
+    at = end + 2;
+  }
+  return static_cast<std::uint32_t>(longest);
+}
+
+dsn::RecipientReport line_for(const Circumstances& c, const Target& target, dsn::Action action) {
+  dsn::RecipientReport line;
+  line.recipient = c.message->envelope.recipients[target.n];
+  line.action = action;
+  line.status = target.verdict.status;
+  if (action == dsn::Action::kDelayed) line.will_retry_until = c.message->id.time() + c.schedule->lifetime;
+  if (target.by_peer) {
+    line.remote_host = c.host;
+    line.diagnostic = target.reply;
+  }
+  line.explanation = std::string(target.verdict.explanation);
+  if (!target.by_peer && !target.reply.empty()) line.explanation += " (" + target.reply + ")";
+  line.last_attempt = c.now;
+  return line;
+}
+
+}  // namespace
+
+bool returns_full(const Circumstances& c, const Settled& settled) {
+  if (settled.returns_whole) return true;
+  // RFC 3461 section 6.2: RET applies to failures; without it we return the header.
+  bool failed = std::ranges::any_of(settled.reported, [](const Reported& r) { return r.action == dsn::Action::kFailed; });
+  return failed && c.message->envelope.ret == mail::Ret::kFull;
+}
+
+queue::ClassKey report_class(const Settled& settled) {
+  mail::Envelope envelope;
+  return route::class_key(envelope, mail::Origin{}, settled.report_to);
+}
+
+queue::Accept make_report_message(const ReportInput& input) {
+  const Circumstances& c = *input.circumstances;
+  mail::Envelope original = c.message->envelope;
+  original.reverse_path = input.settled->report_to;   // the postmaster stands in for a null one
+  dsn::Report report;
+  report.original_id = c.message->id;
+  report.id = input.id;
+  report.reporting_host = input.hostname;
+  report.arrived = c.message->id.time();
+  report.now = c.now;
+  report.envelope = &original;
+  for (const Reported& r : input.settled->reported) report.recipients.push_back(line_for(c, input.targets[r.target], r.action));
+  report.original_header = input.original_header;
+  report.original_body = input.original_body;
+  report.return_full = returns_full(c, *input.settled);
+  dsn::Made made = dsn::make_report(report);
+
+  auto message = std::make_shared<queue::Message>();
+  message->id = input.id;
+  message->envelope = report_envelope(*input.settled, made.smtputf8);
+  message->classes = {input.class_id};
+  message->header_size = made.header.size();
+  message->body_size = made.body.size();
+  message->chunks = static_cast<std::uint32_t>((made.body.size() + queue::kChunkSize - 1) / queue::kChunkSize);
+  message->eight_bit_header = !is_ascii(made.header);
+  message->eight_bit_body = !is_ascii(made.body);
+  message->longest_line = std::max(longest_line(made.header), longest_line(made.body));
+  message->message_id = mail::field_value(made.header, "Message-ID");
+  message->is_report = true;
+
+  queue::Accept accept;
+  accept.message = std::move(message);
+  accept.header = std::move(made.header);
+  accept.body = std::move(made.body);
+  accept.due.push_back({.id = input.id, .class_id = input.class_id, .due = c.now});
+  return accept;
+}
+
+}  // namespace sidegate::deliver
