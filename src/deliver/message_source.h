@@ -6,7 +6,6 @@
 #include <string>
 
 #include "net/worker_pool.h"
-#include "queue/content_cache.h"
 #include "queue/store.h"
 #include "smtp/client_session.h"
 

@@ -21,18 +21,10 @@ Advice Health::trouble(SteadyTime now, smtp::Phase phase, std::string_view kind,
     return {Advice::Response::kGoOn, Duration(0), false};
   }
   bool say = first || kind_ != kind;
-  if (now >= down_until_) {   // connections that fail together count once
-    Duration pause = kBackoffFirst;
-    for (unsigned i = first ? 0 : count_; i > 0 && pause < kBackoffMost; --i) pause *= 2;
-    pause = std::max(std::min(pause, kBackoffMost), least);
-    count_ = first ? 1 : count_ + 1;
-    down_until_ = now + pause;
-  } else if (now + least > down_until_) {
-    down_until_ = now + least;
-  }
+  ++count_;
   if (!phase_ || phase > *phase_) phase_ = phase;
   kind_ = kind;
-  return {Advice::Response::kDown, std::chrono::ceil<Duration>(down_until_ - now), say};
+  return {Advice::Response::kDown, std::max(kBackoffFirst, least), say};   // the scheduler doubles it from time to time
 }
 
 bool Health::good(smtp::Phase phase) {
@@ -45,7 +37,6 @@ bool Health::good(smtp::Phase phase) {
   phase_.reset();
   kind_.clear();
   count_ = 0;
-  down_until_ = {};
   return true;
 }
 

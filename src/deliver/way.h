@@ -18,7 +18,7 @@
 
 namespace sidegate::deliver {
 
-inline constexpr Duration kBackoffFirst = 30s, kBackoffMost = 15min;
+inline constexpr Duration kBackoffFirst = 30s;   // grown by the scheduler, which knows how trials end
 
 // What a trouble of the way leads to.
 struct Advice {
@@ -44,7 +44,7 @@ class Health {   // thread-safe
   unsigned count_ = 0;                    // troubles without a good between them
   std::optional<smtp::Phase> phase_;      // of the trouble that has not ended
   std::string kind_;
-  SteadyTime down_until_{}, open_from_{};
+  SteadyTime open_from_{};
 };
 
 struct Way {

@@ -1,0 +1,99 @@
+// One attempt: one lease over one connection, as named steps: load, lack, transmit, settle, report, log.
+#pragma once
+
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/queue_id.h"
+#include "deliver/message_source.h"
+#include "deliver/relay_connection.h"
+#include "deliver/settle.h"
+#include "deliver/way.h"
+#include "dns/resolver.h"
+#include "net/loop.h"
+#include "queue/scheduler.h"
+#include "queue/settings.h"
+
+namespace sidegate::deliver {
+
+// What a courier works with. All of it outlives the courier.
+struct Parts {
+  net::Loop& loop;
+  queue::Scheduler& scheduler;
+  queue::Store& store;
+  dns::Resolver& resolver;
+  net::WorkerPool& workers;
+  QueueIdSource& ids;
+  queue::ScheduleSettings schedule;
+  // A fresh message from memory, or nothing (queue/content_cache.h); forget() when it has ended.
+  std::function<std::optional<Content>(QueueId)> cached;
+  std::function<void(QueueId)> forget;
+};
+
+// The way's trouble that an attempt ran into.
+struct WayTrouble {
+  Verdict verdict;
+  smtp::Phase phase = smtp::Phase::kMail;
+  std::string reason;
+};
+
+struct Attempted {
+  enum class Fate : std::uint8_t {
+    kSettled,    // see settled
+    kGone,       // there is no such message any more: only finish the lease
+    kDiedIdle,   // the connection had died while it was idle: nothing was sent, take a new one
+    kUnread,     // the store could not read it just now: by its schedule, nothing written
+  } fate = Fate::kSettled;
+  Settled settled;
+  std::optional<WayTrouble> trouble;
+  bool usable = true;      // the connection may carry another message
+  bool answered = false;   // the relay judged the message: the way works
+};
+
+class Attempt {
+ public:
+  Attempt(const Parts& parts, const Ways& ways, Way& way, queue::Lease lease, double random)
+      : parts_(parts), ways_(ways), way_(way), lease_(std::move(lease)), random_(random) {}
+
+  // reused: the connection carried a message before.
+  net::Awaitable<Attempted> run(RelayConnection& connection, bool reused);
+  // Without a connection: every recipient gets `verdict` (a message that grows old while its way is down).
+  net::Awaitable<Attempted> give(Verdict verdict, std::string words);
+
+  const queue::Lease& lease() const { return lease_; }
+
+ private:
+  net::Awaitable<Status> load();
+  net::Awaitable<Status> load_rows();
+  void take_targets(const std::vector<queue::RecipientRow>& rows);
+  net::Awaitable<void> transmit(RelayConnection& connection);
+  smtp::Transmission transmission(const RelayConnection& connection, std::span<const std::size_t> batch, MessageSource& source) const;
+  void absorb(const RelayConnection& connection, const smtp::Transmitted& sent, std::span<const std::size_t> batch, std::vector<std::size_t>& again);
+  void judge_all(const Verdict& verdict, smtp::Phase phase, const std::string& words, bool by_peer);
+  void set(Target& target, const Verdict& verdict, smtp::Phase phase, std::string words, bool by_peer);
+  void note_trouble(const Target& target);
+  net::Awaitable<void> settle_all();
+  net::Awaitable<void> add_report(const Circumstances& c);
+  void log_deliveries(const Circumstances& c) const;
+  std::string delays() const;
+
+  const Parts& parts_;
+  const Ways& ways_;
+  Way& way_;
+  queue::Lease lease_;
+  double random_;
+
+  Content content_;
+  std::vector<Target> targets_;
+  bool others_ended_ = true;
+  bool reused_ = false, dsn_ = false;
+  std::string address_;
+  Duration setup_{};
+  WallTime taken_{};       // when the lease was taken in hand
+  SteadyTime began_{};     // transmission
+  Attempted result_;
+};
+
+}  // namespace sidegate::deliver

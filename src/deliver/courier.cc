@@ -1,0 +1,348 @@
+#include "deliver/courier.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "deliver/store_commit.h"
+
+namespace sidegate::deliver {
+
+using smtp::Phase;
+
+// One connection's coroutine. It holds a slot of the way for as long as it lives.
+struct Courier::Line {
+  std::shared_ptr<const Ways> ways;
+  std::shared_ptr<Way> way;
+  std::unique_ptr<RelayConnection> connection;
+  Parking parking;
+  std::optional<Attempt> attempt;   // the lease in hand
+  unsigned carried = 0;             // messages on this connection
+  bool stood = false;               // slot_ready was called
+
+  queue::WayId id() const { return way->id; }
+};
+
+Courier::Courier(Parts parts) : parts_(std::move(parts)), random_(std::random_device{}()) {}
+Courier::~Courier() = default;
+
+void Courier::set_ways(std::shared_ptr<const Ways> ways) {
+  parts_.loop.post([this, ways = std::move(ways)]() mutable {
+    ways_ = std::move(ways);
+    if (idle_.size() < ways_->list.size()) idle_.resize(ways_->list.size());
+    for (auto& lines : idle_) {   // those of blocks that changed end now; the others only take the new snapshot
+      auto sleeping = lines;
+      for (Line* line : sleeping) {
+        if (!keeps(*line)) line->parking.call();
+      }
+    }
+  });
+}
+
+bool Courier::keeps(const Line& line) const {
+  return !stopping_ && line.id() < ways_->list.size() && ways_->list[line.id()] == line.way;
+}
+
+void Courier::kick(queue::WayId way) {
+  if (parts_.loop.on_this_thread()) return look(way, 1);
+  if (way >= kCoalescedWays) return parts_.loop.post([this, way] { look(way, 1); });
+  if (kicks_[way].fetch_add(1, std::memory_order_acq_rel) > 0) return;   // a look is on its way
+  parts_.loop.post([this, way] { look(way, kicks_[way].exchange(0, std::memory_order_acq_rel)); });
+}
+
+// Each kick asks for one connection: one that sleeps here, else a new one.
+void Courier::look(queue::WayId id, unsigned kicks) {
+  if (stopping_ || !ways_ || id >= ways_->list.size() || ways_->list[id]->retired) return;
+  const unsigned loop = parts_.loop.index();
+  for (; kicks > 0; --kicks) {
+    if (!idle_[id].empty()) {
+      Line* line = idle_[id].back();
+      idle_[id].pop_back();
+      parts_.scheduler.idle(id, loop, -1);
+      line->parking.call();
+      continue;
+    }
+    if (!ways_->list[id]->health.may_open(parts_.loop.clock().steady())) return;
+    if (!parts_.scheduler.take_slot(id, loop)) return;
+    connections_.fetch_add(1, std::memory_order_relaxed);
+    parts_.loop.spawn("relay connection", run(ways_, ways_->list[id]));
+  }
+}
+
+net::Awaitable<void> Courier::run(std::shared_ptr<const Ways> ways, std::shared_ptr<Way> way) {
+  Line line;
+  line.ways = std::move(ways);
+  line.way = std::move(way);
+  lines_.push_back(&line);
+  for (;;) {
+    Served served = co_await serve(line);
+    if (line.connection) {
+      line.way->standing.fetch_sub(1);
+      line.connection->stream->close();
+      line.connection.reset();
+    }
+    if (served == Served::kEnd) break;
+  }
+  if (line.attempt) give_back(line.attempt->lease());
+  lines_.remove(&line);
+  parts_.scheduler.release_slot(line.id(), parts_.loop.index(), line.stood);
+  connections_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// One connection from its opening to its end. kAgain: it broke or is used up, and there is work for another one.
+net::Awaitable<Courier::Served> Courier::serve(Line& line) {
+  RelayOpening opening(parts_.loop, parts_.resolver, *line.way, line.ways->settings.hostname);
+  Opened opened = co_await opening.run();
+  if (!opened) {
+    opening_failed(line, opened.error());
+    co_return Served::kEnd;
+  }
+  line.connection = std::move(*opened);
+  line.carried = 0;
+  line.way->standing.fetch_add(1);
+  if (!line.stood) parts_.scheduler.slot_ready(line.id(), parts_.loop.index());
+  line.stood = true;
+  way_good(*line.way, Phase::kAuth);
+  for (;;) {
+    bool leased = co_await next_lease(line);
+    if (!leased) break;
+    if (line.carried > 0 && line.connection->stream->looks_dead()) co_return Served::kAgain;   // the lease stays in hand
+    bool usable = co_await deliver(line, *line.connection);
+    if (!usable) co_return keeps(line) ? Served::kAgain : Served::kEnd;
+    if (line.carried >= line.way->settings.messages_per_connection) {
+      co_await line.connection->session->quit();
+      co_return keeps(line) ? Served::kAgain : Served::kEnd;
+    }
+  }
+  co_await line.connection->session->quit();
+  co_return Served::kEnd;
+}
+
+// A lease in hand, at once or after a while of sleep. False: none came, or the connection should end.
+net::Awaitable<bool> Courier::next_lease(Line& line) {
+  if (line.attempt) co_return true;   // from the connection before
+  const queue::WayId id = line.id();
+  const unsigned loop = parts_.loop.index();
+  for (;;) {
+    co_await room_for_outcomes();
+    if (!keeps(line)) co_return false;
+    if (auto lease = parts_.scheduler.lease(id)) {
+      line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease), std::generate_canonical<double, 32>(random_));
+      co_return true;
+    }
+    parts_.scheduler.idle(id, loop, +1);
+    if (idle_.size() <= id) idle_.resize(id + 1u);
+    idle_[id].push_back(&line);
+    Parking::Why why = co_await line.parking.wait(parts_.loop, line.way->settings.timeouts.idle);
+    auto& sleeping = idle_[id];
+    if (auto at = std::ranges::find(sleeping, &line); at != sleeping.end()) {   // nobody's kick: time, reload or stop
+      sleeping.erase(at);
+      parts_.scheduler.idle(id, loop, -1);
+    }
+    if (why == Parking::Why::kTimeout) {   // a message may have come in this very moment
+      auto lease = keeps(line) ? parts_.scheduler.lease(id) : std::nullopt;
+      if (!lease) co_return false;
+      line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease), std::generate_canonical<double, 32>(random_));
+      co_return true;
+    }
+  }
+}
+
+// The lease in hand over this connection. True: another message may follow on it.
+net::Awaitable<bool> Courier::deliver(Line& line, RelayConnection& connection) {
+  Attempted attempted = co_await line.attempt->run(connection, line.carried > 0);
+  if (attempted.fate == Attempted::Fate::kDiedIdle) co_return false;   // the lease stays in hand for a new connection
+  ++line.carried;
+  queue::Lease lease = line.attempt->lease();
+  line.attempt.reset();
+  if (attempted.fate == Attempted::Fate::kGone) {
+    std::vector<queue::ClassResult> ends;
+    for (queue::ClassId id : lease.classes) ends.push_back({.class_id = id});
+    parts_.scheduler.finish(lease, ends, parts_.loop.index());
+    co_return true;
+  }
+  if (attempted.fate == Attempted::Fate::kUnread) {
+    after_unread(lease);
+    co_return true;
+  }
+  if (attempted.answered && !attempted.trouble) way_good(*line.way, Phase::kFinal);
+  // Before the lease goes back: what waits must find the way down, not this connection's place.
+  if (attempted.trouble) {
+    way_trouble(*line.way, attempted.trouble->verdict, attempted.trouble->phase, std::move(attempted.trouble->reason), true);
+  }
+  settle(std::move(lease), std::move(attempted.settled));
+  co_return attempted.usable;
+}
+
+// --- health
+
+void Courier::opening_failed(Line& line, const OpenTrouble& trouble) {
+  way_trouble(*line.way, trouble.verdict, trouble.trouble.phase, trouble.reason, false);
+}
+
+void Courier::way_trouble(Way& way, const Verdict& verdict, Phase phase, std::string reason, bool was_standing) {
+  unsigned standing = way.standing.load();
+  if (was_standing && standing > 0) --standing;
+  Advice advice = way.health.trouble(parts_.loop.clock().steady(), phase, verdict.meaning, standing, verdict.hold);
+  if (advice.say) {
+    parts_.loop.log().warning("way-down", {{"relay", way.settings.name},
+                                           {"scope", name(verdict.scope)},
+                                           {"phase", smtp::name(phase)},
+                                           {"meaning", verdict.meaning},
+                                           {"reason", reason},
+                                           {"retry_in", advice.pause.count() / 1000}});
+  }
+  if (advice.response == Advice::Response::kDown) parts_.scheduler.way_down(way.id, advice.pause, std::move(reason));
+}
+
+void Courier::way_good(Way& way, Phase phase) {
+  if (!way.health.good(phase)) return;
+  parts_.loop.log().info("way-up", {{"relay", way.settings.name}});
+  parts_.scheduler.way_up(way.id);
+}
+
+// --- outcomes
+
+void Courier::give_back(const queue::Lease& lease) {
+  std::vector<queue::ClassResult> results;
+  for (queue::ClassId id : lease.classes) {
+    results.push_back({.class_id = id, .next = queue::ClassResult::Next::kSameWay, .counts = false});
+  }
+  parts_.scheduler.finish(lease, results, parts_.loop.index());
+}
+
+void Courier::after_unread(const queue::Lease& lease) {
+  parts_.loop.log().warning("message-unread", {{"id", lease.id.text()}, {"explanation", verdict_our_trouble().explanation}});
+  std::vector<queue::ClassResult> results;
+  WallTime due = parts_.loop.clock().wall() + parts_.schedule.retry_first;
+  for (queue::ClassId id : lease.classes) {
+    results.push_back({.class_id = id, .next = queue::ClassResult::Next::kAt, .due = due, .counts = false});
+  }
+  parts_.scheduler.finish(lease, results, parts_.loop.index());
+}
+
+void Courier::settle(queue::Lease lease, Settled settled) {
+  const unsigned loop = parts_.loop.index();
+  if (!settled.changes) {
+    parts_.scheduler.finish(lease, settled.results, loop);
+    return;
+  }
+  if (settled.outcome.finished && parts_.forget) parts_.forget(lease.id);
+  bool usual = settled.outcome.finished && !settled.outcome.report;
+  if (usual) parts_.scheduler.finish(lease, settled.results, loop);
+  if (!usual) {
+    ++writers_;
+    unwritten_->fetch_add(1);
+    parts_.loop.spawn("outcome", write(std::move(lease), std::move(settled), true));
+    return;
+  }
+  // The usual message has ended: one small change, no coroutine. A failed write is tried again by one.
+  unwritten_->fetch_add(1);
+  queue::Outcome outcome = std::move(settled.outcome);
+  QueueId id = outcome.id;
+  auto done = [this, id, counter = unwritten_](Status status) {
+    if (status || status.error().kind == ErrorKind::kConflict) {
+      counter->fetch_sub(1);
+      return;
+    }
+    parts_.loop.post([this, id] {
+      ++writers_;
+      Settled again;
+      again.outcome.id = id;
+      again.outcome.finished = true;
+      parts_.loop.spawn("outcome", write(queue::Lease{.id = id}, std::move(again), false));
+    });
+  };
+  parts_.store.commit(std::move(outcome), std::move(done));
+}
+
+// Until it is written: what the relay has taken must not be forgotten while the store has its trouble.
+net::Awaitable<void> Courier::write(queue::Lease lease, Settled settled, bool finish_after) {
+  const unsigned loop = parts_.loop.index();
+  std::vector<queue::DueRow> report_due;
+  QueueId report_id;
+  if (settled.outcome.report) {
+    report_due = settled.outcome.report->due;
+    report_id = settled.outcome.report->message->id;
+  }
+  for (bool first = true;; first = false) {
+    queue::Outcome copy = settled.outcome;
+    Status written = co_await commit(parts_.store, std::move(copy));
+    if (written || written.error().kind == ErrorKind::kConflict) break;
+    if (first) parts_.loop.log().error("outcome-unwritten", {{"id", lease.id.text()}, {"error", written.error().text}});
+    if (stopping_) break;
+    co_await parts_.loop.sleep(2s);
+  }
+  unwritten_->fetch_sub(1);
+  if (finish_after) parts_.scheduler.finish(lease, settled.results, loop);
+  if (!report_due.empty()) {
+    parts_.loop.log().info("report", {{"id", report_id.text()}, {"about", lease.id.text()}, {"to", settled.report_to}});
+    parts_.scheduler.add(report_due, loop);
+  }
+  if (settled.ask_again) co_await finish_if_all_ended(lease.id);
+  --writers_;
+}
+
+// Other classes of this message were under way elsewhere when this one ended: whoever is written last removes it.
+net::Awaitable<void> Courier::finish_if_all_ended(QueueId id) {
+  auto read = [&store = parts_.store, id]() -> Result<bool> {
+    auto message = store.message(id);
+    if (!message) return std::unexpected(message.error());
+    auto rows = store.recipients(id);
+    if (!rows) return std::unexpected(rows.error());
+    auto ended = std::ranges::count_if(*rows, [](const auto& row) { return row.state != queue::RecipientState::kPending; });
+    return static_cast<std::size_t>(ended) == message->envelope.recipients.size();
+  };
+  auto all = co_await net::on_worker(parts_.workers, std::move(read));
+  if (!all || !*all || !**all) co_return;
+  queue::Outcome outcome;
+  outcome.id = id;
+  outcome.finished = true;
+  co_await commit(parts_.store, std::move(outcome));
+}
+
+net::Awaitable<void> Courier::room_for_outcomes() {
+  while (unwritten_->load() >= kMostUnwritten && !stopping_) co_await parts_.loop.sleep(net::Loop::kTick);
+}
+
+net::Awaitable<void> Courier::give_overdue(queue::Lease lease, std::string reason) {
+  if (!ways_ || lease.way >= ways_->list.size()) {
+    give_back(lease);
+    co_return;
+  }
+  auto ways = ways_;
+  auto way = ways->list[lease.way];
+  Verdict verdict;
+  verdict.scope = Scope::kWay;
+  verdict.action = Action::kHoldWay;
+  verdict.meaning = "way-down";
+  verdict.status = {4, 4, 1};
+  verdict.explanation = "The way out for this message is down.";
+  Attempt attempt(parts_, *ways, *way, lease, 0.0);
+  Attempted attempted = co_await attempt.give(verdict, std::move(reason));
+  if (attempted.fate == Attempted::Fate::kSettled) {
+    settle(std::move(lease), std::move(attempted.settled));
+  } else {
+    give_back(lease);
+  }
+}
+
+net::Awaitable<void> Courier::stop(Duration patience) {
+  stopping_ = true;
+  for (auto& lines : idle_) {
+    auto sleeping = lines;
+    for (Line* line : sleeping) line->parking.call();
+  }
+  SteadyTime until = parts_.loop.clock().steady() + patience;
+  bool cancelled = false;
+  while (!lines_.empty() || writers_ > 0 || unwritten_->load() > 0) {
+    if (!cancelled && parts_.loop.clock().steady() >= until) {
+      cancelled = true;
+      for (Line* line : lines_) {
+        if (line->connection) line->connection->stream->cancel();
+      }
+    }
+    co_await parts_.loop.sleep(net::Loop::kTick);
+  }
+}
+
+}  // namespace sidegate::deliver

@@ -1,0 +1,12 @@
+// A change handed to the commit thread, waited for on the calling coroutine's own thread.
+#pragma once
+
+#include "net/stream.h"
+#include "queue/store.h"
+
+namespace sidegate::deliver {
+
+// store outlives the wait, and finishes what it was given before the loops are taken down.
+net::Awaitable<Status> commit(queue::Store& store, queue::Change change);
+
+}  // namespace sidegate::deliver
