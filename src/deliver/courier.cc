@@ -9,6 +9,8 @@ namespace sidegate::deliver {
 
 using smtp::Phase;
 
+constexpr Duration kLook = 250ms;   // between two looks at what ends by itself
+
 // One connection's coroutine. It holds a slot of the way for as long as it lives.
 struct Courier::Line {
   std::shared_ptr<const Ways> ways;
@@ -129,9 +131,9 @@ net::Awaitable<bool> Courier::next_lease(Line& line) {
       line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease), std::generate_canonical<double, 32>(random_));
       co_return true;
     }
-    parts_.scheduler.idle(id, loop, +1);
     if (idle_.size() <= id) idle_.resize(id + 1u);
-    idle_[id].push_back(&line);
+    idle_[id].push_back(&line);   // first: idle() may wake it at once, for a message that came in this moment
+    parts_.scheduler.idle(id, loop, +1);
     Parking::Why why = co_await line.parking.wait(parts_.loop, line.way->settings.timeouts.idle);
     auto& sleeping = idle_[id];
     if (auto at = std::ranges::find(sleeping, &line); at != sleeping.end()) {   // nobody's kick: time, reload or stop
@@ -246,10 +248,12 @@ void Courier::settle(queue::Lease lease, Settled settled) {
     }
     parts_.loop.post([this, id] {
       ++writers_;
+      queue::Lease lease;
+      lease.id = id;
       Settled again;
       again.outcome.id = id;
       again.outcome.finished = true;
-      parts_.loop.spawn("outcome", write(queue::Lease{.id = id}, std::move(again), false));
+      parts_.loop.spawn("outcome", write(std::move(lease), std::move(again), false));
     });
   };
   parts_.store.commit(std::move(outcome), std::move(done));
@@ -301,7 +305,7 @@ net::Awaitable<void> Courier::finish_if_all_ended(QueueId id) {
 }
 
 net::Awaitable<void> Courier::room_for_outcomes() {
-  while (unwritten_->load() >= kMostUnwritten && !stopping_) co_await parts_.loop.sleep(net::Loop::kTick);
+  while (unwritten_->load() >= kMostUnwritten && !stopping_) co_await parts_.loop.sleep(kLook);
 }
 
 net::Awaitable<void> Courier::give_overdue(queue::Lease lease, std::string reason) {
@@ -341,7 +345,7 @@ net::Awaitable<void> Courier::stop(Duration patience) {
         if (line->connection) line->connection->stream->cancel();
       }
     }
-    co_await parts_.loop.sleep(net::Loop::kTick);
+    co_await parts_.loop.sleep(kLook);
   }
 }
 

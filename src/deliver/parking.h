@@ -16,6 +16,7 @@ class Parking final : public net::Timed {
   ~Parking() override = default;
   // On the loop's thread; one wait at a time.
   net::Awaitable<Why> wait(net::Loop& loop, Duration most) {
+    if (std::exchange(called_, false)) co_return Why::kCalled;   // between falling asleep and this line
     auto start = [this, &loop, most](auto handler) {
       resume_ = [handler = std::move(handler)](Why why) mutable { std::move(handler)(why); };
       deadline_ = loop.clock().steady() + most;
@@ -27,7 +28,10 @@ class Parking final : public net::Timed {
     co_return why;
   }
   // On the loop's thread. The waiting coroutine goes on in a turn of its own.
-  void call() { go_on(Why::kCalled); }
+  void call() {
+    if (!resume_) called_ = true;
+    go_on(Why::kCalled);
+  }
   void on_deadline() override { go_on(Why::kTimeout); }
   bool waits() const { return static_cast<bool>(resume_); }
 
@@ -42,6 +46,7 @@ class Parking final : public net::Timed {
 
   std::move_only_function<void(Why)> resume_;
   net::Loop* loop_here_ = nullptr;
+  bool called_ = false;
 };
 
 }  // namespace sidegate::deliver

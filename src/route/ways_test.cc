@@ -15,8 +15,10 @@ TEST(Ways, AllInFileOrder) {
 }
 
 TEST(Ways, ClassOfARecipient) {
-  mail::Envelope envelope{.reverse_path = "Me@Home.example"};
-  mail::Origin origin{.listener = "local"};
+  mail::Envelope envelope;
+  envelope.reverse_path = "Me@Home.example";
+  mail::Origin origin;
+  origin.listener = "local";
   auto key = class_key(envelope, origin, "\"a@b\"@Example.ORG");
   EXPECT_EQ(key.recipient_domain, "example.org");
   EXPECT_EQ(key.sender_key, "me@home.example");
