@@ -59,7 +59,15 @@ net::Awaitable<Opened> RelayOpening::run() {
 // The family that worked last goes first; the order is otherwise the resolver's (RFC 8305).
 std::vector<std::string> RelayOpening::in_order(std::vector<std::string> addresses) const {
   int good = way_.good_family.load(std::memory_order_relaxed);
-  if (good) std::ranges::stable_partition(addresses, [&](const std::string& a) { return family_of(a) == good; });
+  if (good) {
+    std::vector<std::string> sorted;
+    for (bool wanted : {true, false}) {
+      for (std::string& a : addresses) {
+        if ((family_of(a) == good) == wanted) sorted.push_back(a);
+      }
+    }
+    addresses = std::move(sorted);
+  }
   if (addresses.size() > kMostAddresses) addresses.resize(kMostAddresses);
   return addresses;
 }
