@@ -12,8 +12,8 @@ namespace {
 
 using smtp::Phase;
 
-constexpr std::size_t kMostRecipients = 100;         // RFC 5321 section 4.5.3.1.8: every server takes as many
-constexpr std::uint64_t kMostBdat = 256 * 1024;      // whole message in memory and in one write
+constexpr std::size_t kMostRecipients = 100;     // RFC 5321 section 4.5.3.1.8: every server takes as many
+constexpr std::uint64_t kMostBdat = 256 * 1024;  // whole message in memory and in one write
 constexpr Duration kOldEnoughForRows = Duration(60'000);
 
 bool is_too_many_recipients(const mail::Reply& reply) {
@@ -42,14 +42,14 @@ net::Awaitable<Attempted> Attempt::run(RelayConnection& connection, bool reused)
   taken_ = parts_.loop.clock().wall();
   began_ = parts_.loop.clock().steady();
   result_ = {};
-  if (!content_.message) {   // a second run over a new connection has it already
+  if (!content_.message) {  // a second run over a new connection has it already
     auto loaded = co_await load();
     if (!loaded) {
       result_.fate = loaded.error().kind == ErrorKind::kNotFound ? Attempted::Fate::kGone : Attempted::Fate::kUnread;
       co_return std::move(result_);
     }
   }
-  if (targets_.empty()) {   // ended before, and the schedule had not heard of it
+  if (targets_.empty()) {  // ended before, and the schedule had not heard of it
     result_.fate = Attempted::Fate::kGone;
     co_return std::move(result_);
   }
@@ -69,7 +69,8 @@ net::Awaitable<Attempted> Attempt::give(Verdict verdict, std::string words) {
   began_ = parts_.loop.clock().steady();
   auto loaded = co_await load();
   if (!loaded || targets_.empty()) {
-    result_.fate = loaded || loaded.error().kind == ErrorKind::kNotFound ? Attempted::Fate::kGone : Attempted::Fate::kUnread;
+    result_.fate =
+        loaded || loaded.error().kind == ErrorKind::kNotFound ? Attempted::Fate::kGone : Attempted::Fate::kUnread;
     co_return std::move(result_);
   }
   judge_all(verdict, Phase::kConnect, words, false);
@@ -90,7 +91,9 @@ net::Awaitable<Status> Attempt::load() {
     content_ = std::move(*content);
   }
   // A first attempt at everything: no row is there yet. (A delay report alone writes rows without counting.)
-  std::size_t mine = std::ranges::count_if(content_.message->classes, [&](queue::ClassId id) { return std::ranges::find(lease_.classes, id) != lease_.classes.end(); });
+  std::size_t mine = std::ranges::count_if(content_.message->classes, [&](queue::ClassId id) {
+    return std::ranges::find(lease_.classes, id) != lease_.classes.end();
+  });
   bool all = mine == content_.message->classes.size();
   bool young = taken_ - lease_.id.time() < kOldEnoughForRows;
   if (all && young && lease_.attempts == 0) {
@@ -145,7 +148,8 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
     smtp::Transmitted sent = co_await connection.session->send(transmission_now);
     if (transmission_now.bdat && refuses_bdat(sent)) {
       way_.bdat_broken.store(true, std::memory_order_relaxed);
-      parts_.loop.log().warning("bdat-refused", {{"relay", way_.settings.name}, {"reply", printable(sent.final->line())}});
+      parts_.loop.log().warning("bdat-refused",
+                                {{"relay", way_.settings.name}, {"reply", printable(sent.final->line())}});
       if (sent.usable && !sent.broken) {
         todo.insert(todo.begin(), batch.begin(), batch.end());
         continue;
@@ -167,14 +171,16 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
     if (stops && !todo.empty()) {
       const Target& told = targets_[batch.front()];
       Verdict verdict = told.verdict;
-      if (!result_.trouble && result_.usable == false && verdict.action == Action::kDelivered) verdict = verdict_our_trouble();
+      if (!result_.trouble && result_.usable == false && verdict.action == Action::kDelivered)
+        verdict = verdict_our_trouble();
       for (std::size_t i : todo) set(targets_[i], verdict, told.phase, told.reply, told.by_peer);
       co_return;
     }
   }
 }
 
-smtp::Transmission Attempt::transmission(const RelayConnection& connection, std::span<const std::size_t> batch, MessageSource& source) const {
+smtp::Transmission Attempt::transmission(const RelayConnection& connection, std::span<const std::size_t> batch,
+                                         MessageSource& source) const {
   const smtp::Capabilities& offered = connection.session->capabilities();
   const mail::Envelope& envelope = content_.message->envelope;
   smtp::Transmission t;
@@ -203,14 +209,18 @@ void Attempt::judge_all(const Verdict& verdict, Phase phase, const std::string& 
 
 void Attempt::note_trouble(const Target& target) {
   if (target.verdict.action != Action::kHoldWay || result_.trouble) return;
-  result_.trouble = WayTrouble{target.verdict, target.phase,
-                               fmt::format("{}: {}. {}", smtp::name(target.phase), target.reply, target.verdict.explanation)};
+  result_.trouble =
+      WayTrouble{target.verdict, target.phase,
+                 fmt::format("{}: {}. {}", smtp::name(target.phase), target.reply, target.verdict.explanation)};
 }
 
 // What was answered, for each of the batch: its own refusal, else what ended the transaction.
-void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted& sent, std::span<const std::size_t> batch,
-                     std::vector<std::size_t>& again) {
-  Event common{.phase = Phase::kFinal, .uncertain = sent.uncertain, .authenticated = connection.authenticated, .tls = connection.tls};
+void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted& sent,
+                     std::span<const std::size_t> batch, std::vector<std::size_t>& again) {
+  Event common{.phase = Phase::kFinal,
+               .uncertain = sent.uncertain,
+               .authenticated = connection.authenticated,
+               .tls = connection.tls};
   std::string words;
   bool by_peer = true;
   auto reply_is = [&](Phase phase, const mail::Reply& reply) {
@@ -232,14 +242,15 @@ void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted&
     by_peer = sent.broken->reply.has_value();
   }
   bool some_accepted = std::ranges::any_of(sent.recipients, [](const auto& r) { return r && r->positive(); });
-  result_.answered |= sent.final.has_value() || std::ranges::any_of(sent.recipients, [](const auto& r) { return r && !r->positive(); });
+  result_.answered |=
+      sent.final.has_value() || std::ranges::any_of(sent.recipients, [](const auto& r) { return r && !r->positive(); });
   std::optional<Verdict> verdict;
   if (common.reply || common.error) verdict = judge(way_.settings, common);
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Target& target = targets_[batch[i]];
     const auto& own = sent.recipients[i];
     if (own && !own->positive()) {
-      if (some_accepted && is_too_many_recipients(*own)) {   // RFC 5321 section 4.5.3.1.10: the rest, in a further one
+      if (some_accepted && is_too_many_recipients(*own)) {  // RFC 5321 section 4.5.3.1.10: the rest, in a further one
         again.push_back(batch[i]);
         continue;
       }
@@ -251,7 +262,7 @@ void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted&
       set(target, judge(way_.settings, event), Phase::kRcpt, printable(own->line()), true);
     } else if (verdict) {
       set(target, *verdict, common.phase, words, by_peer);
-    } else {   // accepted, and then nothing: not to be had from a ClientSession
+    } else {  // accepted, and then nothing: not to be had from a ClientSession
       set(target, verdict_our_trouble(), Phase::kFinal, "no reply", false);
     }
     note_trouble(target);
@@ -291,14 +302,14 @@ net::Awaitable<void> Attempt::add_report(const Circumstances& c) {
   std::string body;
   if (returns_full(c, settled)) {
     auto read = co_await read_body(parts_.store, parts_.workers, content_, kMostReturned);
-    if (read) body = std::move(*read);   // a report without the body is better than none
+    if (read) body = std::move(*read);  // a report without the body is better than none
   }
   input.original_header = *content_.header;
   input.original_body = body;
   queue::ClassRow row{.id = 0, .key = report_class(settled)};
   bool fresh = false;
   row.id = parts_.scheduler.intern(row.key, &fresh);
-  if (fresh) parts_.store.commit(queue::Intern{{row}}, [](Status) {});   // in order before the outcome
+  if (fresh) parts_.store.commit(queue::Intern{{row}}, [](Status) {});  // in order before the outcome
   input.class_id = row.id;
   settled.outcome.report = make_report_message(input);
 }
@@ -315,11 +326,11 @@ std::string Attempt::delays() const {
 
 void Attempt::log_deliveries(const Circumstances& c) const {
   const Settled& settled = result_.settled;
-  if (!settled.changes) return;   // the way's trouble has a line of its own
+  if (!settled.changes) return;  // the way's trouble has a line of its own
   std::string all_delays = delays();
   std::string relay = fmt::format("{}[{}]", c.host, c.address);
   auto colon = c.address.rfind(':');
-  if (colon != std::string::npos) {   // name[address]:port, as people's tools know it
+  if (colon != std::string::npos) {  // name[address]:port, as people's tools know it
     std::string host = c.address.substr(0, colon);
     if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
     relay = fmt::format("{}[{}]:{}", c.host, host, c.address.substr(colon + 1));

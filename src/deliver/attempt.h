@@ -41,15 +41,15 @@ struct WayTrouble {
 
 struct Attempted {
   enum class Fate : std::uint8_t {
-    kSettled,    // see settled
-    kGone,       // there is no such message any more: only finish the lease
-    kDiedIdle,   // the connection had died while it was idle: nothing was sent, take a new one
-    kUnread,     // the store could not read it just now: by its schedule, nothing written
+    kSettled,   // see settled
+    kGone,      // there is no such message any more: only finish the lease
+    kDiedIdle,  // the connection had died while it was idle: nothing was sent, take a new one
+    kUnread,    // the store could not read it just now: by its schedule, nothing written
   } fate = Fate::kSettled;
   Settled settled;
   std::optional<WayTrouble> trouble;
-  bool usable = true;      // the connection may carry another message
-  bool answered = false;   // the relay judged the message: the way works
+  bool usable = true;     // the connection may carry another message
+  bool answered = false;  // the relay judged the message: the way works
 };
 
 class Attempt {
@@ -69,8 +69,10 @@ class Attempt {
   net::Awaitable<Status> load_rows();
   void take_targets(const std::vector<queue::RecipientRow>& rows);
   net::Awaitable<void> transmit(RelayConnection& connection);
-  smtp::Transmission transmission(const RelayConnection& connection, std::span<const std::size_t> batch, MessageSource& source) const;
-  void absorb(const RelayConnection& connection, const smtp::Transmitted& sent, std::span<const std::size_t> batch, std::vector<std::size_t>& again);
+  smtp::Transmission transmission(const RelayConnection& connection, std::span<const std::size_t> batch,
+                                  MessageSource& source) const;
+  void absorb(const RelayConnection& connection, const smtp::Transmitted& sent, std::span<const std::size_t> batch,
+              std::vector<std::size_t>& again);
   void judge_all(const Verdict& verdict, smtp::Phase phase, const std::string& words, bool by_peer);
   void set(Target& target, const Verdict& verdict, smtp::Phase phase, std::string words, bool by_peer);
   void note_trouble(const Target& target);
@@ -91,8 +93,8 @@ class Attempt {
   bool reused_ = false, dsn_ = false;
   std::string address_;
   Duration setup_{};
-  WallTime taken_{};       // when the lease was taken in hand
-  SteadyTime began_{};     // transmission
+  WallTime taken_{};    // when the lease was taken in hand
+  SteadyTime began_{};  // transmission
   Attempted result_;
 };
 

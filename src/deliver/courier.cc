@@ -9,7 +9,7 @@ namespace sidegate::deliver {
 
 using smtp::Phase;
 
-constexpr Duration kLook = 250ms;   // between two looks at what ends by itself
+constexpr Duration kLook = 250ms;  // between two looks at what ends by itself
 
 // One connection's coroutine. It holds a slot of the way for as long as it lives.
 struct Courier::Line {
@@ -17,9 +17,9 @@ struct Courier::Line {
   std::shared_ptr<Way> way;
   std::unique_ptr<RelayConnection> connection;
   Parking parking;
-  std::optional<Attempt> attempt;   // the lease in hand
-  unsigned carried = 0;             // messages on this connection
-  bool stood = false;               // slot_ready was called
+  std::optional<Attempt> attempt;  // the lease in hand
+  unsigned carried = 0;            // messages on this connection
+  bool stood = false;              // slot_ready was called
 
   queue::WayId id() const { return way->id; }
 };
@@ -31,7 +31,7 @@ void Courier::set_ways(std::shared_ptr<const Ways> ways) {
   parts_.loop.post([this, ways = std::move(ways)]() mutable {
     ways_ = std::move(ways);
     if (idle_.size() < ways_->list.size()) idle_.resize(ways_->list.size());
-    for (auto& lines : idle_) {   // those of blocks that changed end now; the others only take the new snapshot
+    for (auto& lines : idle_) {  // those of blocks that changed end now; the others only take the new snapshot
       auto sleeping = lines;
       for (Line* line : sleeping) {
         if (!keeps(*line)) line->parking.call();
@@ -47,7 +47,7 @@ bool Courier::keeps(const Line& line) const {
 void Courier::kick(queue::WayId way) {
   if (parts_.loop.on_this_thread()) return look(way, 1);
   if (way >= kCoalescedWays) return parts_.loop.post([this, way] { look(way, 1); });
-  if (kicks_[way].fetch_add(1, std::memory_order_acq_rel) > 0) return;   // a look is on its way
+  if (kicks_[way].fetch_add(1, std::memory_order_acq_rel) > 0) return;  // a look is on its way
   parts_.loop.post([this, way] { look(way, kicks_[way].exchange(0, std::memory_order_acq_rel)); });
 }
 
@@ -107,7 +107,7 @@ net::Awaitable<Courier::Served> Courier::serve(Line& line) {
   for (;;) {
     bool leased = co_await next_lease(line);
     if (!leased) break;
-    if (line.carried > 0 && line.connection->stream->looks_dead()) co_return Served::kAgain;   // the lease stays in hand
+    if (line.carried > 0 && line.connection->stream->looks_dead()) co_return Served::kAgain;  // the lease stays in hand
     bool usable = co_await deliver(line, *line.connection);
     if (!usable) co_return keeps(line) ? Served::kAgain : Served::kEnd;
     if (line.carried >= line.way->settings.messages_per_connection) {
@@ -121,29 +121,31 @@ net::Awaitable<Courier::Served> Courier::serve(Line& line) {
 
 // A lease in hand, at once or after a while of sleep. False: none came, or the connection should end.
 net::Awaitable<bool> Courier::next_lease(Line& line) {
-  if (line.attempt) co_return true;   // from the connection before
+  if (line.attempt) co_return true;  // from the connection before
   const queue::WayId id = line.id();
   const unsigned loop = parts_.loop.index();
   for (;;) {
     co_await room_for_outcomes();
     if (!keeps(line)) co_return false;
     if (auto lease = parts_.scheduler.lease(id)) {
-      line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease), std::generate_canonical<double, 32>(random_));
+      line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease),
+                           std::generate_canonical<double, 32>(random_));
       co_return true;
     }
     if (idle_.size() <= id) idle_.resize(id + 1u);
-    idle_[id].push_back(&line);   // first: idle() may wake it at once, for a message that came in this moment
+    idle_[id].push_back(&line);  // first: idle() may wake it at once, for a message that came in this moment
     parts_.scheduler.idle(id, loop, +1);
     Parking::Why why = co_await line.parking.wait(parts_.loop, line.way->settings.timeouts.idle);
     auto& sleeping = idle_[id];
-    if (auto at = std::ranges::find(sleeping, &line); at != sleeping.end()) {   // nobody's kick: time, reload or stop
+    if (auto at = std::ranges::find(sleeping, &line); at != sleeping.end()) {  // nobody's kick: time, reload or stop
       sleeping.erase(at);
       parts_.scheduler.idle(id, loop, -1);
     }
-    if (why == Parking::Why::kTimeout) {   // a message may have come in this very moment
+    if (why == Parking::Why::kTimeout) {  // a message may have come in this very moment
       auto lease = keeps(line) ? parts_.scheduler.lease(id) : std::nullopt;
       if (!lease) co_return false;
-      line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease), std::generate_canonical<double, 32>(random_));
+      line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease),
+                           std::generate_canonical<double, 32>(random_));
       co_return true;
     }
   }
@@ -152,7 +154,7 @@ net::Awaitable<bool> Courier::next_lease(Line& line) {
 // The lease in hand over this connection. True: another message may follow on it.
 net::Awaitable<bool> Courier::deliver(Line& line, RelayConnection& connection) {
   Attempted attempted = co_await line.attempt->run(connection, line.carried > 0);
-  if (attempted.fate == Attempted::Fate::kDiedIdle) co_return false;   // the lease stays in hand for a new connection
+  if (attempted.fate == Attempted::Fate::kDiedIdle) co_return false;  // the lease stays in hand for a new connection
   ++line.carried;
   queue::Lease lease = line.attempt->lease();
   line.attempt.reset();
@@ -169,7 +171,8 @@ net::Awaitable<bool> Courier::deliver(Line& line, RelayConnection& connection) {
   if (attempted.answered && !attempted.trouble) way_good(*line.way, Phase::kFinal);
   // Before the lease goes back: what waits must find the way down, not this connection's place.
   if (attempted.trouble) {
-    way_trouble(*line.way, attempted.trouble->verdict, attempted.trouble->phase, std::move(attempted.trouble->reason), true);
+    way_trouble(*line.way, attempted.trouble->verdict, attempted.trouble->phase, std::move(attempted.trouble->reason),
+                true);
   }
   settle(std::move(lease), std::move(attempted.settled));
   co_return attempted.usable;
@@ -213,7 +216,8 @@ void Courier::give_back(const queue::Lease& lease) {
 }
 
 void Courier::after_unread(const queue::Lease& lease) {
-  parts_.loop.log().warning("message-unread", {{"id", lease.id.text()}, {"explanation", verdict_our_trouble().explanation}});
+  parts_.loop.log().warning("message-unread",
+                            {{"id", lease.id.text()}, {"explanation", verdict_our_trouble().explanation}});
   std::vector<queue::ClassResult> results;
   WallTime due = parts_.loop.clock().wall() + parts_.schedule.retry_first;
   for (queue::ClassId id : lease.classes) {
@@ -293,7 +297,8 @@ net::Awaitable<void> Courier::finish_if_all_ended(QueueId id) {
     if (!message) return std::unexpected(message.error());
     auto rows = store.recipients(id);
     if (!rows) return std::unexpected(rows.error());
-    auto ended = std::ranges::count_if(*rows, [](const auto& row) { return row.state != queue::RecipientState::kPending; });
+    auto ended =
+        std::ranges::count_if(*rows, [](const auto& row) { return row.state != queue::RecipientState::kPending; });
     return static_cast<std::size_t>(ended) == message->envelope.recipients.size();
   };
   auto all = co_await net::on_worker(parts_.workers, std::move(read));

@@ -22,16 +22,17 @@ namespace sidegate::deliver {
 class Courier {
  public:
   explicit Courier(Parts parts);
-  ~Courier();   // after stopped() and after the store has finished what it was given
+  ~Courier();  // after stopped() and after the store has finished what it was given
   Courier(const Courier&) = delete;
 
   // From any thread; connections keep the snapshot they began with and end at their next idle moment.
   void set_ways(std::shared_ptr<const Ways> ways);
-  void kick(queue::WayId way);   // from any thread
+  void kick(queue::WayId way);  // from any thread
   // No new messages; what is under way has `patience` to end, then its connections are closed. From any thread; the
   // coroutine runs on this courier's loop and returns when nothing is left.
   net::Awaitable<void> stop(Duration patience);
-  // Messages that waited too long for a way that is down: one delay report, or failure (4.4.7). Spawned on one loop only.
+  // Messages that waited too long for a way that is down: one delay report, or failure (4.4.7). Spawned on one loop
+  // only.
   net::Awaitable<void> give_overdue(queue::Lease lease, std::string reason);
 
   unsigned connections() const { return connections_.load(std::memory_order_relaxed); }
@@ -40,7 +41,7 @@ class Courier {
   static constexpr unsigned kMostUnwritten = 1000;
   static constexpr std::size_t kCoalescedWays = 256;
 
-  struct Line;   // one connection's coroutine: its way, stream, parking place
+  struct Line;  // one connection's coroutine: its way, stream, parking place
   enum class Served : std::uint8_t { kEnd, kAgain };
 
   void look(queue::WayId way, unsigned kicks);
@@ -54,7 +55,7 @@ class Courier {
   void opening_failed(Line& line, const OpenTrouble& trouble);
   void way_trouble(Way& way, const Verdict& verdict, smtp::Phase phase, std::string reason, bool was_standing);
   void way_good(Way& way, smtp::Phase phase);
-  void give_back(const queue::Lease& lease);   // untouched
+  void give_back(const queue::Lease& lease);  // untouched
   void after_unread(const queue::Lease& lease);
 
   // Hands the outcome to the store; the lease is finished at once or when it is written.
@@ -64,12 +65,12 @@ class Courier {
 
   Parts parts_;
   std::shared_ptr<const Ways> ways_;
-  std::vector<std::vector<Line*>> idle_;   // by way, the last to fall asleep at the end
+  std::vector<std::vector<Line*>> idle_;  // by way, the last to fall asleep at the end
   std::list<Line*> lines_;
   std::array<std::atomic<unsigned>, kCoalescedWays> kicks_{};
   std::atomic<unsigned> connections_{0};
   std::shared_ptr<std::atomic<unsigned>> unwritten_ = std::make_shared<std::atomic<unsigned>>(0);
-  unsigned writers_ = 0;   // coroutines that wait for the store
+  unsigned writers_ = 0;  // coroutines that wait for the store
   bool stopping_ = false;
   std::minstd_rand random_;
 };

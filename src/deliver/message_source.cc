@@ -21,7 +21,9 @@ Result<T> flat(Result<Result<T>> nested) {
 
 net::Awaitable<Result<std::string>> read_chunk(queue::Store& store, net::WorkerPool& workers,
                                                std::shared_ptr<const queue::Message> message, std::uint32_t n) {
-  auto read = [&store, id = message->id, generation = message->generation, n] { return store.body_chunk(id, generation, n); };
+  auto read = [&store, id = message->id, generation = message->generation, n] {
+    return store.body_chunk(id, generation, n);
+  };
   auto chunk = co_await net::on_worker(workers, std::move(read));
   co_return flat(std::move(chunk));
 }
@@ -31,7 +33,7 @@ net::Awaitable<Result<std::string>> read_chunk(queue::Store& store, net::WorkerP
 net::Awaitable<Result<std::string_view>> MessageSource::next() {
   std::uint32_t step = step_++;
   if (step == 0 && !content_.header->empty()) co_return std::string_view(*content_.header);
-  if (step == 0) step = step_++;   // no header at all: the body is the message
+  if (step == 0) step = step_++;  // no header at all: the body is the message
   if (content_.body) co_return step == 1 ? std::string_view(*content_.body) : std::string_view();
   std::uint32_t n = step - 1;
   if (n >= content_.message->chunks) co_return std::string_view();
@@ -47,7 +49,8 @@ net::Awaitable<Result<Content>> read_content(queue::Store& store, net::WorkerPoo
   co_return flat(std::move(content));
 }
 
-net::Awaitable<Result<std::string>> read_body(queue::Store& store, net::WorkerPool& workers, Content content, std::size_t limit) {
+net::Awaitable<Result<std::string>> read_body(queue::Store& store, net::WorkerPool& workers, Content content,
+                                              std::size_t limit) {
   if (content.body) co_return content.body->substr(0, limit);
   std::string body;
   for (std::uint32_t n = 0; n < content.message->chunks && body.size() < limit; ++n) {

@@ -1,5 +1,5 @@
-// The content of a message as it goes out: header block, then body, untouched octets. A fresh message comes from memory;
-// others are read from the store chunk by chunk, so that a large body is never in memory as a whole.
+// The content of a message as it goes out: header block, then body, untouched octets. A fresh message comes from
+// memory; others are read from the store chunk by chunk, so that a large body is never in memory as a whole.
 #pragma once
 
 #include <memory>
@@ -31,13 +31,14 @@ class MessageSource final : public smtp::ContentSource {
   queue::Store& store_;
   net::WorkerPool& workers_;
   Content content_;
-  std::uint32_t step_ = 0;   // 0: the header; n + 1: chunk n
+  std::uint32_t step_ = 0;  // 0: the header; n + 1: chunk n
   std::string chunk_;
 };
 
 // From the store: kNotFound when the message is gone.
 net::Awaitable<Result<Content>> read_content(queue::Store& store, net::WorkerPool& workers, QueueId id);
 // At most `limit` octets of the body, whole chunks from memory or disk: what a report returns.
-net::Awaitable<Result<std::string>> read_body(queue::Store& store, net::WorkerPool& workers, Content content, std::size_t limit);
+net::Awaitable<Result<std::string>> read_body(queue::Store& store, net::WorkerPool& workers, Content content,
+                                              std::size_t limit);
 
 }  // namespace sidegate::deliver

@@ -13,17 +13,25 @@ provider::Stage stage_of(Phase phase) {
   switch (phase) {
     case Phase::kResolve:
     case Phase::kConnect:
-    case Phase::kGreeting: return provider::kGreeting;
-    case Phase::kEhlo: return provider::kEhlo;
+    case Phase::kGreeting:
+      return provider::kGreeting;
+    case Phase::kEhlo:
+      return provider::kEhlo;
     case Phase::kStartTls:
-    case Phase::kTls: return provider::kStartTls;
-    case Phase::kAuth: return provider::kAuth;
-    case Phase::kMail: return provider::kMail;
-    case Phase::kRcpt: return provider::kRcpt;
-    case Phase::kData: return provider::kData;
+    case Phase::kTls:
+      return provider::kStartTls;
+    case Phase::kAuth:
+      return provider::kAuth;
+    case Phase::kMail:
+      return provider::kMail;
+    case Phase::kRcpt:
+      return provider::kRcpt;
+    case Phase::kData:
+      return provider::kData;
     case Phase::kContent:
     case Phase::kFinal:
-    case Phase::kQuit: return provider::kFinal;
+    case Phase::kQuit:
+      return provider::kFinal;
   }
   return provider::kFinal;
 }
@@ -49,7 +57,8 @@ mail::EnhancedCode as_temporary(mail::EnhancedCode status) {
 
 bool speaks_of_limits(const mail::Reply& reply) {
   std::string text = lower(reply.text());
-  for (std::string_view word : {"rate", "limit", "too many", "too much", "throttl", "quota", "hour", "minute", "per day", "flood"}) {
+  for (std::string_view word :
+       {"rate", "limit", "too many", "too much", "throttl", "quota", "hour", "minute", "per day", "flood"}) {
     if (text.find(word) != std::string::npos) return true;
   }
   return false;
@@ -80,7 +89,8 @@ Verdict next_way(Verdict v, Action otherwise) {
 std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Verdict& v) {
   bool permanent = event.reply->permanent();
   switch (meaning) {
-    case Meaning::kQuotaExceeded: return hold(v, Scope::kAccount, 1h);
+    case Meaning::kQuotaExceeded:
+      return hold(v, Scope::kAccount, 1h);
     case Meaning::kRateLimited:
     case Meaning::kTooManyConnections:
     case Meaning::kAuthThrottled:
@@ -92,24 +102,29 @@ std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Ver
     case Meaning::kAuthOauthNeeded:
     case Meaning::kAuthDisabledForAccount:
     case Meaning::kAuthTokenBad:
-    case Meaning::kAuthMechanismRefused: return hold(v, Scope::kAccount);
+    case Meaning::kAuthMechanismRefused:
+      return hold(v, Scope::kAccount);
     case Meaning::kAuthRequired:
       // Said to a session that has logged in it is about this recipient or sender.
       return event.authenticated ? defer(v) : hold(v, Scope::kAccount);
-    case Meaning::kTlsRequired: return event.tls ? defer(v) : hold(v, Scope::kAccount);
+    case Meaning::kTlsRequired:
+      return event.tls ? defer(v) : hold(v, Scope::kAccount);
     case Meaning::kRelayDenied:
     case Meaning::kSenderNotAllowed:
     case Meaning::kSenderNotVerified:
-      return next_way(v, Action::kDefer);   // which sender goes by which account is our configuration
+      return next_way(v, Action::kDefer);  // which sender goes by which account is our configuration
     case Meaning::kIpBlocklisted:
     case Meaning::kPtrMissing:
-    case Meaning::kHeloRejected: return next_way(v, Action::kDefer);   // our address or name: not the message's fault
-    case Meaning::kTooManyRecipients: return defer(v);   // RFC 5321 section 4.5.3.1.10: 552 means 452 here
+    case Meaning::kHeloRejected:
+      return next_way(v, Action::kDefer);  // our address or name: not the message's fault
+    case Meaning::kTooManyRecipients:
+      return defer(v);  // RFC 5321 section 4.5.3.1.10: 552 means 452 here
     case Meaning::kProtocolError:
       // RFC 5321 section 4.2.3: 503 is a bad sequence, so either side is confused: temporary.
       if (permanent && event.reply->code == 503) return defer(v);
       return std::nullopt;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -145,22 +160,37 @@ struct ErrorFacts {
 
 ErrorFacts error_facts(Phase phase, ErrorKind kind) {
   if (phase == Phase::kResolve && kind == ErrorKind::kNotFound) {
-    return {"host-not-found", {4, 4, 4}, "The relay's host name does not exist in DNS. Check host in this relay's block; mail waits until then."};
+    return {"host-not-found",
+            {4, 4, 4},
+            "The relay's host name does not exist in DNS. Check host in this relay's block; mail waits until then."};
   }
   if (phase == Phase::kResolve) {
-    return {"dns-failed", {4, 4, 3}, "The relay's host name cannot be looked up now: DNS does not answer. It is tried again."};
+    return {"dns-failed",
+            {4, 4, 3},
+            "The relay's host name cannot be looked up now: DNS does not answer. It is tried again."};
   }
   if (phase == Phase::kConnect) {
-    return {"connect-failed", {4, 4, 1}, "The relay cannot be reached. Check host and port of this relay, and that this network lets the port out."};
+    return {"connect-failed",
+            {4, 4, 1},
+            "The relay cannot be reached. Check host and port of this relay, and that this network lets the port out."};
   }
   if (phase == Phase::kStartTls && kind == ErrorKind::kTls) {
-    return {"tls-not-offered", {4, 7, 10}, "The relay offers no STARTTLS here, and nothing is sent without it. Try port = 465 with tls = \"implicit\"."};
+    return {
+        "tls-not-offered",
+        {4, 7, 10},
+        "The relay offers no STARTTLS here, and nothing is sent without it. Try port = 465 with tls = \"implicit\"."};
   }
   if (kind == ErrorKind::kTls) {
-    return {"tls-failed", {4, 7, 5}, "No trusted TLS connection to the relay: nothing was sent. Check host, tls_name and tls_ca_file of this relay, and the clock."};
+    return {"tls-failed",
+            {4, 7, 5},
+            "No trusted TLS connection to the relay: nothing was sent. Check host, tls_name and tls_ca_file of this "
+            "relay, and the clock."};
   }
   if (kind == ErrorKind::kAuth) {
-    return {"auth-not-possible", {4, 7, 0}, "The relay offers no way to log in that may be used here: nothing was sent. `sidegate relay test` shows what is offered and allowed."};
+    return {"auth-not-possible",
+            {4, 7, 0},
+            "The relay offers no way to log in that may be used here: nothing was sent. `sidegate relay test` shows "
+            "what is offered and allowed."};
   }
   if (kind == ErrorKind::kTimeout) {
     return {"timeout", {4, 4, 2}, "The relay did not answer in time. It is tried again."};
@@ -215,7 +245,8 @@ Verdict judge(const RelaySettings& way, const Event& event) {
   if (event.uncertain) {
     // Promise 3: it may have been delivered. RFC 5321 section 6.1: we try again, and say so.
     Verdict v = verdict(Scope::kMessage, Action::kDefer, Action::kDefer, "final-reply-lost", {4, 4, 2},
-                        "The relay's reply to the whole message was lost: it may have been delivered. It is tried again, so a duplicate is possible.");
+                        "The relay's reply to the whole message was lost: it may have been delivered. It is tried "
+                        "again, so a duplicate is possible.");
     v.uncertain = true;
     return v;
   }
@@ -234,13 +265,14 @@ Verdict verdict_size_lacking() {
 
 Verdict verdict_eight_bit_refused() {
   return verdict(Scope::kMessage, Action::kNextWay, Action::kFail, "eight-bit-lacking", {5, 6, 3},
-                 "The message has 8-bit content and the relay does not offer 8BITMIME. Send it encoded, or set eight_bit = \"pass\".");
+                 "The message has 8-bit content and the relay does not offer 8BITMIME. Send it encoded, or set "
+                 "eight_bit = \"pass\".");
 }
 
 Verdict verdict_expired(const Verdict& last) {
   Verdict v = last;
   v.action = Action::kFail;
-  v.status = {4, 4, 7};   // RFC 3463 section 3.5: delivery time expired
+  v.status = {4, 4, 7};  // RFC 3463 section 3.5: delivery time expired
   return v;
 }
 

@@ -1,10 +1,10 @@
-// What becomes of a recipient: the one place where what happened in an attempt (a reply, or an error) becomes a decision.
-// Pure. doc/design.md, "What a reply means", and promises 3 and 4:
+// What becomes of a recipient: the one place where what happened in an attempt (a reply, or an error) becomes a
+// decision. Pure. doc/design.md, "What a reply means", and promises 3 and 4:
 //
-//   4yz defers; 5yz on a recipient fails that recipient alone; 5yz at MAIL, DATA or the end fails the message's recipients;
-//   421, broken connections, time-outs, refused greetings, TLS, DNS: the way's trouble, never the message's;
-//   AUTH: the account waits, nothing bounces; quota and throttling hold the account, whatever their code says;
-//   a lost reply after the final dot is uncertain and defers; an unknown 5yz fails, an unknown 4yz defers.
+//   4yz defers; 5yz on a recipient fails that recipient alone; 5yz at MAIL, DATA or the end fails the message's
+//   recipients; 421, broken connections, time-outs, refused greetings, TLS, DNS: the way's trouble, never the
+//   message's; AUTH: the account waits, nothing bounces; quota and throttling hold the account, whatever their code
+//   says; a lost reply after the final dot is uncertain and defers; an unknown 5yz fails, an unknown 4yz defers.
 #pragma once
 
 #include <optional>
@@ -19,10 +19,10 @@ namespace sidegate::deliver {
 enum class Scope : std::uint8_t { kRecipient, kMessage, kAccount, kWay };
 enum class Action : std::uint8_t {
   kDelivered,
-  kDefer,     // by the message's own schedule
+  kDefer,  // by the message's own schedule
   kFail,
-  kHoldWay,   // the way (or its account) waits; the message has not had an attempt
-  kNextWay,   // by another way; where there is none, `otherwise`
+  kHoldWay,  // the way (or its account) waits; the message has not had an attempt
+  kNextWay,  // by another way; where there is none, `otherwise`
 };
 const char* name(Scope scope);
 const char* name(Action action);
@@ -32,29 +32,29 @@ struct Event {
   smtp::Phase phase = smtp::Phase::kFinal;
   const mail::Reply* reply = nullptr;
   const Error* error = nullptr;
-  bool uncertain = false;       // all content was sent and the final reply is missing
-  bool authenticated = false;   // this session has logged in
+  bool uncertain = false;      // all content was sent and the final reply is missing
+  bool authenticated = false;  // this session has logged in
   bool tls = false;
 };
 
 struct Verdict {
   Scope scope = Scope::kMessage;
   Action action = Action::kDefer;
-  Action otherwise = Action::kDefer;   // of kNextWay
-  std::string_view meaning;            // a stable word
-  std::string_view explanation;        // for people: what it means, what to do
-  mail::EnhancedCode status;           // RFC 3463, the peer's own where it gave one
-  Duration hold{};                     // kHoldWay: at least this long; 0: by the way's growing back-off
+  Action otherwise = Action::kDefer;  // of kNextWay
+  std::string_view meaning;           // a stable word
+  std::string_view explanation;       // for people: what it means, what to do
+  mail::EnhancedCode status;          // RFC 3463, the peer's own where it gave one
+  Duration hold{};                    // kHoldWay: at least this long; 0: by the way's growing back-off
   bool uncertain = false;
 };
 
 Verdict judge(const RelaySettings& way, const Event& event);
 
 // Our own decisions, in the same form.
-Verdict verdict_smtputf8_lacking();    // RFC 6531 section 3.2
-Verdict verdict_size_lacking();        // RFC 1870 section 6.1
-Verdict verdict_eight_bit_refused();   // eight_bit = "bounce"
-Verdict verdict_expired(const Verdict& last);   // 4.4.7
-Verdict verdict_our_trouble();         // we could not read the message just now
+Verdict verdict_smtputf8_lacking();            // RFC 6531 section 3.2
+Verdict verdict_size_lacking();                // RFC 1870 section 6.1
+Verdict verdict_eight_bit_refused();           // eight_bit = "bounce"
+Verdict verdict_expired(const Verdict& last);  // 4.4.7
+Verdict verdict_our_trouble();                 // we could not read the message just now
 
 }  // namespace sidegate::deliver

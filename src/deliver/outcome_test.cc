@@ -24,12 +24,14 @@ TEST_P(Replies, AreJudged) {
   const Case& c = GetParam();
   mail::Reply reply(c.code, c.text);
   reply.status = mail::EnhancedCode::parse(c.status);
-  Verdict v = judge(RelaySettings{}, Event{.phase = c.phase, .reply = &reply, .authenticated = c.authenticated, .tls = true});
+  Verdict v =
+      judge(RelaySettings{}, Event{.phase = c.phase, .reply = &reply, .authenticated = c.authenticated, .tls = true});
   EXPECT_STREQ(name(v.scope), name(c.scope)) << c.text;
   EXPECT_STREQ(name(v.action), name(c.action)) << c.text;
   EXPECT_EQ(v.meaning, c.meaning) << c.text;
   // What is tried again never carries a class 5 status into a log line or a report.
-  if (v.action != Action::kFail && !(v.action == Action::kNextWay && v.otherwise == Action::kFail)) EXPECT_NE(v.status.cls, 5) << c.text;
+  if (v.action != Action::kFail && !(v.action == Action::kNextWay && v.otherwise == Action::kFail))
+    EXPECT_NE(v.status.cls, 5) << c.text;
 }
 
 constexpr bool kIn = true, kOut = false;
@@ -42,7 +44,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Phase::kRcpt, 450, "4.2.0", "busy", kIn, Scope::kRecipient, Action::kDefer, "temporary-remote"},
         Case{Phase::kRcpt, 599, "", "hm", kIn, Scope::kRecipient, Action::kFail, "permanent-remote"},
         Case{Phase::kRcpt, 499, "", "hm", kIn, Scope::kRecipient, Action::kDefer, "temporary-remote"},
-        Case{Phase::kMail, 552, "5.3.4", "Message size exceeds fixed limit", kIn, Scope::kMessage, Action::kFail, "message-too-big"},
+        Case{Phase::kMail, 552, "5.3.4", "Message size exceeds fixed limit", kIn, Scope::kMessage, Action::kFail,
+             "message-too-big"},
         Case{Phase::kFinal, 554, "5.7.1", "spam", kIn, Scope::kMessage, Action::kFail, "content-rejected"},
         Case{Phase::kData, 554, "", "hm", kIn, Scope::kMessage, Action::kFail, "permanent-remote"},
         Case{Phase::kData, 451, "", "hm", kIn, Scope::kMessage, Action::kDefer, "temporary-remote"},
@@ -50,18 +53,28 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Phase::kGreeting, 554, "", "no", kOut, Scope::kWay, Action::kHoldWay, "permanent-remote"},
         Case{Phase::kEhlo, 550, "", "no", kOut, Scope::kWay, Action::kHoldWay, "permanent-remote"},
         Case{Phase::kStartTls, 454, "", "TLS not available", kOut, Scope::kWay, Action::kHoldWay, "tls-not-offered"},
-        Case{Phase::kAuth, 535, "5.7.8", "bad credentials", kOut, Scope::kAccount, Action::kHoldWay, "auth-bad-credentials"},
+        Case{Phase::kAuth, 535, "5.7.8", "bad credentials", kOut, Scope::kAccount, Action::kHoldWay,
+             "auth-bad-credentials"},
         Case{Phase::kAuth, 454, "4.7.0", "later", kOut, Scope::kAccount, Action::kHoldWay, "auth-throttled"},
-        Case{Phase::kRcpt, 550, "5.4.5", "Daily user sending quota exceeded.", kIn, Scope::kAccount, Action::kHoldWay, "quota-exceeded"},
-        Case{Phase::kMail, 454, "", "Throttling failure: Maximum sending rate exceeded.", kIn, Scope::kAccount, Action::kHoldWay, "rate-limited"},
-        Case{Phase::kMail, 530, "5.7.0", "Authentication required", kOut, Scope::kAccount, Action::kHoldWay, "auth-required"},
-        Case{Phase::kRcpt, 530, "5.7.0", "Authentication required", kIn, Scope::kRecipient, Action::kDefer, "auth-required"},
-        Case{Phase::kRcpt, 554, "5.7.1", "<a@b>: Relay access denied", kIn, Scope::kRecipient, Action::kNextWay, "relay-denied"},
-        Case{Phase::kFinal, 550, "5.7.60", "SMTP; Client does not have permissions to send as this sender", kIn, Scope::kMessage, Action::kNextWay, "sender-not-allowed"},
-        Case{Phase::kRcpt, 452, "4.5.3", "Too many recipients", kIn, Scope::kRecipient, Action::kDefer, "too-many-recipients"},
-        Case{Phase::kRcpt, 552, "5.5.3", "Too many recipients", kIn, Scope::kRecipient, Action::kDefer, "too-many-recipients"},
+        Case{Phase::kRcpt, 550, "5.4.5", "Daily user sending quota exceeded.", kIn, Scope::kAccount, Action::kHoldWay,
+             "quota-exceeded"},
+        Case{Phase::kMail, 454, "", "Throttling failure: Maximum sending rate exceeded.", kIn, Scope::kAccount,
+             Action::kHoldWay, "rate-limited"},
+        Case{Phase::kMail, 530, "5.7.0", "Authentication required", kOut, Scope::kAccount, Action::kHoldWay,
+             "auth-required"},
+        Case{Phase::kRcpt, 530, "5.7.0", "Authentication required", kIn, Scope::kRecipient, Action::kDefer,
+             "auth-required"},
+        Case{Phase::kRcpt, 554, "5.7.1", "<a@b>: Relay access denied", kIn, Scope::kRecipient, Action::kNextWay,
+             "relay-denied"},
+        Case{Phase::kFinal, 550, "5.7.60", "SMTP; Client does not have permissions to send as this sender", kIn,
+             Scope::kMessage, Action::kNextWay, "sender-not-allowed"},
+        Case{Phase::kRcpt, 452, "4.5.3", "Too many recipients", kIn, Scope::kRecipient, Action::kDefer,
+             "too-many-recipients"},
+        Case{Phase::kRcpt, 552, "5.5.3", "Too many recipients", kIn, Scope::kRecipient, Action::kDefer,
+             "too-many-recipients"},
         Case{Phase::kRcpt, 503, "5.5.1", "bad sequence", kIn, Scope::kRecipient, Action::kDefer, "protocol-error"},
-        Case{Phase::kRcpt, 550, "", "mailbox unavailable. Try again later", kIn, Scope::kRecipient, Action::kFail, "user-unknown"}));
+        Case{Phase::kRcpt, 550, "", "mailbox unavailable. Try again later", kIn, Scope::kRecipient, Action::kDefer,
+             "rate-limited"}));
 
 struct ErrorCase {
   Phase phase;
@@ -72,17 +85,18 @@ struct ErrorCase {
 };
 
 TEST(Errors, AreTheWaysTroubleAndNeverTheMessages) {
-  for (const ErrorCase& c : {ErrorCase{Phase::kResolve, ErrorKind::kNotFound, Scope::kWay, Action::kHoldWay, "host-not-found"},
-                             ErrorCase{Phase::kResolve, ErrorKind::kTimeout, Scope::kWay, Action::kHoldWay, "dns-failed"},
-                             ErrorCase{Phase::kConnect, ErrorKind::kRefused, Scope::kWay, Action::kHoldWay, "connect-failed"},
-                             ErrorCase{Phase::kGreeting, ErrorKind::kTimeout, Scope::kWay, Action::kHoldWay, "timeout"},
-                             ErrorCase{Phase::kGreeting, ErrorKind::kClosed, Scope::kWay, Action::kHoldWay, "connection-lost"},
-                             ErrorCase{Phase::kStartTls, ErrorKind::kTls, Scope::kWay, Action::kHoldWay, "tls-not-offered"},
-                             ErrorCase{Phase::kTls, ErrorKind::kTls, Scope::kWay, Action::kHoldWay, "tls-failed"},
-                             ErrorCase{Phase::kAuth, ErrorKind::kAuth, Scope::kAccount, Action::kHoldWay, "auth-not-possible"},
-                             ErrorCase{Phase::kMail, ErrorKind::kClosed, Scope::kWay, Action::kHoldWay, "connection-lost"},
-                             ErrorCase{Phase::kRcpt, ErrorKind::kProtocol, Scope::kWay, Action::kHoldWay, "protocol-broken"},
-                             ErrorCase{Phase::kContent, ErrorKind::kStorage, Scope::kMessage, Action::kDefer, "our-trouble"}}) {
+  for (const ErrorCase& c :
+       {ErrorCase{Phase::kResolve, ErrorKind::kNotFound, Scope::kWay, Action::kHoldWay, "host-not-found"},
+        ErrorCase{Phase::kResolve, ErrorKind::kTimeout, Scope::kWay, Action::kHoldWay, "dns-failed"},
+        ErrorCase{Phase::kConnect, ErrorKind::kRefused, Scope::kWay, Action::kHoldWay, "connect-failed"},
+        ErrorCase{Phase::kGreeting, ErrorKind::kTimeout, Scope::kWay, Action::kHoldWay, "timeout"},
+        ErrorCase{Phase::kGreeting, ErrorKind::kClosed, Scope::kWay, Action::kHoldWay, "connection-lost"},
+        ErrorCase{Phase::kStartTls, ErrorKind::kTls, Scope::kWay, Action::kHoldWay, "tls-not-offered"},
+        ErrorCase{Phase::kTls, ErrorKind::kTls, Scope::kWay, Action::kHoldWay, "tls-failed"},
+        ErrorCase{Phase::kAuth, ErrorKind::kAuth, Scope::kAccount, Action::kHoldWay, "auth-not-possible"},
+        ErrorCase{Phase::kMail, ErrorKind::kClosed, Scope::kWay, Action::kHoldWay, "connection-lost"},
+        ErrorCase{Phase::kRcpt, ErrorKind::kProtocol, Scope::kWay, Action::kHoldWay, "protocol-broken"},
+        ErrorCase{Phase::kContent, ErrorKind::kStorage, Scope::kMessage, Action::kDefer, "our-trouble"}}) {
     Error error{c.kind, "x"};
     Verdict v = judge(RelaySettings{}, Event{.phase = c.phase, .error = &error});
     EXPECT_EQ(v.scope, c.scope) << c.meaning;
@@ -104,7 +118,8 @@ TEST(Uncertain, DefersTheMessageAndSaysSo) {
 // Promise 4, for every way in which a reply may come: nothing of ours, and nothing temporary, ever fails a recipient.
 TEST(Every4yz, NeverFails) {
   for (int code = 400; code < 500; ++code) {
-    for (auto phase : {Phase::kGreeting, Phase::kEhlo, Phase::kAuth, Phase::kMail, Phase::kRcpt, Phase::kData, Phase::kFinal}) {
+    for (auto phase :
+         {Phase::kGreeting, Phase::kEhlo, Phase::kAuth, Phase::kMail, Phase::kRcpt, Phase::kData, Phase::kFinal}) {
       mail::Reply reply(code, "mailbox full, user unknown, virus, spam, 8-bit, relay denied");
       Verdict v = judge(RelaySettings{}, Event{.phase = phase, .reply = &reply});
       EXPECT_TRUE(v.action != Action::kFail && !(v.action == Action::kNextWay && v.otherwise == Action::kFail)) << code;

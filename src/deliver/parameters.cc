@@ -8,7 +8,7 @@ namespace sidegate::deliver {
 namespace {
 
 bool offers_size(const smtp::Capabilities& offered) {
-  if (offered.size) return true;   // a number; "SIZE" and "SIZE 0" take the parameter too (RFC 1870 section 5)
+  if (offered.size) return true;  // a number; "SIZE" and "SIZE 0" take the parameter too (RFC 1870 section 5)
   return std::ranges::any_of(offered.raw, [](const std::string& line) {
     return istarts_with(line, "SIZE") && (line.size() == 4 || line[4] == ' ');
   });
@@ -22,7 +22,8 @@ bool needs_smtputf8(const queue::Message& message) {
   for (const mail::Recipient& recipient : envelope.recipients) {
     if (!is_ascii(recipient.address)) return true;
   }
-  // Raw octets in a header without the client asking for SMTPUTF8 (RFC 6531) are old local habits: they pass as they are.
+  // Raw octets in a header without the client asking for SMTPUTF8 (RFC 6531) are old local habits: they pass as they
+  // are.
   return envelope.smtputf8 && message.eight_bit_header;
 }
 
@@ -33,12 +34,12 @@ bool needs_eight_bit(const queue::Message& message) {
 std::string mail_parameters(const smtp::Capabilities& offered, const queue::Message& message, std::uint64_t size) {
   const mail::Envelope& envelope = message.envelope;
   std::string text;
-  if (offers_size(offered)) {   // RFC 1870 section 6
+  if (offers_size(offered)) {  // RFC 1870 section 6
     text += " SIZE=";
     text += std::to_string(size);
   }
-  if (offered.eight_bit && needs_eight_bit(message)) text += " BODY=8BITMIME";   // RFC 6152 section 3
-  if (offered.smtputf8 && needs_smtputf8(message)) text += " SMTPUTF8";          // RFC 6531 section 3.4
+  if (offered.eight_bit && needs_eight_bit(message)) text += " BODY=8BITMIME";  // RFC 6152 section 3
+  if (offered.smtputf8 && needs_smtputf8(message)) text += " SMTPUTF8";         // RFC 6531 section 3.4
   if (!offered.dsn) return text;
   if (envelope.ret != mail::Ret::kUnspecified) text += envelope.ret == mail::Ret::kFull ? " RET=FULL" : " RET=HDRS";
   if (!envelope.envid.empty()) text += " ENVID=" + envelope.envid;
@@ -62,7 +63,8 @@ std::string rcpt_parameters(const smtp::Capabilities& offered, const mail::Recip
   return text;
 }
 
-std::optional<Verdict> lack(const smtp::Capabilities& offered, const RelaySettings& way, const queue::Message& message, std::uint64_t size) {
+std::optional<Verdict> lack(const smtp::Capabilities& offered, const RelaySettings& way, const queue::Message& message,
+                            std::uint64_t size) {
   if (!offered.smtputf8 && needs_smtputf8(message)) return verdict_smtputf8_lacking();
   if (offered.size && size > *offered.size) return verdict_size_lacking();
   bool eight_bit_lacks = !offered.eight_bit && message.eight_bit_body;

@@ -18,6 +18,7 @@ std::string rcpt_parameters(const smtp::Capabilities& offered, const mail::Recip
 bool needs_smtputf8(const queue::Message& message);
 bool needs_eight_bit(const queue::Message& message);
 // Why this message cannot go by this relay as it is; nullopt: it can. Nothing has been sent yet.
-std::optional<Verdict> lack(const smtp::Capabilities& offered, const RelaySettings& way, const queue::Message& message, std::uint64_t size);
+std::optional<Verdict> lack(const smtp::Capabilities& offered, const RelaySettings& way, const queue::Message& message,
+                            std::uint64_t size);
 
 }  // namespace sidegate::deliver

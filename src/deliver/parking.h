@@ -16,7 +16,7 @@ class Parking final : public net::Timed {
   ~Parking() override = default;
   // On the loop's thread; one wait at a time.
   net::Awaitable<Why> wait(net::Loop& loop, Duration most) {
-    if (std::exchange(called_, false)) co_return Why::kCalled;   // between falling asleep and this line
+    if (std::exchange(called_, false)) co_return Why::kCalled;  // between falling asleep and this line
     auto start = [this, &loop, most](auto handler) {
       resume_ = [handler = std::move(handler)](Why why) mutable { std::move(handler)(why); };
       deadline_ = loop.clock().steady() + most;
@@ -24,7 +24,8 @@ class Parking final : public net::Timed {
     };
     using Token = boost::asio::use_awaitable_t<boost::asio::any_io_executor>;
     loop_here_ = &loop;
-    auto why = co_await boost::asio::async_initiate<const Token, void(Why)>(std::move(start), boost::asio::use_awaitable);
+    auto why =
+        co_await boost::asio::async_initiate<const Token, void(Why)>(std::move(start), boost::asio::use_awaitable);
     co_return why;
   }
   // On the loop's thread. The waiting coroutine goes on in a turn of its own.

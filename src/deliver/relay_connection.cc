@@ -9,7 +9,7 @@ namespace {
 
 using smtp::Phase;
 
-constexpr std::size_t kMostAddresses = 8;   // tried in one opening
+constexpr std::size_t kMostAddresses = 8;  // tried in one opening
 
 std::unexpected<smtp::Trouble> trouble(Phase phase, Error error) {
   return std::unexpected(smtp::Trouble{phase, std::nullopt, std::move(error)});
@@ -19,7 +19,9 @@ std::unexpected<smtp::Trouble> trouble(Phase phase, ErrorKind kind, std::string 
   return trouble(phase, Error{kind, std::move(text)});
 }
 
-int family_of(const std::string& address) { return address.find(':') == std::string::npos ? 4 : 6; }
+int family_of(const std::string& address) {
+  return address.find(':') == std::string::npos ? 4 : 6;
+}
 
 }  // namespace
 
@@ -45,7 +47,7 @@ net::Awaitable<Opened> RelayOpening::run() {
   Done step = co_await reach();
   if (step && way_.settings.tls != TlsMode::kImplicit) step = co_await hello();
   if (step && way_.settings.tls == TlsMode::kStartTls) step = co_await secure();
-  if (step && way_.settings.tls != TlsMode::kNone) step = co_await hello();   // RFC 3207 section 4.2: EHLO again
+  if (step && way_.settings.tls != TlsMode::kNone) step = co_await hello();  // RFC 3207 section 4.2: EHLO again
   if (step) step = co_await log_in();
   if (!step) {
     OpenTrouble told = explain(std::move(step.error()));
@@ -78,7 +80,8 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach() {
   }
   auto found = co_await resolver_.addresses(loop_, way_.settings.host);
   if (!found) co_return trouble(Phase::kResolve, found.error());
-  if (found->list.empty()) co_return trouble(Phase::kResolve, ErrorKind::kNotFound, way_.settings.host + " has no address");
+  if (found->list.empty())
+    co_return trouble(Phase::kResolve, ErrorKind::kNotFound, way_.settings.host + " has no address");
   std::optional<smtp::Trouble> last, unreachable;
   for (std::string& address : in_order(std::move(found->list))) {
     int family = family_of(address);
@@ -100,8 +103,9 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach_one(std::string address) 
   auto stream = co_await net::connect(loop_, to, way_.settings.timeouts.connect);
   if (!stream) co_return trouble(Phase::kConnect, stream.error());
   made_->stream = std::move(*stream);
-  made_->session = std::make_unique<smtp::ClientSession>(*made_->stream, hostname_, client_timeouts(way_.settings.timeouts));
-  if (way_.settings.tls == TlsMode::kImplicit) {   // RFC 8314 section 3.3
+  made_->session =
+      std::make_unique<smtp::ClientSession>(*made_->stream, hostname_, client_timeouts(way_.settings.timeouts));
+  if (way_.settings.tls == TlsMode::kImplicit) {  // RFC 8314 section 3.3
     Done tls = co_await secure();
     if (!tls) co_return tls;
   }
@@ -134,9 +138,11 @@ net::Awaitable<RelayOpening::Done> RelayOpening::starttls() {
   if (!made_->session->capabilities().starttls) {
     co_await probe_465();
     bool answers = way_.port465.load() == Way::Port465::kTls;
-    std::string text = fmt::format("{} offers no STARTTLS on port {}, so nothing was sent", way_.settings.host, way_.settings.port);
+    std::string text =
+        fmt::format("{} offers no STARTTLS on port {}, so nothing was sent", way_.settings.host, way_.settings.port);
     text += answers ? "; port 465 of the same host does answer with TLS: set port = 465 and tls = \"implicit\""
-                    : "; port 465 of the same host does not answer with TLS either (with tls = \"implicit\" it would be the other way)";
+                    : "; port 465 of the same host does not answer with TLS either (with tls = \"implicit\" it would "
+                      "be the other way)";
     co_return trouble(Phase::kStartTls, ErrorKind::kTls, std::move(text));
   }
   auto shaken = co_await made_->session->starttls(way_.tls);
@@ -160,8 +166,9 @@ net::Awaitable<void> RelayOpening::probe_465() {
 RelayOpening::Done RelayOpening::judge_peer() {
   const tls::Verdict& verdict = made_->stream->verdict();
   if (verdict.verified || !way_.settings.tls_verify) return {};
-  return trouble(Phase::kTls, ErrorKind::kTls,
-                 fmt::format("the certificate of {} is not accepted, so nothing was sent: {}", way_.settings.host, verdict.why));
+  return trouble(
+      Phase::kTls, ErrorKind::kTls,
+      fmt::format("the certificate of {} is not accepted, so nothing was sent: {}", way_.settings.host, verdict.why));
 }
 
 void RelayOpening::log_tls() {
@@ -199,7 +206,8 @@ net::Awaitable<RelayOpening::Done> RelayOpening::log_in() {
   std::vector<std::string> why;
   auto usable = auth::choose(offered, settings.mechanisms, circumstances, &why);
   if (usable.empty()) {
-    co_return trouble(Phase::kAuth, ErrorKind::kAuth, auth::no_common_mechanism(offered, settings.mechanisms, circumstances));
+    co_return trouble(Phase::kAuth, ErrorKind::kAuth,
+                      auth::no_common_mechanism(offered, settings.mechanisms, circumstances));
   }
   auth::Credentials credentials{settings.user, settings.password};
   std::string used;
@@ -211,7 +219,8 @@ net::Awaitable<RelayOpening::Done> RelayOpening::log_in() {
 }
 
 OpenTrouble RelayOpening::explain(smtp::Trouble trouble) {
-  Event event{.phase = trouble.phase, .error = &trouble.error, .authenticated = made_->authenticated, .tls = made_->tls};
+  Event event{
+      .phase = trouble.phase, .error = &trouble.error, .authenticated = made_->authenticated, .tls = made_->tls};
   if (trouble.reply) event.reply = &*trouble.reply;
   OpenTrouble told;
   told.verdict = judge(way_.settings, event);

@@ -15,23 +15,23 @@ namespace sidegate::deliver {
 
 struct RelayConnection {
   std::unique_ptr<net::Stream> stream;
-  std::unique_ptr<smtp::ClientSession> session;   // refers to *stream
-  std::string host, address;                      // "smtp.isp.example", "192.0.2.1:587"
+  std::unique_ptr<smtp::ClientSession> session;  // refers to *stream
+  std::string host, address;                     // "smtp.isp.example", "192.0.2.1:587"
   bool authenticated = false, tls = false;
-  Duration took{};                                // from the first look-up to here
+  Duration took{};  // from the first look-up to here
 };
 
 struct OpenTrouble {
   smtp::Trouble trouble;
   Verdict verdict;
-  std::string reason;    // for way_down, status and the log: what happened and what to do
-  std::string address;   // as far as it came
+  std::string reason;   // for way_down, status and the log: what happened and what to do
+  std::string address;  // as far as it came
 };
 
 using Opened = std::expected<std::unique_ptr<RelayConnection>, OpenTrouble>;
 
-// Promise 5 is kept here: credentials go only to a verified TLS peer, unless the block says otherwise in words; where TLS is
-// asked for and not to be had, nothing is sent at all.
+// Promise 5 is kept here: credentials go only to a verified TLS peer, unless the block says otherwise in words; where
+// TLS is asked for and not to be had, nothing is sent at all.
 class RelayOpening {
  public:
   RelayOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, std::string hostname)
@@ -40,10 +40,10 @@ class RelayOpening {
 
  private:
   using Done = smtp::Step<void>;
-  net::Awaitable<Done> reach();                       // resolve, connect, greeting: each address in turn
+  net::Awaitable<Done> reach();  // resolve, connect, greeting: each address in turn
   net::Awaitable<Done> reach_one(std::string address);
   net::Awaitable<Done> hello();
-  net::Awaitable<Done> secure();                      // STARTTLS or TLS from the start, and the verdict on the peer
+  net::Awaitable<Done> secure();  // STARTTLS or TLS from the start, and the verdict on the peer
   net::Awaitable<Done> starttls();
   net::Awaitable<Done> log_in();
   net::Awaitable<void> probe_465();

@@ -9,7 +9,7 @@ namespace sidegate::deliver {
 namespace {
 
 mail::Envelope report_envelope(const Settled& settled, bool smtputf8) {
-  mail::Envelope envelope;   // RFC 3461 section 6.1: from <>, and no NOTIFY but what <> implies
+  mail::Envelope envelope;  // RFC 3461 section 6.1: from <>, and no NOTIFY but what <> implies
   mail::Recipient recipient;
   recipient.address = settled.report_to;
   envelope.recipients.push_back(std::move(recipient));
@@ -49,7 +49,8 @@ dsn::RecipientReport line_for(const Circumstances& c, const Target& target, dsn:
 bool returns_full(const Circumstances& c, const Settled& settled) {
   if (settled.returns_whole) return true;
   // RFC 3461 section 6.2: RET applies to failures; without it we return the header.
-  bool failed = std::ranges::any_of(settled.reported, [](const Reported& r) { return r.action == dsn::Action::kFailed; });
+  bool failed =
+      std::ranges::any_of(settled.reported, [](const Reported& r) { return r.action == dsn::Action::kFailed; });
   return failed && c.message->envelope.ret == mail::Ret::kFull;
 }
 
@@ -61,7 +62,7 @@ queue::ClassKey report_class(const Settled& settled) {
 queue::Accept make_report_message(const ReportInput& input) {
   const Circumstances& c = *input.circumstances;
   mail::Envelope original = c.message->envelope;
-  original.reverse_path = input.settled->report_to;   // the postmaster stands in for a null one
+  original.reverse_path = input.settled->report_to;  // the postmaster stands in for a null one
   dsn::Report report;
   report.original_id = c.message->id;
   report.id = input.id;
@@ -69,7 +70,8 @@ queue::Accept make_report_message(const ReportInput& input) {
   report.arrived = c.message->id.time();
   report.now = c.now;
   report.envelope = &original;
-  for (const Reported& r : input.settled->reported) report.recipients.push_back(line_for(c, input.targets[r.target], r.action));
+  for (const Reported& r : input.settled->reported)
+    report.recipients.push_back(line_for(c, input.targets[r.target], r.action));
   report.original_header = input.original_header;
   report.original_body = input.original_body;
   report.return_full = returns_full(c, *input.settled);

@@ -1,5 +1,5 @@
-// The one report of an attempt, as a new message ready to be accepted in the same write as the outcome. Pure, but for the
-// random part of its Message-ID.
+// The one report of an attempt, as a new message ready to be accepted in the same write as the outcome. Pure, but for
+// the random part of its Message-ID.
 #pragma once
 
 #include <span>
@@ -19,7 +19,7 @@ struct ReportInput {
   std::span<const Target> targets;
   std::string_view original_header, original_body;
   std::string hostname;
-  QueueId id;                // of the report
+  QueueId id;  // of the report
   queue::ClassId class_id = 0;
 };
 

@@ -15,28 +15,28 @@ using namespace std::chrono_literals;
 enum class TlsMode : std::uint8_t { kStartTls, kImplicit, kNone };
 enum class EightBit : std::uint8_t { kPass, kConvert, kBounce };
 
-struct Timeouts {   // RFC 5321 section 4.5.3.2
+struct Timeouts {  // RFC 5321 section 4.5.3.2
   Duration connect = 30s;
   Duration greeting = 5min, helo = 5min, mail = 5min, rcpt = 5min;
   Duration starttls = 1min, auth = 1min;
   Duration data_init = 2min, data_block = 3min, data_done = 10min;
   Duration quit = 5s;
-  Duration idle = 30s;   // a pooled connection without work is closed after this
+  Duration idle = 30s;  // a pooled connection without work is closed after this
   bool operator==(const Timeouts&) const = default;
 };
 
 struct RelaySettings {
   std::string name;
-  std::string host;                        // literal: no MX is looked up; "[host]:port" is understood
+  std::string host;  // literal: no MX is looked up; "[host]:port" is understood
   std::uint16_t port = 587;
   TlsMode tls = TlsMode::kStartTls;
   bool tls_verify = true;
   std::string tls_ca_file;
-  std::string tls_name;                    // expected name; empty: host
+  std::string tls_name;  // expected name; empty: host
   std::vector<std::string> tls_fingerprints;
   std::string user;
-  std::string password;                    // secret; from password, password_file or its environment form
-  std::vector<std::string> mechanisms;     // empty: every one we know
+  std::string password;                 // secret; from password, password_file or its environment form
+  std::vector<std::string> mechanisms;  // empty: every one we know
   auth::InsecureAuth insecure_auth = auth::InsecureAuth::kNever;
   EightBit eight_bit = EightBit::kPass;
   std::uint32_t connections = 10;
@@ -46,9 +46,9 @@ struct RelaySettings {
 };
 
 struct DeliverSettings {
-  std::string hostname;                    // EHLO
+  std::string hostname;  // EHLO
   std::vector<RelaySettings> relays;
-  std::string postmaster;                  // who gets a report that cannot be delivered; empty: the dead-letter store
+  std::string postmaster;  // who gets a report that cannot be delivered; empty: the dead-letter store
 };
 
 }  // namespace sidegate::deliver

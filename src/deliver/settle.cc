@@ -10,9 +10,13 @@ namespace {
 
 using Next = queue::ClassResult::Next;
 
-const mail::Recipient& recipient_of(const Circumstances& c, const Target& t) { return c.message->envelope.recipients[t.n]; }
+const mail::Recipient& recipient_of(const Circumstances& c, const Target& t) {
+  return c.message->envelope.recipients[t.n];
+}
 
-bool ended(const Target& t) { return t.verdict.action == Action::kDelivered || t.verdict.action == Action::kFail; }
+bool ended(const Target& t) {
+  return t.verdict.action == Action::kDelivered || t.verdict.action == Action::kFail;
+}
 
 // What the verdict comes to for this recipient, here and now.
 void resolve(const Circumstances& c, Target& t) {
@@ -58,17 +62,24 @@ void report(const Circumstances& c, std::size_t i, Target& t, Settled& s) {
     return;
   }
   switch (told(c, t)) {
-    case Told::kNobodyWants: break;
-    case Told::kSender: s.reported.push_back({i, dsn::Action::kFailed}); break;
+    case Told::kNobodyWants:
+      break;
+    case Told::kSender:
+      s.reported.push_back({i, dsn::Action::kFailed});
+      break;
     case Told::kPostmaster:
       s.reported.push_back({i, dsn::Action::kFailed});
       s.returns_whole = true;
       break;
-    case Told::kKept: s.held.push_back(t.n); break;
+    case Told::kKept:
+      s.held.push_back(t.n);
+      break;
   }
 }
 
-bool is_held(const Settled& s, const Target& t) { return std::ranges::find(s.held, t.n) != s.held.end(); }
+bool is_held(const Settled& s, const Target& t) {
+  return std::ranges::find(s.held, t.n) != s.held.end();
+}
 
 // The class's next step: the most hopeful of its recipients' ones.
 Next next_of(const Settled& s, queue::ClassId id, std::span<const Target> targets) {
@@ -147,15 +158,17 @@ Settled settle(const Circumstances& c, std::span<Target> targets) {
       continue;
     }
     all_ended = false;
-    // The way's trouble costs no attempt. On a connection that had worked the lease goes back at once; on a fresh one the
-    // message steps aside, so that one message that breaks connections holds up no others.
+    // The way's trouble costs no attempt. On a connection that had worked the lease goes back at once; on a fresh one
+    // the message steps aside, so that one message that breaks connections holds up no others.
     bool way_only = result.next == Next::kSameWay;
     result.counts = !way_only || something_ended;
     if (way_only && (!c.blame_way_only || something_ended)) result.next = Next::kAt;
     unsigned attempts = c.lease->attempts + (result.counts ? 1u : 0u);
-    Duration wait = std::max(queue::retry_delay(*c.schedule, std::max(attempts, 1u), c.random), least_hold(id, targets));
+    Duration wait =
+        std::max(queue::retry_delay(*c.schedule, std::max(attempts, 1u), c.random), least_hold(id, targets));
     result.due = c.now + wait;
-    if (result.next == Next::kAt || result.next == Next::kNextWay) next_at = std::max(next_at.value_or(result.due), result.due);
+    if (result.next == Next::kAt || result.next == Next::kNextWay)
+      next_at = std::max(next_at.value_or(result.due), result.due);
     bool written = result.next != Next::kSameWay && (result.counts || result.next == Next::kHold);
     if (written) {
       queue::DueRow row{.id = c.message->id, .class_id = id, .due = result.due};
@@ -170,7 +183,7 @@ Settled settle(const Circumstances& c, std::span<Target> targets) {
   s.changes |= something_ended || !s.reported.empty() || all_ended;
   s.outcome.finished = all_ended && c.others_ended;
   s.ask_again = all_ended && !c.others_ended;
-  if (s.outcome.finished) {   // every row goes: none is written
+  if (s.outcome.finished) {  // every row goes: none is written
     s.outcome.due_removed.clear();
     return s;
   }

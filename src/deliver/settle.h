@@ -17,13 +17,13 @@ namespace sidegate::deliver {
 
 // One recipient of a lease.
 struct Target {
-  std::uint32_t n = 0;   // index in the envelope
+  std::uint32_t n = 0;  // index in the envelope
   queue::ClassId class_id = 0;
-  queue::RecipientRow row;   // as it was before
+  queue::RecipientRow row;  // as it was before
   Verdict verdict;
   smtp::Phase phase = smtp::Phase::kConnect;
-  std::string reply;         // the peer's words, or ours
-  bool by_peer = false;      // reply is the peer's
+  std::string reply;     // the peer's words, or ours
+  bool by_peer = false;  // reply is the peer's
 };
 
 struct Circumstances {
@@ -33,11 +33,12 @@ struct Circumstances {
   const route::Table* routes = nullptr;
   WallTime now{};
   double random = 0;
-  bool others_ended = true;     // no recipient outside this lease is pending
-  bool relay_reports = false;   // the relay took our DSN parameters: success is its to report
-  bool blame_way_only = true;   // a trouble of the way on a connection that worked: the lease goes back at once, unchanged
-  std::string postmaster;       // of the settings
-  std::string way, host, address;   // "isp", "smtp.isp.example", "192.0.2.1:587"
+  bool others_ended = true;    // no recipient outside this lease is pending
+  bool relay_reports = false;  // the relay took our DSN parameters: success is its to report
+  bool blame_way_only =
+      true;                // a trouble of the way on a connection that worked: the lease goes back at once, unchanged
+  std::string postmaster;  // of the settings
+  std::string way, host, address;  // "isp", "smtp.isp.example", "192.0.2.1:587"
 };
 
 // What a report says about one target.
@@ -47,14 +48,14 @@ struct Reported {
 };
 
 struct Settled {
-  queue::Outcome outcome;   // but for the report
+  queue::Outcome outcome;  // but for the report
   std::vector<queue::ClassResult> results;
-  std::vector<Reported> reported;      // all in one report
-  std::string report_to;               // its recipient: the reverse-path, or the postmaster
-  std::vector<std::uint32_t> held;     // recipients whose failure can be told to nobody: they stay, held
-  bool returns_whole = false;          // the report is all that remains of the message: return it as a whole
-  bool ask_again = false;              // others were pending when last seen: look again after the commit
-  bool changes = false;                // the outcome says something: it must be written
+  std::vector<Reported> reported;   // all in one report
+  std::string report_to;            // its recipient: the reverse-path, or the postmaster
+  std::vector<std::uint32_t> held;  // recipients whose failure can be told to nobody: they stay, held
+  bool returns_whole = false;       // the report is all that remains of the message: return it as a whole
+  bool ask_again = false;           // others were pending when last seen: look again after the commit
+  bool changes = false;             // the outcome says something: it must be written
 };
 
 // Targets' verdicts are brought to what they came to (next way or not, expired or not) on the way.

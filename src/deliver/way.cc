@@ -9,7 +9,7 @@ namespace sidegate::deliver {
 Advice Health::trouble(SteadyTime now, smtp::Phase phase, std::string_view kind, unsigned standing, Duration least) {
   std::lock_guard lock(mutex_);
   bool setting_up = phase < smtp::Phase::kMail;
-  if (setting_up && standing > 0) {   // the provider's limit on connections, most likely
+  if (setting_up && standing > 0) {  // the provider's limit on connections, most likely
     open_from_ = now + kBackoffFirst;
     return {Advice::Response::kSlowOpening, kBackoffFirst, false};
   }
@@ -24,7 +24,7 @@ Advice Health::trouble(SteadyTime now, smtp::Phase phase, std::string_view kind,
   ++count_;
   if (!phase_ || phase > *phase_) phase_ = phase;
   kind_ = kind;
-  return {Advice::Response::kDown, std::max(kBackoffFirst, least), say};   // the scheduler doubles it from time to time
+  return {Advice::Response::kDown, std::max(kBackoffFirst, least), say};  // the scheduler doubles it from time to time
 }
 
 bool Health::good(smtp::Phase phase) {
@@ -33,7 +33,7 @@ bool Health::good(smtp::Phase phase) {
     if (phase >= smtp::Phase::kMail) count_ = 0;
     return false;
   }
-  if (phase < *phase_) return false;   // logging in again says nothing about a quota
+  if (phase < *phase_) return false;  // logging in again says nothing about a quota
   phase_.reset();
   kind_.clear();
   count_ = 0;
@@ -94,8 +94,8 @@ std::shared_ptr<Way> find(const Ways* ways, const std::string& name) {
   return at == ways->list.end() ? nullptr : *at;
 }
 
-// An unchanged block keeps its way object, so what was learnt stays; limits and time-outs may differ, so those need a new
-// one that shares nothing. Good enough: a reload that touches a block starts it afresh.
+// An unchanged block keeps its way object, so what was learnt stays; limits and time-outs may differ, so those need a
+// new one that shares nothing. Good enough: a reload that touches a block starts it afresh.
 bool unchanged(const Way& way, const RelaySettings& s) {
   RelaySettings wanted = s;
   std::string host;
@@ -111,7 +111,7 @@ bool unchanged(const Way& way, const RelaySettings& s) {
 std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* previous) {
   auto ways = std::make_shared<Ways>();
   if (previous) {
-    for (const auto& old : previous->list) {   // ids stay taken: what still works on them may finish
+    for (const auto& old : previous->list) {  // ids stay taken: what still works on them may finish
       auto gone = std::make_shared<Way>();
       gone->id = old->id;
       gone->settings.name = old->settings.name;

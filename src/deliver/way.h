@@ -1,5 +1,5 @@
-// The ways out of one configuration, as the couriers of all loops share them: settings, TLS context, health, and what was
-// learnt about each. Health decides how long a way waits; the scheduler does the waiting.
+// The ways out of one configuration, as the couriers of all loops share them: settings, TLS context, health, and what
+// was learnt about each. Health decides how long a way waits; the scheduler does the waiting.
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,7 @@
 
 namespace sidegate::deliver {
 
-inline constexpr Duration kBackoffFirst = 30s;   // grown by the scheduler, which knows how trials end
+inline constexpr Duration kBackoffFirst = 30s;  // grown by the scheduler, which knows how trials end
 
 // What a trouble of the way leads to.
 struct Advice {
@@ -28,10 +28,10 @@ struct Advice {
     kDown,         // nothing goes for `pause`
   } response = Response::kDown;
   Duration pause{};
-  bool say = false;   // the first of this kind: one line in the log
+  bool say = false;  // the first of this kind: one line in the log
 };
 
-class Health {   // thread-safe
+class Health {  // thread-safe
  public:
   // `standing`: other connections of this way that are up now. `least`: the pause is at least that long.
   Advice trouble(SteadyTime now, smtp::Phase phase, std::string_view kind, unsigned standing, Duration least);
@@ -41,23 +41,23 @@ class Health {   // thread-safe
 
  private:
   mutable std::mutex mutex_;
-  unsigned count_ = 0;                    // troubles without a good between them
-  std::optional<smtp::Phase> phase_;      // of the trouble that has not ended
+  unsigned count_ = 0;                // troubles without a good between them
+  std::optional<smtp::Phase> phase_;  // of the trouble that has not ended
   std::string kind_;
   SteadyTime open_from_{};
 };
 
 struct Way {
   queue::WayId id = 0;
-  RelaySettings settings;                          // host and port apart
-  std::shared_ptr<const tls::ClientContext> tls;   // null: tls_error, or tls = "none"
-  std::string tls_error;                           // an unreadable CA file: the way waits
-  bool retired = false;                            // its block is gone from the configuration
+  RelaySettings settings;                         // host and port apart
+  std::shared_ptr<const tls::ClientContext> tls;  // null: tls_error, or tls = "none"
+  std::string tls_error;                          // an unreadable CA file: the way waits
+  bool retired = false;                           // its block is gone from the configuration
 
   Health health;
-  std::atomic<unsigned> standing{0};       // connections that are up, on all loops
-  std::atomic<bool> bdat_broken{false};    // learnt: this relay breaks on BDAT
-  std::atomic<int> good_family{0};         // 4 or 6: the one that worked last
+  std::atomic<unsigned> standing{0};     // connections that are up, on all loops
+  std::atomic<bool> bdat_broken{false};  // learnt: this relay breaks on BDAT
+  std::atomic<int> good_family{0};       // 4 or 6: the one that worked last
   enum class Port465 : int { kUnknown, kTls, kNo };
   std::atomic<Port465> port465{Port465::kUnknown};
 };
@@ -65,12 +65,12 @@ struct Way {
 // One snapshot: couriers keep the one a connection began with.
 struct Ways {
   DeliverSettings settings;
-  std::vector<std::shared_ptr<Way>> list;   // index: WayId
+  std::vector<std::shared_ptr<Way>> list;  // index: WayId
   route::Table table = route::Table::all(0);
 
   // previous: unchanged blocks keep their way (health, what was learnt); every name keeps its id.
   static std::shared_ptr<const Ways> make(DeliverSettings settings, const Ways* previous = nullptr);
-  std::vector<queue::WayLimits> limits() const;   // for Scheduler::set_ways
+  std::vector<queue::WayLimits> limits() const;  // for Scheduler::set_ways
 };
 
 // "[host]:port" and "host" with a port of its own. False: malformed.

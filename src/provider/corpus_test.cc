@@ -31,7 +31,8 @@ mail::Reply parse(const std::string& wire) {
   auto lines = split(wire, '\n');
   for (std::size_t i = 0; i < lines.size(); ++i) {
     std::string line(lines[i]);
-    if (i + 1 == lines.size() && line.size() > 3 && line[3] == '-') line[3] = ' ';   // the source shows the first lines only
+    if (i + 1 == lines.size() && line.size() > 3 && line[3] == '-')
+      line[3] = ' ';  // the source shows the first lines only
     auto step = parser.push(line);
     EXPECT_TRUE(step.has_value()) << line;
   }
@@ -52,11 +53,14 @@ TEST(Corpus, RealReplies) {
     constexpr const char* kScopes[] = {"relay", "sender", "message", "recipient", "own-address", "remote", "own-fault"};
     constexpr const char* kRetries[] = {"never", "later", "after change"};
     bool equal = text("meaning") == facts_found.word;
-    bool near = text("scope") == kScopes[static_cast<int>(facts_found.scope)] && text("retry") == kRetries[static_cast<int>(facts_found.retry)];
+    bool near = text("scope") == kScopes[static_cast<int>(facts_found.scope)] &&
+                text("retry") == kRetries[static_cast<int>(facts_found.retry)];
     ++total;
     same += equal;
     alike += equal || near;
-    if (!equal) fmt::print("  {} {}: {} read as {}\n", text("id"), text("reply").substr(0, 70), text("meaning"), facts_found.word);
+    if (!equal)
+      fmt::print("  {} {}: {} read as {}\n", text("id"), text("reply").substr(0, 70), text("meaning"),
+                 facts_found.word);
   }
   fmt::print("replies: {} of {} mean the same, {} the same or alike in scope and retry\n", same, total, alike);
   EXPECT_GE(alike * 100, total * 90);

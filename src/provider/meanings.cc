@@ -63,7 +63,9 @@ constexpr Facts kFacts[] = {
 
 }  // namespace
 
-const Facts& facts(Meaning meaning) { return kFacts[static_cast<std::size_t>(meaning)]; }
+const Facts& facts(Meaning meaning) {
+  return kFacts[static_cast<std::size_t>(meaning)];
+}
 
 Meaning meaning_of(Stage stage, const mail::Reply& reply) {
   std::string text = lower(reply.text());

@@ -11,16 +11,50 @@ namespace sidegate::provider {
 // Stable words: they stand in `queue show`, the log and --json.
 enum class Meaning : std::uint8_t {
   kDelivered,
-  kAuthBadCredentials, kAuthAppPasswordNeeded, kAuthOauthNeeded, kAuthDisabledForAccount, kAuthTokenBad,
-  kAuthMechanismRefused, kAuthRequired, kAuthThrottled,
-  kTlsRequired, kTlsNotOffered,
-  kSenderNotAllowed, kSenderNotVerified, kSenderDomainInvalid, kDmarcOrSpfFail,
-  kRateLimited, kQuotaExceeded, kTooManyConnections,
-  kMessageTooBig, kLineTooLong, kContentRejected, kPolicyRejected, kVirus, kFormatRejected, kMailLoop,
-  kGreylisted, kMailboxFull, kUserUnknown, kAccountDisabled, kMoved, kRecipientRateLimited, kRestrictedRecipient,
-  kDomainNotFound, kNullMx, kTooManyRecipients,
-  kIpBlocklisted, kIpReputationDeferred, kPtrMissing, kHeloRejected,
-  kRelayDenied, kConnectFailed, kFallbackRetryOtherHost, kTemporaryRemote, kPermanentRemote, kProtocolError,
+  kAuthBadCredentials,
+  kAuthAppPasswordNeeded,
+  kAuthOauthNeeded,
+  kAuthDisabledForAccount,
+  kAuthTokenBad,
+  kAuthMechanismRefused,
+  kAuthRequired,
+  kAuthThrottled,
+  kTlsRequired,
+  kTlsNotOffered,
+  kSenderNotAllowed,
+  kSenderNotVerified,
+  kSenderDomainInvalid,
+  kDmarcOrSpfFail,
+  kRateLimited,
+  kQuotaExceeded,
+  kTooManyConnections,
+  kMessageTooBig,
+  kLineTooLong,
+  kContentRejected,
+  kPolicyRejected,
+  kVirus,
+  kFormatRejected,
+  kMailLoop,
+  kGreylisted,
+  kMailboxFull,
+  kUserUnknown,
+  kAccountDisabled,
+  kMoved,
+  kRecipientRateLimited,
+  kRestrictedRecipient,
+  kDomainNotFound,
+  kNullMx,
+  kTooManyRecipients,
+  kIpBlocklisted,
+  kIpReputationDeferred,
+  kPtrMissing,
+  kHeloRejected,
+  kRelayDenied,
+  kConnectFailed,
+  kFallbackRetryOtherHost,
+  kTemporaryRemote,
+  kPermanentRemote,
+  kProtocolError,
 };
 
 // Whom it concerns. kRelay: the account or way out as a whole.
@@ -29,7 +63,7 @@ enum class Retry : std::uint8_t { kNever, kLater, kAfterChange };
 
 struct Facts {
   Meaning meaning;
-  const char* word;         // "user-unknown"
+  const char* word;  // "user-unknown"
   Scope scope;
   Retry retry;
   const char* explanation;  // what it means and what to do, one or two sentences
@@ -38,8 +72,17 @@ const Facts& facts(Meaning meaning);
 
 // Where in the dialogue the reply came. A set: one bit each.
 enum Stage : std::uint16_t {
-  kGreeting = 1, kEhlo = 2, kStartTls = 4, kAuth = 8, kMail = 16, kRcpt = 32, kData = 64, kFinal = 128,
-  kTransaction = kMail | kRcpt | kData | kFinal, kSetUp = kGreeting | kEhlo | kStartTls | kAuth, kAny = 0xff,
+  kGreeting = 1,
+  kEhlo = 2,
+  kStartTls = 4,
+  kAuth = 8,
+  kMail = 16,
+  kRcpt = 32,
+  kData = 64,
+  kFinal = 128,
+  kTransaction = kMail | kRcpt | kData | kFinal,
+  kSetUp = kGreeting | kEhlo | kStartTls | kAuth,
+  kAny = 0xff,
 };
 
 // The first rule that fits; there is always one (the last rules are the classes of codes).

@@ -71,7 +71,7 @@ constexpr Rule kRules[] = {
     {kTransaction, "", "", "not match a verified|address is not verified|addresses are not verified|email*not verified|sender*not verified|identity*not verified|domain*not verified|domain*is unverified|unverified sender|isn't a verified|not a verified|verified sender|sender signature|unconfigured sending domain|failed the check in region|validate your sender|confirm your sender|verify your sender|sender*not*validated|sender*not confirmed|from address*not confirmed|verify the sender", kSenderNotVerified},
     {kTransaction, "", "", "not owned by|owned by|permissions to send as|permission to send as|sendasdenied|send as denied|send on behalf|not allowed to send as|not allowed to send from|not authorized to send|not authorised to send|not authorized to use|not allowed to use|not permitted to send from|not permitted to send as|must be same as|must be the same as|must match*auth|must match*user|must match*login|must match*account|not match*auth|not match*user|not match*login|not match*account|doesn't match*auth|sender mismatch|sender*mismatch|mismatch*sender|envelope*mismatch|from address*not allowed|sender*not allowed|sender*not permitted|sender*not authorized|sender not auth|invalid sender*auth|not your address|does not belong to|is not one of your|from*not belong|bad outbound sender|use your own address|sender*is not*user|authenticated as*different|cannot send*as|can't send*as", kSenderNotAllowed},
     {kTransaction, "", "5.7.60|5.7.501|5.7.502|5.7.503|5.2.252", "", kSenderNotAllowed},
-    {kTransaction, "", "", "domain of sender|sender domain|sender's domain|sender*domain*not|sender*domain*invalid|sender*domain*exist|sender*not exist|sender*unverified address|sender*undeliverable|sender verify failed|sender verification|sender callout|callout|from: domain|from domain*invalid|domain is invalid|sender*dns|sender*null mx|sender*resolve|sender*unknown|sender*invalid|invalid sender|unresolvable sender|sender address rejected: domain", kSenderDomainInvalid},
+    {kTransaction, "", "", "domain of sender|sender domain|sender's domain|sender*domain*not|sender*domain*invalid|sender*domain*exist|sender*not exist|sender*unverified address|sender*undeliverable|sender verify failed|sender verification|sender callout|callout|from: domain|from domain*invalid|domain is invalid|sender*dns|dns mx or a|resource record|sender*null mx|sender*resolve|sender*unknown|sender*invalid|invalid sender|unresolvable sender|sender address rejected: domain", kSenderDomainInvalid},
     {kTransaction, "", "x.1.8|x.1.7|x.7.27", "", kSenderDomainInvalid},
     {kMail, "", "", "your account|account*suspended|account*disabled|account*blocked|user*suspended|user*disabled|sending*disabled|sending*paused|sending*suspended|not allowed to send mail|not activated", kAuthDisabledForAccount},
     {kTransaction, "5", "", "your account has been|account*sending*suspended|sending paused", kAuthDisabledForAccount},
@@ -112,6 +112,7 @@ constexpr Rule kRules[] = {
     {kTransaction, "5", "", "spam|unsolicited|junk|phish|content*reject|content*block|content*not accept|content*unacceptable|content*denied|objectionable|rejected*content|rejected by*filter|content filter|security polic|potential security|suspicious|uribl|surbl|message*blocked|mail*blocked|blocked*content|mail rejete|mail rejected|message content|looks like|bulk mail|mcspam|bogofilter|score|signature*match|message contains|scam|fraud|attachment", kContentRejected},
     {kTransaction, "5", "", "policy|policies|prohibit|access denied|not permitted|message refused|administrat|local polic|message not accepted|message rejected|rejected", kPolicyRejected},
     {kAny, "5", "", "try again later|try later|try again|retry later|temporar|later|essayer plus tard|moment", kRateLimited},
+    {kRcpt, "5", "", "mailbox unavailable|mailbox is unavailable|mailbox not available", kUserUnknown},
 
     // --- what the enhanced code alone says (RFC 3463; the IANA registry)
     {kTransaction, "5", "5.1.10", "", kNullMx},
@@ -153,7 +154,9 @@ bool status_fits(std::string_view wanted, std::string_view status) {
 
 }  // namespace
 
-std::span<const Rule> rules() { return kRules; }
+std::span<const Rule> rules() {
+  return kRules;
+}
 
 bool contains_pattern(std::string_view text, std::string_view pattern) {
   while (!pattern.empty()) {
