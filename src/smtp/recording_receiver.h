@@ -1,0 +1,72 @@
+// For tests of the session: a Receiver that takes what it is told to take and writes down what it was asked.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "smtp/receiver.h"
+
+namespace sidegate::smtp {
+
+class RecordingReceiver final : public Receiver {
+ public:
+  mail::Reply on_connect{220, "ready"};
+  mail::Reply on_mail{250, {2, 1, 0}, "Ok"};
+  mail::Reply on_rcpt{250, {2, 1, 5}, "Ok"};
+  std::string refused_rcpt;  // this address gets 550 5.1.1
+  mail::Reply on_begin{250, {2, 0, 0}, "Ok"};
+  mail::Reply on_end{250, {2, 0, 0}, "queued as 0000000000001"};
+
+  std::vector<std::string> kept;   // messages that end() answered with 250
+  std::vector<std::string> calls;  // "mail a@b.example", "rcpt c@d.example", "begin", "end", "abort"
+  std::string content_;
+  SessionInfo last;
+  ContentFacts facts;
+  MailCommand mail_command;
+  RcptCommand rcpt_command;
+
+  net::Awaitable<mail::Reply> connected(const SessionInfo&) override { co_return on_connect; }
+  net::Awaitable<mail::Reply> mail(const SessionInfo& session, MailCommand command) override {
+    calls.push_back("mail " + command.path.mailbox.text());
+    mail_command = std::move(command);
+    last = session;
+    open_ = on_mail.positive();
+    co_return on_mail;
+  }
+  net::Awaitable<mail::Reply> rcpt(const SessionInfo&, RcptCommand command) override {
+    std::string to = command.path.mailbox.text();
+    calls.push_back("rcpt " + to);
+    rcpt_command = std::move(command);
+    if (to == refused_rcpt) co_return mail::Reply(550, {5, 1, 1}, "No such user");
+    co_return on_rcpt;
+  }
+  net::Awaitable<mail::Reply> begin(const SessionInfo&) override {
+    calls.push_back("begin");
+    content_.clear();
+    co_return on_begin;
+  }
+  net::Awaitable<void> content(std::string_view bytes) override {
+    content_ += bytes;
+    co_return;
+  }
+  net::Awaitable<mail::Reply> end(const SessionInfo& session, const ContentFacts& noted) override {
+    calls.push_back("end");
+    facts = noted;
+    last = session;
+    if (on_end.positive()) kept.push_back(content_);
+    open_ = false;
+    content_.clear();
+    co_return on_end;
+  }
+  void abort() override {
+    if (open_) calls.push_back("abort");
+    open_ = false;
+    content_.clear();
+  }
+  bool under_way() const { return open_; }
+
+ private:
+  bool open_ = false;
+};
+
+}  // namespace sidegate::smtp
