@@ -68,6 +68,18 @@ std::optional<int> days_until(const ASN1_TIME* time) {
   return seconds < 0 ? days - 1 : days;
 }
 
+int whole_days_since(const ASN1_TIME* time) {
+  int days = 0, seconds = 0;
+  ASN1_TIME_diff(&days, &seconds, time, nullptr);
+  return days;
+}
+
+int begun_days_until(const ASN1_TIME* time) {
+  int days = 0, seconds = 0;
+  ASN1_TIME_diff(&days, &seconds, nullptr, time);
+  return seconds > 0 ? days + 1 : days;
+}
+
 bool matches_name(X509* cert, const std::string& name) {
   if (is_ip_address(name)) return X509_check_ip_asc(cert, name.c_str(), 0) == 1;
   return X509_check_host(cert, name.data(), name.size(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;

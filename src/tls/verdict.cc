@@ -13,17 +13,16 @@ namespace sidegate::tls {
 namespace {
 
 std::string days_text(int days) {
-  return days == 0 ? "today" : days == 1 ? "1 day" : std::to_string(days) + " days";
+  return days == 1 ? "1 day" : std::to_string(days) + " days";
 }
 
 std::string expired_text(X509* cert) {
-  // days_until rounds down: -1 is anything up to a day ago.
-  int ago = -days_until(X509_get0_notAfter(cert)).value_or(-1) - 1;
+  int ago = whole_days_since(X509_get0_notAfter(cert));
   return ago == 0 ? "certificate expired today" : "certificate expired " + days_text(ago) + " ago";
 }
 
 std::string not_yet_text(X509* cert) {
-  int ahead = days_until(X509_get0_notBefore(cert)).value_or(0) + 1;
+  int ahead = begun_days_until(X509_get0_notBefore(cert));
   return "certificate is not valid yet (begins in " + days_text(ahead) + "; is the clock right?)";
 }
 

@@ -53,9 +53,9 @@ Cert blank(EVP_PKEY* key, const std::string& common_name, int begins_in_days, in
   Cert cert(X509_new());
   X509_set_version(cert.get(), 2);
   ASN1_INTEGER_set(X509_get_serialNumber(cert.get()), ++serial);
-  constexpr long kDay = 24 * 60 * 60;
-  X509_gmtime_adj(X509_getm_notBefore(cert.get()), begins_in_days * kDay);
-  X509_gmtime_adj(X509_getm_notAfter(cert.get()), ends_in_days * kDay);
+  constexpr long kDay = 24 * 60 * 60;  // a minute off: a test that runs a second later sees the same day
+  X509_gmtime_adj(X509_getm_notBefore(cert.get()), begins_in_days * kDay - 60);
+  X509_gmtime_adj(X509_getm_notAfter(cert.get()), ends_in_days * kDay - 60);
   X509_set_pubkey(cert.get(), key);
   X509_NAME_add_entry_by_txt(X509_get_subject_name(cert.get()), "CN", MBSTRING_UTF8,
                              reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0);
