@@ -65,6 +65,10 @@ void ClientSession::set_transcript(Transcript transcript) {
   transcript_ = std::move(transcript);
 }
 
+void ClientSession::show(char direction, std::string_view line) const {
+  if (transcript_) transcript_(direction, printable(line));
+}
+
 net::Awaitable<Step<mail::Reply>> ClientSession::read_reply(Phase phase, Duration timeout) {
   stream_.expires_after(timeout);
   mail::ReplyParser parser;

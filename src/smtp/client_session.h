@@ -129,9 +129,7 @@ class ClientSession {
   net::Awaitable<Trouble> cancel_auth(Error why);
   // What the peer said before it was asked; nullopt: nothing, all is in step.
   net::Awaitable<std::optional<Trouble>> unasked(Phase phase);
-  void show(char direction, std::string_view line) const {
-    if (transcript_) transcript_(direction, line);
-  }
+  void show(char direction, std::string_view line) const;
   std::string masked(std::string_view line) const;  // without what we sent as secrets
 
   net::Stream& stream_;
