@@ -270,7 +270,7 @@ TEST(ClientTransaction, NothingButLinesBecomesCommands) {
     ScriptStream stream;
     Fixture f(stream);
     Transmitted sent = f.send({"ok@x", path});
-    EXPECT_EQ(codes(sent), "- [- -] - - broken:mail:bad input");
+    EXPECT_EQ(codes(sent), "- [- -] - - broken:mail:bad_input");
     EXPECT_EQ(stream.written(), "EHLO me\r\n");
   }
 }
@@ -366,7 +366,7 @@ TEST(ClientTransaction, Transcript) {
   f.send();
   EXPECT_EQ(seen,
             "C: MAIL FROM:<me@y> SIZE=20\nC: RCPT TO:<a@x>\nC: DATA\nS: 250 1\nS: 250 2\nS: 354 go\n"
-            "C: (20 octets of message)\nC: .\nS: 250 o\\x1Bk\n");
+            "C: (20 octets of message)\nC: .\nS: 250 o\\x1bk\n");
 }
 
 // An error at every read and write. Never delivered without the peer's word, and uncertain exactly when all was
