@@ -166,7 +166,8 @@ Awaitable<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, Dura
   bool under_way = false;
   if (::connect(fd.get(), address->get(), address->size()) != 0) {
     // On a Unix socket EAGAIN is a full backlog, and nothing is under way.
-    if (errno != EINPROGRESS) co_return trouble(errno);
+    // EINVAL: from the source address no way leads there (loopback to the world).
+    if (errno != EINPROGRESS) co_return trouble(errno == EINVAL ? ENETUNREACH : errno);
     under_way = true;
   }
   auto stream = std::make_unique<SocketStream>(loop, fd.release(), address->family(), peer_of(*address));
