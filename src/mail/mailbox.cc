@@ -121,17 +121,19 @@ bool is_ip(int family, std::string_view text) {
 }
 
 // RFC 5321 section 4.1.3 General-address-literal: Standardized-tag ":" 1*dcontent. An IPv6 address that lacks its tag
-// would pass as one.
+// would pass as one. No tag but IPv6 is registered, so we take none of the dcontent that means something elsewhere in a
+// header or a path: a HELO name of that form goes into the trace field as it is.
 bool is_general_literal(std::string_view text) {
   std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size() || is_ip(AF_INET6, text)) return false;
+  constexpr std::string_view kMeaning = "()<>\",;@";
   std::string_view tag = text.substr(0, colon);
   for (char c : tag) {
     if (!is_let_dig(c) && c != '-') return false;
   }
   if (tag.back() == '-') return false;
   for (char c : text.substr(colon + 1)) {
-    if (c < 33 || c > 126 || (c >= '[' && c <= ']')) return false;
+    if (c < 33 || c > 126 || (c >= '[' && c <= ']') || kMeaning.find(c) != std::string_view::npos) return false;
   }
   return true;
 }
