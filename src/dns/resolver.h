@@ -1,5 +1,6 @@
-// Names to addresses through the system's resolvers and /etc/hosts (the *plain* context of doc/design.md: no validation,
-// so that a router's poor forwarder stops nothing). libunbound's own thread resolves; results come back on the caller's loop.
+// Names to addresses through the system's resolvers and /etc/hosts (the *plain* context of doc/design.md: no
+// validation, so that a router's poor forwarder stops nothing). A thread of its own asks (lookup_thread.h), started by
+// the first name that needs a server; results come back on the caller's loop.
 #pragma once
 
 #include <memory>
@@ -13,11 +14,11 @@
 namespace sidegate::dns {
 
 struct Addresses {
-  std::vector<std::string> list;   // numeric, IPv6 and IPv4 interleaved, IPv6 first (RFC 8305 spirit)
-  bool stale = false;              // the last good answer, because the lookup failed temporarily
+  std::vector<std::string> list;  // numeric, IPv6 and IPv4 interleaved, IPv6 first (RFC 8305 spirit)
+  bool stale = false;             // the last good answer, because the lookup failed temporarily
 };
 
-class Resolver {   // thread-safe
+class Resolver {  // thread-safe; ends before the loops it is used from do: what waits is then told "shutting down"
  public:
   explicit Resolver(ResolverSettings settings, Clock& clock);
   ~Resolver();

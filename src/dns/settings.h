@@ -11,9 +11,9 @@ namespace sidegate::dns {
 struct ResolverSettings {
   std::string resolv_conf = "/etc/resolv.conf";
   std::string hosts = "/etc/hosts";
-  std::vector<std::string> servers;   // "127.0.0.1@5353"; empty: resolv_conf's
+  std::vector<std::string> servers;  // "127.0.0.1@5353"; empty: resolv_conf's
   Duration timeout = Duration(10'000);
-  Duration keep_last_good = std::chrono::hours(24);   // used when a lookup fails temporarily
+  Duration keep_last_good = std::chrono::hours(24);  // used when a lookup fails temporarily
 };
 
 }  // namespace sidegate::dns

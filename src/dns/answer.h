@@ -1,0 +1,30 @@
+// What came of asking for one name: the addresses of one family, or of both.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sidegate::dns {
+
+enum class Verdict : std::uint8_t {
+  kPending,
+  kFound,
+  kNoData,  // the name exists, without such an address
+  kNoName,  // NXDOMAIN
+  kFailed,  // SERVFAIL and its like: temporary
+  kSilent,  // nobody answered: temporary
+};
+
+struct Answer {
+  Verdict verdict = Verdict::kPending;
+  std::vector<std::string> list;  // numeric
+  std::uint32_t ttl = 0;          // seconds
+  std::string why;                // for the operator, where there is no address
+
+  bool definite() const {
+    return verdict == Verdict::kFound || verdict == Verdict::kNoData || verdict == Verdict::kNoName;
+  }
+};
+
+}  // namespace sidegate::dns

@@ -1,0 +1,151 @@
+#include "dns/lookup.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "dns/system_files.h"
+
+namespace sidegate::dns {
+
+namespace {
+
+constexpr auto kPlainAfter = std::chrono::milliseconds(2000);  // libunbound has asked three times by then
+constexpr auto kPoorFor = std::chrono::minutes(10);
+// With one family's addresses in hand the other one is waited for this long: some forwarders never answer AAAA.
+constexpr auto kGrace = std::chrono::milliseconds(1000);
+constexpr std::uint32_t kHalfTtl = 60;  // and asked for again soon
+
+}  // namespace
+
+Lookup::Lookup(std::vector<std::string> candidates, Duration timeout, SteadyTime now)
+    : candidates_(std::move(candidates)),
+      plain_after_(std::min<Duration>(kPlainAfter, timeout / 4)),
+      deadline_(now + timeout) {}
+
+void Lookup::start(Servers& servers, SteadyTime now) {
+  plain_at_ = now < servers.poor_until ? now : now + plain_after_;
+  for (Family* family : {&six_, &four_}) {
+    if (!family->settled()) start(servers, *family, now);
+  }
+}
+
+void Lookup::start(Servers& servers, Family& family, SteadyTime now) {
+  drop(servers, family);
+  family.unbound_failed.reset();
+  family.plain_failed = false;
+  if (now >= servers.poor_until && servers.unbound) {
+    family.number = servers.unbound->ask(candidates_[candidate_], family.type, [&family](Answer answer) {
+      family.number = -1;
+      (answer.definite() ? family.answer : family.unbound_failed.emplace()) = std::move(answer);
+    });
+  }
+  if (family.number < 0) family.unbound_failed = Answer{Verdict::kSilent, {}, 0, "not asked"};
+}
+
+void Lookup::drop(Servers& servers, Family& family) {
+  if (family.number >= 0 && servers.unbound) servers.unbound->cancel(family.number);
+  family.number = -1;
+  family.plain.reset();
+}
+
+void Lookup::drop(Servers& servers) {
+  drop(servers, six_);
+  drop(servers, four_);
+}
+
+void Lookup::step(Servers& servers, Family& family, SteadyTime now) {
+  if (family.settled()) return;
+  if (!family.plain && !family.plain_failed && (family.unbound_failed || now >= plain_at_)) {
+    family.plain = std::make_unique<PlainQuestion>(candidates_[candidate_], family.type);
+  }
+  if (family.plain) {
+    family.plain->step(servers.list, now);
+    if (auto answer = family.plain->read(servers.list)) {
+      family.plain.reset();
+      if (answer->definite()) {
+        servers.poor_until = std::max<SteadyTime>(servers.poor_until, now + kPoorFor);
+        family.answer = std::move(*answer);
+      } else {
+        family.plain_failed = true;
+        if (family.unbound_failed) family.answer = std::move(*answer);
+      }
+    }
+  }
+  if (family.plain_failed && family.unbound_failed && !family.settled()) family.answer = *family.unbound_failed;
+  if (family.settled()) drop(servers, family);
+}
+
+// Whether there is nothing more to wait for.
+bool Lookup::answered(SteadyTime now) {
+  bool both = six_.settled() && four_.settled();
+  if (both || now >= deadline_) return true;
+  bool found = six_.answer.verdict == Verdict::kFound || four_.answer.verdict == Verdict::kFound;
+  if (found && !grace_given_) {
+    grace_given_ = true;
+    deadline_ = std::min<SteadyTime>(deadline_, now + kGrace);
+  }
+  return false;
+}
+
+void Lookup::step(Servers& servers, SteadyTime now) {
+  step(servers, six_, now);
+  step(servers, four_, now);
+  if (!answered(now)) return;
+  drop(servers);
+  Answer answer = combined(servers);
+  bool negative = answer.verdict == Verdict::kNoName || answer.verdict == Verdict::kNoData;
+  if (answer.verdict == Verdict::kNoData) name_exists_ = true;
+  if (negative && candidate_ + 1 < candidates_.size() && now < deadline_) {
+    ++candidate_;
+    six_.answer = four_.answer = Answer();
+    start(servers, now);
+    return;
+  }
+  if (answer.verdict == Verdict::kNoName && name_exists_) answer.verdict = Verdict::kNoData;
+  result_ = std::move(answer);
+}
+
+Answer Lookup::combined(const Servers& servers) const {
+  Answer answer;
+  answer.list = interleaved(six_.answer.list, four_.answer.list);
+  if (!answer.list.empty()) {
+    answer.verdict = Verdict::kFound;
+    answer.ttl = UINT32_MAX;
+    for (const Family* family : {&six_, &four_}) {
+      if (!family->answer.definite()) answer.ttl = std::min(answer.ttl, kHalfTtl);
+      if (family->answer.verdict == Verdict::kFound) answer.ttl = std::min(answer.ttl, family->answer.ttl);
+    }
+    return answer;
+  }
+  // RFC 4074 section 4.2: some servers answer NXDOMAIN for AAAA alone, so only that for A is believed by itself.
+  if (four_.answer.verdict == Verdict::kNoName) return four_.answer;
+  for (const Family* family : {&six_, &four_}) {
+    Verdict verdict = family->answer.verdict == Verdict::kPending ? Verdict::kSilent : family->answer.verdict;
+    answer.verdict = std::max(answer.verdict, verdict);  // the worst of both: see the order of Verdict
+    if (answer.why.empty() && verdict == Verdict::kFailed) answer.why = family->answer.why;
+  }
+  if (answer.verdict == Verdict::kSilent) answer.why = fmt::format("no answer from {}", fmt::join(servers.list, ", "));
+  return answer;
+}
+
+SteadyTime Lookup::next_step() const {
+  SteadyTime next = deadline_;
+  for (const Family* family : {&six_, &four_}) {
+    if (family->settled()) continue;
+    if (family->plain) {
+      next = std::min(next, family->plain->next_step());
+    } else if (!family->plain_failed) {
+      next = std::min(next, plain_at_);
+    }
+  }
+  return next;
+}
+
+void Lookup::append_fds(std::vector<int>& fds) const {
+  for (const Family* family : {&six_, &four_}) {
+    if (family->plain && family->plain->fd() >= 0) fds.push_back(family->plain->fd());
+  }
+}
+
+}  // namespace sidegate::dns

@@ -1,0 +1,191 @@
+#include "dns/message.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+
+namespace sidegate::dns {
+
+namespace {
+
+constexpr std::size_t kHeaderSize = 12, kNameLimit = 255, kLabelLimit = 63;
+constexpr unsigned kJumpLimit = 64, kRecordLimit = 256, kCnameLimit = 16;
+
+void append_16(std::string& out, unsigned value) {
+  out += {static_cast<char>(value >> 8), static_cast<char>(value)};
+}
+
+// Reads from a message; `good` turns false at the first octet that is not there.
+struct Reader {
+  std::string_view message;
+  std::size_t at = 0;
+  bool good = true;
+
+  unsigned octet() {
+    if (at >= message.size()) {
+      good = false;
+      return 0;
+    }
+    return static_cast<unsigned char>(message[at++]);
+  }
+  unsigned number_16() {
+    unsigned high = octet();
+    return high << 8 | octet();
+  }
+  std::uint32_t number_32() {
+    std::uint32_t high = number_16();
+    return high << 16 | number_16();
+  }
+  std::string name();
+};
+
+// A name in lower case with dots, "" for the root. RFC 1035 section 4.1.4: a pointer goes back, and we follow only so
+// many.
+std::string Reader::name() {
+  std::string out;
+  std::size_t resume = 0;
+  for (unsigned jumps = 0; good;) {
+    unsigned length = octet();
+    if ((length & 0xc0) == 0xc0) {
+      std::size_t target = (length & 0x3f) << 8 | octet();
+      if (resume == 0) resume = at;
+      if (++jumps > kJumpLimit || target >= at) good = false;
+      at = target;
+    } else if (length == 0) {
+      break;
+    } else if (length > kLabelLimit || out.size() + length + 1 > kNameLimit || at + length > message.size()) {
+      good = false;
+    } else {
+      if (!out.empty()) out += '.';
+      out += lower(message.substr(at, length));
+      at += length;
+    }
+  }
+  if (resume != 0) at = resume;
+  return out;
+}
+
+struct Record {
+  std::string owner;
+  unsigned type = 0;
+  std::uint32_t ttl = 0;
+  std::string data;  // numeric address, or the name a CNAME points to
+};
+
+std::string address_text(int family, std::string_view octets) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  inet_ntop(family, octets.data(), text.data(), text.size());
+  return text.data();
+}
+
+Record read_record(Reader& reader) {
+  Record record;
+  record.owner = reader.name();
+  record.type = reader.number_16();
+  unsigned cls = reader.number_16();
+  record.ttl = reader.number_32();
+  std::size_t size = reader.number_16();
+  std::size_t end = reader.at + size;
+  if (!reader.good || end > reader.message.size()) {
+    reader.good = false;
+    return record;
+  }
+  std::string_view data = reader.message.substr(reader.at, size);
+  auto type = static_cast<RecordType>(record.type);
+  if (cls != 1) {
+    record.type = 0;
+  } else if (type == RecordType::kA && size == 4) {
+    record.data = address_text(AF_INET, data);
+  } else if (type == RecordType::kAaaa && size == 16) {
+    record.data = address_text(AF_INET6, data);
+  } else if (type == RecordType::kCname) {
+    record.data = reader.name();
+  } else {
+    record.type = 0;
+  }
+  reader.at = end;
+  return record;
+}
+
+// The addresses of `name`, by its aliases (RFC 1034 section 3.6.2), whatever the order of the records.
+void follow(const std::vector<Record>& records, std::string name, RecordType type, Answer& answer) {
+  answer.ttl = UINT32_MAX;
+  for (unsigned aliases = 0; aliases <= kCnameLimit; ++aliases) {
+    const Record* alias = nullptr;
+    for (const Record& record : records) {
+      if (record.owner != name) continue;
+      if (record.type == static_cast<unsigned>(type)) {
+        answer.list.push_back(record.data);
+        answer.ttl = std::min(answer.ttl, record.ttl);
+      } else if (record.type == static_cast<unsigned>(RecordType::kCname)) {
+        alias = &record;
+      }
+    }
+    if (!answer.list.empty() || alias == nullptr) break;
+    answer.ttl = std::min(answer.ttl, alias->ttl);
+    name = alias->data;
+  }
+  if (answer.list.empty()) answer.ttl = 0;
+}
+
+}  // namespace
+
+std::optional<std::string> make_question(std::uint16_t id, std::string_view name, RecordType type) {
+  if (name.empty() || name.size() > kNameLimit - 2) return std::nullopt;
+  std::string out;
+  append_16(out, id);
+  append_16(out, 0x0100);  // recursion desired
+  append_16(out, 1);
+  out.append(6, '\0');
+  for (std::string_view label : split(name, '.')) {
+    if (label.empty() || label.size() > kLabelLimit) return std::nullopt;
+    out += static_cast<char>(label.size());
+    out += label;
+  }
+  out += '\0';
+  append_16(out, static_cast<unsigned>(type));
+  append_16(out, 1);  // IN
+  return out;
+}
+
+std::optional<Answer> read_answer(std::string_view message, std::uint16_t id, std::string_view name, RecordType type) {
+  Reader reader{message};
+  bool mine = reader.number_16() == id;
+  unsigned flags = reader.number_16();
+  unsigned questions = reader.number_16();
+  unsigned count = std::min(reader.number_16(), kRecordLimit);
+  if (!reader.good || !mine || (flags & 0xf800) != 0x8000) return std::nullopt;  // a response to a standard query
+  unsigned rcode = flags & 15;
+  bool truncated = (flags & 0x0200) != 0;
+  reader.at = kHeaderSize;
+  Answer answer;
+  // Servers that understand nothing may leave the question out (FORMERR, NOTIMP).
+  bool asked = questions == 1 && reader.name() == lower(name) && reader.number_16() == static_cast<unsigned>(type);
+  reader.number_16();
+  if ((!asked || !reader.good) && (rcode == 0 || rcode == 3)) return std::nullopt;
+  if (rcode == 3) {
+    answer.verdict = Verdict::kNoName;
+    return answer;
+  }
+  if (rcode != 0) {
+    answer.verdict = Verdict::kFailed;
+    answer.why = rcode == 2 ? "SERVFAIL" : rcode == 5 ? "REFUSED" : "rcode " + std::to_string(rcode);
+    return answer;
+  }
+  std::vector<Record> records;
+  while (count-- > 0) {
+    Record record = read_record(reader);
+    if (!reader.good) break;  // truncated in the middle, or malformed: what was whole counts
+    records.push_back(std::move(record));
+  }
+  follow(records, lower(name), type, answer);
+  bool whole = reader.good && !truncated;
+  answer.verdict = !answer.list.empty() ? Verdict::kFound : whole ? Verdict::kNoData : Verdict::kFailed;
+  if (answer.verdict == Verdict::kFailed) answer.why = truncated ? "truncated answer" : "malformed answer";
+  return answer;
+}
+
+}  // namespace sidegate::dns

@@ -1,0 +1,22 @@
+// The DNS messages of RFC 1035 section 4 as far as a stub needs them: one question without EDNS out, its answer in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dns/answer.h"
+
+namespace sidegate::dns {
+
+enum class RecordType : std::uint16_t { kA = 1, kCname = 5, kAaaa = 28 };
+
+// nullopt: not a name that can be asked for (labels of 1 to 63 octets, 255 in all).
+std::optional<std::string> make_question(std::uint16_t id, std::string_view name, RecordType type);
+
+// nullopt: not the answer to this question (RFC 5452 section 9.1), to be passed over. A truncated answer counts for
+// what it has; with nothing usable in it, it is kFailed.
+std::optional<Answer> read_answer(std::string_view message, std::uint16_t id, std::string_view name, RecordType type);
+
+}  // namespace sidegate::dns

@@ -1,0 +1,69 @@
+#include "dns/system_files.h"
+
+#include <gtest/gtest.h>
+
+namespace sidegate::dns {
+namespace {
+
+using Names = std::vector<std::string>;
+
+TEST(ResolvConf, Parse) {
+  ResolvConf conf = parse_resolv_conf(
+      "# comment\nnameserver 192.0.2.53 # here\n nameserver\t2001:db8::53\nnameserver fe80::1%eth0\nnameserver "
+      "nonsense\nnameserver\n"
+      "domain old.example\nsearch A.example. b.example\noptions rotate ndots:5 timeout:1\n; nameserver 192.0.2.1\n");
+  EXPECT_EQ(conf.servers, (Names{"192.0.2.53", "2001:db8::53", "fe80::1%eth0"}));
+  EXPECT_EQ(conf.search, (Names{"a.example", "b.example"}));
+  EXPECT_EQ(conf.ndots, 5u);
+  EXPECT_EQ(parse_resolv_conf("").servers, Names{"127.0.0.1"});
+  EXPECT_EQ(parse_resolv_conf("options ndots:x\nsearch .").ndots, 1u);
+}
+
+TEST(Hosts, Find) {
+  constexpr std::string_view kHosts =
+      "127.0.0.1 localhost\n::1 localhost ip6\n# 192.0.2.9 relay\n192.0.2.1\tRelay.Example relay # here\r\n2001:db8::1 "
+      "relay.example.\nnonsense relay\n192.0.2.2 relay2 relay";
+  EXPECT_EQ(find_in_hosts(kHosts, "relay"), (Names{"192.0.2.1", "192.0.2.2"}));
+  EXPECT_EQ(find_in_hosts(kHosts, "relay.example"), (Names{"192.0.2.1", "2001:db8::1"}));
+  EXPECT_EQ(find_in_hosts(kHosts, "rel"), Names{});
+  EXPECT_EQ(find_in_hosts(kHosts, "here"), Names{});
+  EXPECT_EQ(find_in_hosts("", "x"), Names{});
+}
+
+TEST(Literal, Addresses) {
+  struct Case {
+    std::string_view in;
+    const char* out;
+  } cases[] = {{"192.0.2.1", "192.0.2.1"},
+               {"[192.0.2.1]", "192.0.2.1"},
+               {"2001:db8::1", "2001:db8::1"},
+               {"[2001:db8::1]", "2001:db8::1"},
+               {"[IPv6:2001:db8::1]", "2001:db8::1"},
+               {"fe80::1%eth0", "fe80::1%eth0"},
+               {"host", nullptr},
+               {"192.0.2", nullptr},
+               {"192.0.2.256", nullptr},
+               {"", nullptr},
+               {"[", nullptr},
+               {"[]", nullptr},
+               {"::1%", nullptr},
+               {"192.0.2.1%eth0", nullptr}};
+  for (const auto& c : cases) {
+    auto address = literal_address(c.in);
+    EXPECT_EQ(address.has_value(), c.out != nullptr) << c.in;
+    if (address && c.out != nullptr) EXPECT_EQ(*address, c.out);
+  }
+  EXPECT_TRUE(is_localhost("LocalHost"));
+  EXPECT_TRUE(is_localhost("a.localhost"));
+  EXPECT_FALSE(is_localhost("mylocalhost"));
+  EXPECT_FALSE(is_localhost(".localhost"));
+}
+
+TEST(Interleaved, SixFirst) {
+  EXPECT_EQ(interleaved({"a:", "b:", "c:"}, {"1", "2"}), (Names{"a:", "1", "b:", "2", "c:"}));
+  EXPECT_EQ(interleaved({}, {"1", "2", "1"}), (Names{"1", "2"}));
+  EXPECT_EQ(interleaved({}, {}), Names{});
+}
+
+}  // namespace
+}  // namespace sidegate::dns
