@@ -32,15 +32,15 @@ void Lookup::start(Servers& servers, SteadyTime now) {
 
 void Lookup::start(Servers& servers, Family& family, SteadyTime now) {
   drop(servers, family);
-  family.unbound_failed.reset();
-  family.plain_failed = false;
+  family.unbound_failed = false;
   if (now >= servers.poor_until && servers.unbound) {
     family.number = servers.unbound->ask(candidates_[candidate_], family.type, [&family](Answer answer) {
       family.number = -1;
-      (answer.definite() ? family.answer : family.unbound_failed.emplace()) = std::move(answer);
+      family.unbound_failed = !answer.definite();
+      if (answer.definite()) family.answer = std::move(answer);
     });
   }
-  if (family.number < 0) family.unbound_failed = Answer{Verdict::kSilent, {}, 0, "not asked"};
+  if (family.number < 0) family.unbound_failed = true;
 }
 
 void Lookup::drop(Servers& servers, Family& family) {
@@ -56,23 +56,17 @@ void Lookup::drop(Servers& servers) {
 
 void Lookup::step(Servers& servers, Family& family, SteadyTime now) {
   if (family.settled()) return;
-  if (!family.plain && !family.plain_failed && (family.unbound_failed || now >= plain_at_)) {
+  if (!family.plain && (family.unbound_failed || now >= plain_at_)) {
     family.plain = std::make_unique<PlainQuestion>(candidates_[candidate_], family.type);
   }
   if (family.plain) {
     family.plain->step(servers.list, now);
     if (auto answer = family.plain->read(servers.list)) {
       family.plain.reset();
-      if (answer->definite()) {
-        servers.poor_until = std::max<SteadyTime>(servers.poor_until, now + kPoorFor);
-        family.answer = std::move(*answer);
-      } else {
-        family.plain_failed = true;
-        if (family.unbound_failed) family.answer = std::move(*answer);
-      }
+      if (answer->definite()) servers.poor_until = std::max<SteadyTime>(servers.poor_until, now + kPoorFor);
+      family.answer = std::move(*answer);  // a failure of every server too: libunbound would only find it out later
     }
   }
-  if (family.plain_failed && family.unbound_failed && !family.settled()) family.answer = *family.unbound_failed;
   if (family.settled()) drop(servers, family);
 }
 
@@ -135,7 +129,7 @@ SteadyTime Lookup::next_step() const {
     if (family->settled()) continue;
     if (family->plain) {
       next = std::min(next, family->plain->next_step());
-    } else if (!family->plain_failed) {
+    } else {
       next = std::min(next, plain_at_);
     }
   }

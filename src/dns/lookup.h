@@ -37,11 +37,10 @@ class Lookup {
  private:
   struct Family {
     RecordType type;
-    Answer answer;                         // settled when not kPending
-    int number = -1;                       // libunbound's question
-    std::optional<Answer> unbound_failed;  // it has given up
+    Answer answer;                // settled when not kPending
+    int number = -1;              // libunbound's question
+    bool unbound_failed = false;  // it has given up, or was not asked
     std::unique_ptr<PlainQuestion> plain;
-    bool plain_failed = false;
     bool settled() const { return answer.verdict != Verdict::kPending; }
   };
   void start(Servers& servers, Family& family, SteadyTime now);
