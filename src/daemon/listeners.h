@@ -1,0 +1,23 @@
+// The listening sockets: bound once at start, before root is given up.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "intake/policy.h"
+
+namespace sidegate::daemon {
+
+struct BoundListener {
+  std::shared_ptr<const intake::ListenerPolicy> policy;
+  std::vector<int> descriptors;   // one a loop
+};
+
+// All or none: an error closes what was bound before. It names the listener, and for an address of a family that this
+// machine does not have (::1 without IPv6) a warning is appended instead, as long as another listener stands.
+Result<std::vector<BoundListener>> bind_listeners(const std::vector<intake::ListenerSettings>& listeners, unsigned loops,
+                                                  std::vector<std::string>* warnings);
+
+}  // namespace sidegate::daemon
