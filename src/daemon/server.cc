@@ -1,0 +1,204 @@
+#include "daemon/server.h"
+
+#include <condition_variable>
+#include <thread>
+
+#include "daemon/queue_loader.h"
+#include "deliver/courier.h"
+#include "dns/resolver.h"
+#include "intake/service.h"
+#include "net/loop.h"
+#include "net/socket.h"
+#include "net/worker_pool.h"
+#include "queue/rocksdb_store.h"
+
+namespace sidegate::daemon {
+namespace {
+
+constexpr Duration kSchedulerTick{250};
+constexpr unsigned kWorkers = 2;
+
+// Waits, on the main thread, for things that end on other threads.
+class Countdown {
+ public:
+  explicit Countdown(std::size_t count) : left_(count) {}
+  void one() {
+    std::lock_guard lock(mutex_);
+    if (--left_ == 0) done_.notify_all();
+  }
+  bool wait(Duration limit) {
+    std::unique_lock lock(mutex_);
+    return done_.wait_for(lock, limit, [this] { return left_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable done_;
+  std::size_t left_;
+};
+
+net::Awaitable<void> stop_courier(deliver::Courier* courier, Duration patience, std::shared_ptr<Countdown> stopped) {
+  co_await courier->stop(patience);
+  stopped->one();
+}
+
+}  // namespace
+
+// In the order in which they are made; taken down in reverse, the loops having stopped before.
+struct Server::Parts {
+  Parts(const config::Loaded& loaded, unsigned threads, Log& l)
+      : log(l),
+        loops(threads, clock, log),
+        workers(kWorkers),
+        resolver(loaded.settings.dns, clock),
+        scheduler(loaded.settings.schedule, clock, threads),
+        ids(clock),
+        settings(loaded.settings) {}
+
+  Clock& clock = system_clock();
+  Log& log;
+  net::Loops loops;
+  net::WorkerPool workers;
+  dns::Resolver resolver;
+  queue::Scheduler scheduler;
+  QueueIdSource ids;
+  config::Settings settings;
+  std::shared_ptr<const deliver::Ways> ways;
+  std::unique_ptr<queue::Store> store;
+  std::unique_ptr<intake::IntakeContext> intake;
+  std::vector<std::unique_ptr<deliver::Courier>> couriers;   // one a loop
+  std::vector<std::unique_ptr<intake::Service>> services;    // one a listener and loop: index = listener * loops + loop
+  std::vector<std::unique_ptr<net::Acceptor>> acceptors;
+  std::unique_ptr<QueueLoader> loader;
+  bool drained = false;
+
+  Status open_queue();
+  void make_couriers();
+  void serve(std::vector<BoundListener> listeners);
+  void set_ways(const config::Settings& from);
+};
+
+Status Server::Parts::open_queue() {
+  auto opened = queue::open_rocksdb_store(settings.store, clock, log);
+  if (!opened) return std::unexpected(opened.error());
+  store = std::move(*opened);
+  ids.after(store->highest_id());
+  Result<std::vector<queue::ClassRow>> classes = store->classes();
+  if (!classes) return std::unexpected(classes.error());
+  scheduler.restore_classes(std::move(*classes));
+  return {};
+}
+
+void Server::Parts::set_ways(const config::Settings& from) {
+  deliver::DeliverSettings deliver = from.deliver;
+  if (deliver.hostname.empty()) deliver.hostname = from.hostname;
+  ways = deliver::Ways::make(std::move(deliver), ways.get());
+  // Couriers first: a wake for a new way must find it.
+  for (auto& courier : couriers) courier->set_ways(ways);
+  scheduler.set_ways(ways->limits(), [ways = ways](const queue::ClassKey& key) { return ways->table.ways(key); });
+}
+
+void Server::Parts::make_couriers() {
+  for (std::size_t i = 0; i < loops.size(); ++i) {
+    couriers.push_back(std::make_unique<deliver::Courier>(deliver::Parts{
+        .loop = loops[i], .scheduler = scheduler, .store = *store, .resolver = resolver, .workers = workers, .ids = ids,
+        .schedule = settings.schedule, .cached = {}, .forget = {}}));
+  }
+  scheduler.set_wake([this](unsigned loop, queue::WayId way) { couriers[loop]->kick(way); });
+  set_ways(settings);
+  loops[0].every(kSchedulerTick, [this] { scheduler.tick(); });
+}
+
+void Server::Parts::serve(std::vector<BoundListener> listeners) {
+  intake = std::make_unique<intake::IntakeContext>(*store, scheduler, ids, clock, log);
+  for (BoundListener& listener : listeners) {
+    for (std::size_t i = 0; i < loops.size(); ++i) {
+      intake::Service* service = services.emplace_back(std::make_unique<intake::Service>(loops[i], *intake, listener.policy)).get();
+      acceptors.push_back(std::make_unique<net::Acceptor>(
+          loops[i], listener.descriptors[i], [service](std::unique_ptr<net::Stream> stream) { service->serve(std::move(stream)); }));
+    }
+  }
+  loops.start();
+  for (auto& acceptor : acceptors) acceptor->start();
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() {
+  if (!parts_) return;
+  if (!parts_->drained) drain(Duration(0));
+}
+
+Result<std::unique_ptr<Server>> Server::start(const config::Loaded& loaded, std::vector<BoundListener> listeners,
+                                              int control_descriptor, Log& log, std::function<Status()> reload) {
+  unsigned threads = static_cast<unsigned>(listeners.front().descriptors.size());
+  auto parts = std::make_unique<Parts>(loaded, threads, log);
+  if (Status opened = parts->open_queue(); !opened) {
+    parts->drained = true;   // nothing runs yet
+    return std::unexpected(opened.error());
+  }
+  parts->make_couriers();
+  for (const BoundListener& listener : listeners) {
+    log.info("listening", {{"listener", listener.policy->settings.name},
+                           {"address", net::Endpoint{listener.policy->settings.address,
+                                                     net::bound_port(listener.descriptors.front())}.text()}});
+  }
+  parts->serve(std::move(listeners));
+  parts->loader = std::make_unique<QueueLoader>(*parts->store, parts->scheduler, log, parts->clock, threads);
+  parts->loader->start();
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+Status Server::reload(const config::Loaded& loaded) {
+  Parts& p = *parts_;
+  std::vector<std::shared_ptr<const intake::ListenerPolicy>> policies;
+  for (const intake::ListenerSettings& listener : loaded.settings.listeners) {
+    auto policy = intake::ListenerPolicy::make(listener);
+    if (!policy) return std::unexpected(policy.error());
+    policies.push_back(std::move(*policy));
+  }
+  for (const std::string& key : config::needs_restart(p.settings, loaded.settings)) {
+    p.log.warning("needs_restart", {{"key", key}, {"next", "this key takes effect when the service is restarted"}});
+  }
+  // A listener is matched by its place in the file: sockets stay as they were bound at start.
+  std::size_t bound = p.services.size() / p.loops.size();
+  for (std::size_t i = 0; i < policies.size() && i < bound; ++i) {
+    for (std::size_t loop = 0; loop < p.loops.size(); ++loop) {
+      intake::Service* service = p.services[i * p.loops.size() + loop].get();
+      p.loops[loop].post([service, policy = policies[i]] { service->set_policy(policy); });
+    }
+  }
+  p.set_ways(loaded.settings);
+  p.settings = loaded.settings;
+  return {};
+}
+
+bool Server::drain(Duration limit) {
+  Parts& p = *parts_;
+  p.drained = true;
+  for (auto& acceptor : p.acceptors) acceptor->stop();
+  auto stopped = std::make_shared<Countdown>(p.services.size() + p.couriers.size());
+  for (std::size_t i = 0; i < p.services.size(); ++i) {
+    net::Loop& loop = p.loops[i % p.loops.size()];
+    intake::Service* service = p.services[i].get();
+    loop.post([service, stopped] { service->shut_down(false, [stopped] { stopped->one(); }); });
+  }
+  for (std::size_t i = 0; i < p.couriers.size(); ++i) {
+    p.loops[i].spawn("stopping a courier", stop_courier(p.couriers[i].get(), limit, stopped));
+  }
+  bool all = stopped->wait(limit);
+  if (!all) {
+    for (std::size_t i = 0; i < p.services.size(); ++i) {
+      intake::Service* service = p.services[i].get();
+      p.loops[i % p.loops.size()].post([service] { service->shut_down(true); });
+    }
+    all = stopped->wait(Duration(5000));
+  }
+  p.loader.reset();
+  p.loops.stop_and_join();
+  p.acceptors.clear();
+  p.store.reset();   // finishes and syncs what it was given
+  return all;
+}
+
+}  // namespace sidegate::daemon
