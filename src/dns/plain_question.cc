@@ -81,6 +81,7 @@ std::optional<Answer> PlainQuestion::read(const std::vector<std::string>& server
     next_ = SteadyTime();  // another server may know
     return std::nullopt;
   }
+  if (fd_ < 0 && failed_ >= servers.size()) return Answer{Verdict::kSilent, {}, 0, "no server can be reached"};
   return std::nullopt;
 }
 
