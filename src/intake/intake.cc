@@ -108,7 +108,11 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   queue::Accept accept = make_accept(session, facts, unsaved);
   std::shared_ptr<const queue::Message> message = accept.message;
   std::vector<queue::DueRow> due = accept.due;
-  if (!unsaved.empty()) save_classes(std::move(unsaved));
+  bool keep = context_.keep && accept.first_chunk == 0;
+  std::string header = keep ? accept.header : std::string(), body = keep ? accept.body : std::string();
+  // Handed over just before the message: the store applies one caller's changes in order. If this one is lost the
+  // message is too, and the scheduler calls the class fresh again.
+  if (!unsaved.empty()) context_.store.commit(queue::Intern{std::move(unsaved)}, [](Status) {});
   Status committed = co_await commit(context_.store, std::move(accept));
   if (!committed) {
     refuse(committed.error());
@@ -118,6 +122,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   }
   incoming_.reset();
   // Durable from here on: only now may anybody try to deliver it.
+  if (keep) context_.keep(message, std::move(header), std::move(body));
   context_.scheduler.add(due, loop_);
   log_accepted(*message);
   co_return Reply(250, {2, 0, 0}, "queued as " + message->id.text());
@@ -148,7 +153,10 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   for (const std::string& domain : in.domains) {
     auto [at, first] = classes.try_emplace(domain, 0);
     if (first) {
-      at->second = context_.classes.find({domain, sender_key, session.user, session.listener}, unsaved);
+      bool fresh = false;
+      queue::ClassKey key{domain, sender_key, session.user, session.listener};
+      at->second = context_.scheduler.intern(key, &fresh);
+      if (fresh) unsaved.push_back({at->second, std::move(key)});
       queue::DueRow row;
       row.id = in.id;
       row.class_id = at->second;
@@ -185,15 +193,6 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   message->message_id = mail::field_value(accept.header, "Message-ID");
   accept.message = std::move(message);
   return accept;
-}
-
-// Handed over just before the message: the store applies one caller's changes in order.
-void Intake::save_classes(std::vector<queue::ClassRow> rows) {
-  ClassBook& book = context_.classes;
-  auto done = [&book, rows](Status saved) {
-    if (saved) book.saved(rows);
-  };
-  context_.store.commit(queue::Intern{std::move(rows)}, std::move(done));
 }
 
 // --- Failure and forgetting

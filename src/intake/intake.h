@@ -35,7 +35,6 @@ class Intake final : public smtp::Receiver {
   std::optional<mail::Reply> content_fault() const;
   queue::Accept make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                             std::vector<queue::ClassRow>& unsaved);
-  void save_classes(std::vector<queue::ClassRow> rows);
   void refuse(const Error& error);
   void discard();
   void log_accepted(const queue::Message& message) const;

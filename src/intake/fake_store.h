@@ -1,0 +1,71 @@
+// For tests of intake: a store that answers from another thread's point of view (after a post), keeps what was
+// committed in order, and fails when told to.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "queue/store.h"
+
+namespace sidegate::intake {
+
+class FakeStore final : public queue::Store {
+ public:
+  struct Kept {
+    queue::Message message;
+    std::string header, body;
+    std::vector<queue::DueRow> due;
+  };
+  std::map<QueueId, Kept> messages;
+  std::map<QueueId, std::vector<std::string>> open;  // chunks of messages under way
+  std::vector<queue::ClassRow> saved;
+  std::vector<std::string> calls;         // "intern", "put 0", "accept", "discard"
+  std::size_t fail_at = ~std::size_t{0};  // this commit, counted from 0, fails
+  Error error{ErrorKind::kStorage, "injected"};
+  Status accepting;
+
+  void commit(queue::Change change, queue::Done done) override {
+    bool fails = calls.size() == fail_at;
+    Status status = fails ? Status(std::unexpected(error)) : Status();
+    if (auto* intern = std::get_if<queue::Intern>(&change)) {
+      calls.push_back("intern");
+      if (!fails) saved.insert(saved.end(), intern->classes.begin(), intern->classes.end());
+    } else if (auto* put = std::get_if<queue::PutChunk>(&change)) {
+      calls.push_back("put " + std::to_string(put->n));
+      if (!fails) open[put->id].push_back(std::move(put->bytes));
+    } else if (auto* discard = std::get_if<queue::Discard>(&change)) {
+      calls.push_back("discard");
+      if (!fails) open.erase(discard->id);
+    } else if (auto* accept = std::get_if<queue::Accept>(&change)) {
+      calls.push_back("accept");
+      if (!fails) keep(*accept);
+    }
+    done(std::move(status));
+  }
+
+  Result<queue::ClaimPage> claim(std::size_t, WallTime) override { return queue::ClaimPage{}; }
+  Status renew(const std::vector<queue::DueRow>&, WallTime) override { return {}; }
+  Result<std::vector<queue::ClassRow>> classes() override { return saved; }
+  Result<queue::Message> message(QueueId) override { return none(); }
+  Result<std::vector<queue::RecipientRow>> recipients(QueueId) override { return none(); }
+  Result<std::string> header(QueueId) override { return none(); }
+  Result<std::string> body_chunk(QueueId, std::uint32_t, std::uint32_t) override { return none(); }
+  Result<std::vector<queue::AttemptRow>> attempts(QueueId) override { return none(); }
+  Result<std::vector<queue::ListRow>> find(const queue::Filter&, QueueId, std::size_t) override { return none(); }
+  QueueId highest_id() override { return {}; }
+  queue::StoreState state() const override { return queue::StoreState::kOpen; }
+  Status may_accept(std::uint64_t) const override { return accepting; }
+
+ private:
+  static std::unexpected<Error> none() { return fail(ErrorKind::kNotFound, "not in this test"); }
+  void keep(queue::Accept& accept) {
+    Kept kept{*accept.message, std::move(accept.header), {}, std::move(accept.due)};
+    for (const std::string& chunk : open[kept.message.id]) kept.body += chunk;
+    kept.body += accept.body;
+    open.erase(kept.message.id);
+    messages.emplace(kept.message.id, std::move(kept));
+  }
+};
+
+}  // namespace sidegate::intake

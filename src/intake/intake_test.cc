@@ -1,0 +1,412 @@
+// Intake behind a real session: what is accepted is whole and durable, what is refused leaves nothing.
+#include "intake/intake.h"
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+#include "intake/fake_store.h"
+#include "net/run_script.h"
+#include "smtp/server_session.h"
+
+namespace sidegate::intake {
+namespace {
+
+// One listener with all that an Intake needs.
+struct Fixture {
+  ManualClock clock;
+  FakeStore store;
+  queue::ScheduleSettings schedule;
+  queue::Scheduler scheduler{schedule, clock, 1};
+  QueueIdSource ids{clock};
+  IntakeContext context{store, scheduler, ids, clock, null_log()};
+  ListenerSettings settings;
+  net::Peer peer{.address = "127.0.0.1", .port = 1025, .loopback = true};
+  std::string written;
+
+  Fixture() {
+    settings.name = "local";
+    settings.address = "127.0.0.1";
+    settings.smtp.hostname = "mx.example";
+  }
+  // Plays what the client says (all in one go) and gives what we wrote.
+  std::string play(net::ScriptStream& stream, const std::string& client) {
+    auto policy = ListenerPolicy::make(settings).value();
+    stream.from(peer).peer_sends(client);
+    Intake intake(context, policy, 0);
+    std::shared_ptr<const smtp::ServerSettings> smtp(policy, &policy->settings.smtp);
+    smtp::ServerSession session(stream, intake, smtp, settings.name);
+    net::run_script(session.run());
+    return stream.written();
+  }
+  std::string play(const std::string& client) {
+    net::ScriptStream stream;
+    return play(stream, client);
+  }
+  const FakeStore::Kept& only() const { return store.messages.begin()->second; }
+};
+
+const std::string kStart = "EHLO client.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@D.example>\r\n";
+const std::string kHeader = "Date: Sat, 21 Nov 2026 22:25:12 +0000\r\nMessage-ID: <x@y>\r\nSubject: test\r\n";
+
+std::string by_data(const std::string& content) {
+  return "DATA\r\n" + content + ".\r\n";
+}
+
+// The block without the trace field that stands first.
+std::string behind_trace(const std::string& header) {
+  EXPECT_TRUE(header.starts_with("Received: from client.example")) << header;
+  std::size_t at = header.find("\r\n");
+  while (at != std::string::npos && at + 2 < header.size() && (header[at + 2] == ' ' || header[at + 2] == '\t')) {
+    at = header.find("\r\n", at + 2);
+  }
+  return header.substr(at + 2);
+}
+
+TEST(Intake, AcceptsAMessage) {
+  Fixture f;
+  std::string written = f.play(kStart + by_data(kHeader + "\r\nhello\r\n") + "QUIT\r\n");
+  ASSERT_EQ(f.store.messages.size(), 1u) << written;
+  const auto& kept = f.only();
+  EXPECT_NE(written.find("250 2.0.0 queued as " + kept.message.id.text()), std::string::npos) << written;
+  EXPECT_EQ(behind_trace(kept.header), kHeader);
+  EXPECT_NE(kept.header.find("for <c@D.example>"), std::string::npos);
+  EXPECT_NE(kept.header.find("with ESMTP id " + kept.message.id.text()), std::string::npos);
+  EXPECT_EQ(kept.body, "\r\nhello\r\n");
+  EXPECT_EQ(kept.message.header_size, kept.header.size());
+  EXPECT_EQ(kept.message.body_size, kept.body.size());
+  EXPECT_EQ(kept.message.chunks, 1u);
+  EXPECT_EQ(kept.message.message_id, "<x@y>");
+  EXPECT_EQ(kept.message.envelope.reverse_path, "a@b.example");
+  EXPECT_EQ(kept.message.envelope.recipients.at(0).address, "c@D.example");
+  EXPECT_EQ(kept.message.origin.protocol, "ESMTP");
+  EXPECT_EQ(kept.message.origin.listener, "local");
+  ASSERT_EQ(kept.due.size(), 1u);
+  EXPECT_EQ(kept.due[0].due, f.clock.wall());
+  ASSERT_EQ(f.store.saved.size(), 1u);
+  EXPECT_EQ(f.store.saved[0].key.recipient_domain, "d.example");
+  EXPECT_EQ(f.store.saved[0].key.sender_key, "a@b.example");
+  EXPECT_EQ(f.store.calls, (std::vector<std::string>{"intern", "accept"}));
+  EXPECT_EQ(f.scheduler.totals().messages, 1u);
+}
+
+TEST(Intake, OneClassADomain) {
+  Fixture f;
+  f.play(
+      "EHLO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@one.example>\r\nRCPT TO:<b@two.example>\r\nRCPT "
+      "TO:<c@ONE.example>\r\n" +
+      by_data(kHeader + "\r\n"));
+  ASSERT_EQ(f.store.messages.size(), 1u);
+  const auto& kept = f.only();
+  ASSERT_EQ(kept.message.classes.size(), 3u);
+  EXPECT_EQ(kept.message.classes[0], kept.message.classes[2]);
+  EXPECT_NE(kept.message.classes[0], kept.message.classes[1]);
+  EXPECT_EQ(kept.due.size(), 2u);
+  EXPECT_EQ(kept.header.find(" for "), std::string::npos);  // blind copies stay blind
+  EXPECT_EQ(kept.message.envelope.reverse_path, "");
+}
+
+TEST(Intake, AKnownClassIsNotWrittenAgain) {
+  Fixture f;
+  f.play(kStart + by_data(kHeader + "\r\n") + "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@d.example>\r\n" +
+         by_data(kHeader + "\r\n"));
+  EXPECT_EQ(f.store.calls, (std::vector<std::string>{"intern", "accept", "accept"}));
+}
+
+TEST(Intake, MissingFields) {
+  struct {
+    const char* why;
+    std::string content;
+    bool date, message_id;  // added
+  } cases[] = {
+      {"both there", kHeader + "\r\nx\r\n", false, false},
+      {"in other cases", "DATE: x\r\nmessage-id: y\r\n\r\nx\r\n", false, false},
+      {"no Date", "Message-ID: <x@y>\r\n\r\nx\r\n", true, false},
+      {"no Message-ID", "Date: x\r\n\r\nx\r\n", false, true},
+      {"an empty header", "\r\nx\r\n", true, true},
+      {"a header alone", "Subject: x\r\n", true, true},
+      {"no header at all: left alone", "hello\r\nDate: x\r\n", false, false},
+      {"an mbox line first: left alone", "From a Sat Nov 21 22:25:12 2026\r\nSubject: x\r\n\r\nx\r\n", false, false},
+      {"no empty line before the body: left alone", "Subject: x\r\nhello\r\n", false, false},
+  };
+  for (bool allowed : {true, false}) {
+    for (const auto& c : cases) {
+      SCOPED_TRACE(c.why);
+      Fixture f;
+      f.settings.add_missing_headers = allowed;
+      f.play(kStart + by_data(c.content));
+      ASSERT_EQ(f.store.messages.size(), 1u);
+      const auto& kept = f.only();
+      std::string message = behind_trace(kept.header) + kept.body;
+      std::string added;
+      for (const char* name : {"Date: ", "Message-ID: <"}) {
+        bool is_date = name[0] == 'D';
+        std::size_t at = kept.header.rfind(std::string("\r\n") + name);
+        bool wanted = allowed && (is_date ? c.date : c.message_id);
+        if (!wanted) continue;
+        ASSERT_NE(at, std::string::npos);
+        added += kept.header.substr(at + 2, kept.header.find("\r\n", at + 2) + 2 - at - 2);
+      }
+      if (added.empty()) {
+        EXPECT_EQ(message, c.content);
+      } else {
+        ASSERT_TRUE(kept.header.ends_with(added));  // at the end of the block
+        std::string own = behind_trace(kept.header);
+        own.resize(own.size() - added.size());
+        EXPECT_EQ(own + kept.body, c.content);
+      }
+    }
+  }
+}
+
+TEST(Intake, ByteExactWhateverItLooksLike) {
+  std::vector<std::string> contents = {
+      "",
+      "\r\n",
+      "no header, no colon\r\n",
+      " leading space\r\n",
+      "From x@y Sat Nov 21 22:25:12 2026\r\nReceived: a\r\n\r\nx\r\n",
+      "A: b\r\n folded\r\n\tmore\r\n\r\nbody\r\n",
+      "A: b\r\nnot a field\r\nC: d\r\n\r\nbody\r\n",
+      "A: b\r\n\r\n\r\n\r\n",
+      "A:\r\n :\r\n\r\n",
+      std::string(5000, 'x') + "\r\n",
+      "A: " + std::string(5000, 'x') + "\r\n\r\n" + std::string(5000, 'y') + "\r\n",
+      "\xe3\x81\x82: x\r\n\r\n\xe3\x81\x84\r\n",
+  };
+  for (const auto& content : contents) {
+    for (std::size_t octets : {std::size_t{65536}, std::size_t{1}, std::size_t{7}}) {
+      Fixture f;
+      f.settings.add_missing_headers = false;
+      net::ScriptStream stream;
+      stream.deliver_at_most(octets);
+      f.play(stream, kStart + "BDAT " + std::to_string(content.size()) + " LAST\r\n" + content);
+      ASSERT_EQ(f.store.messages.size(), 1u) << printable(content);
+      EXPECT_EQ(behind_trace(f.only().header) + f.only().body, content);
+      EXPECT_EQ(f.only().message.body_size, f.only().body.size());
+    }
+  }
+}
+
+TEST(Intake, LargeBodiesAreStreamed) {
+  constexpr std::size_t kChunk = queue::kChunkSize;
+  std::string line = std::string(62, 'x') + "\r\n";  // 64 octets: chunks end between lines
+  struct {
+    std::size_t body;  // octets, the empty line included
+    std::vector<std::string> calls;
+  } cases[] = {
+      {kChunk, {"intern", "accept"}},
+      {kChunk + 1, {"put 0", "intern", "accept"}},
+      {2 * kChunk, {"put 0", "intern", "accept"}},
+      {5 * kChunk / 2, {"put 0", "put 1", "intern", "accept"}},
+  };
+  for (const auto& c : cases) {
+    Fixture f;
+    std::string body = "\r\n";
+    while (body.size() + line.size() <= c.body) body += line;
+    body += std::string(c.body - body.size(), 'z');
+    std::string content = kHeader + body;
+    f.play(kStart + "BDAT " + std::to_string(content.size()) + " LAST\r\n" + content);
+    ASSERT_EQ(f.store.messages.size(), 1u);
+    const auto& kept = f.only();
+    EXPECT_EQ(f.store.calls, c.calls);
+    EXPECT_TRUE(kept.body == body);
+    EXPECT_EQ(kept.message.body_size, body.size());
+    EXPECT_EQ(kept.message.chunks, (body.size() + kChunk - 1) / kChunk);
+    EXPECT_TRUE(f.store.open.empty());
+  }
+}
+
+TEST(Intake, EightBit) {
+  struct {
+    const char* why;
+    std::string content;
+    bool header, body;
+  } cases[] = {
+      {"none", "A: b\r\n\r\nc\r\n", false, false},
+      {"body", "A: b\r\n\r\n\xc3\xa4\r\n", false, true},
+      {"header", "A: \xc3\xa4\r\n\r\nc\r\n", true, false},
+      {"both", "A: \xc3\xa4\r\n\r\n\xc3\xa4\r\n", true, true},
+  };
+  for (const auto& c : cases) {
+    Fixture f;
+    f.play(kStart + by_data(c.content));
+    ASSERT_EQ(f.store.messages.size(), 1u);
+    EXPECT_EQ(f.only().message.eight_bit_header, c.header) << c.why;
+    EXPECT_EQ(f.only().message.eight_bit_body, c.body) << c.why;
+  }
+}
+
+TEST(Intake, RefusedContentLeavesNothing) {
+  std::string hops;
+  for (int i = 0; i < 101; ++i) hops += "Received: from a by b; Sat, 21 Nov 2026 22:25:12 +0000\r\n";
+  std::string big(300'000, 'h');
+  struct {
+    const char* why;
+    std::string content;
+    const char* reply;
+  } cases[] = {
+      {"a loop", hops + "\r\nx\r\n", "554 5.4.6"},
+      {"header too large",
+       "A: b\r\n" +
+           [&] {
+             std::string fields;
+             for (int i = 0; i < 300; ++i) fields += "X-" + std::to_string(i) + ": " + std::string(900, 'h') + "\r\n";
+             return fields;
+           }() +
+           "\r\nx\r\n",
+       "552 5.3.4"},
+      {"bare LF", "A: b\r\n\r\na\nb\r\n", "554 5.6.0"},
+      {"bare LF behind a chunk",
+       "A: b\r\n\r\n" +
+           [] {
+             std::string lines;
+             for (int i = 0; i < 400; ++i) lines += std::string(900, 'x') + "\r\n";
+             return lines;
+           }() +
+           "a\nb\r\n",
+       "554 5.6.0"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.why);
+    Fixture f;
+    std::string written = f.play(kStart + by_data(c.content) + "NOOP\r\n");
+    EXPECT_NE(written.find(std::string("\r\n") + c.reply), std::string::npos) << written;
+    EXPECT_TRUE(written.ends_with("250 2.0.0 Ok\r\n"));
+    EXPECT_TRUE(f.store.messages.empty());
+    EXPECT_TRUE(f.store.open.empty());
+    EXPECT_EQ(f.scheduler.totals().messages, 0u);
+  }
+  Fixture f;
+  hops.resize(hops.size() - hops.size() / 101);  // 100 are no loop
+  f.play(kStart + by_data(hops + "\r\nx\r\n"));
+  EXPECT_EQ(f.store.messages.size(), 1u);
+}
+
+TEST(Intake, NoRelayForStrangers) {
+  for (const char* to :
+       {"c@d.example", "c%d.example@mx.example", "\"c@d.example\"@mx.example", "d.example!c@mx.example",
+        "@mx.example:c@d.example", "c@[192.0.2.1]", "c@localhost", "Postmaster"}) {
+    Fixture f;
+    f.peer = {.address = "198.51.100.7", .port = 1025};
+    std::string written = f.play("EHLO client.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<" + std::string(to) +
+                                 ">\r\n" + by_data(kHeader + "\r\nx\r\n"));
+    EXPECT_NE(written.find("554 5.7.1 Relay access denied"), std::string::npos) << to << "\n" << written;
+    EXPECT_EQ(written.find("354"), std::string::npos);
+    EXPECT_TRUE(f.store.messages.empty());
+  }
+}
+
+TEST(Intake, OldJapaneseMobileAddressesPassUnchanged) {
+  for (const char* address : {"taro..k@docomo.example", "taro.@docomo.example", ".taro@docomo.example"}) {
+    Fixture f;
+    f.play("EHLO client.example\r\nMAIL FROM:<" + std::string(address) + ">\r\nRCPT TO:<" + address + ">\r\n" +
+           by_data(kHeader + "\r\nx\r\n"));
+    ASSERT_EQ(f.store.messages.size(), 1u) << address;
+    EXPECT_EQ(f.only().message.envelope.reverse_path, address);
+    EXPECT_EQ(f.only().message.envelope.recipients[0].address, address);
+    EXPECT_NE(f.only().header.find("for <" + std::string(address) + ">"), std::string::npos);
+  }
+}
+
+// --- Our own trouble: always 4yz, the connection is kept, nothing is kept or scheduled.
+
+TEST(Intake, NoRoom) {
+  struct {
+    ErrorKind kind;
+    const char* reply;
+  } cases[] = {
+      {ErrorKind::kNoSpace, "452 4.3.1"}, {ErrorKind::kStorage, "451 4.3.0"}, {ErrorKind::kOverload, "451 4.3.2"}};
+  for (const auto& c : cases) {
+    Fixture f;
+    f.store.accepting = fail(c.kind, "no");
+    std::string written = f.play(kStart + "NOOP\r\n");
+    EXPECT_NE(written.find(c.reply), std::string::npos) << written;
+    EXPECT_NE(written.find("503 5.5.1"), std::string::npos);
+    EXPECT_TRUE(written.ends_with("250 2.0.0 Ok\r\n"));
+  }
+}
+
+TEST(Intake, AStoreThatFailsAtEveryStep) {
+  std::string content = kHeader + "\r\n";
+  while (content.size() < 3 * queue::kChunkSize) content += std::string(998, 'x') + "\r\n";
+  std::size_t steps = 0;
+  {
+    Fixture whole;
+    std::string written = whole.play(kStart + by_data(content));
+    ASSERT_EQ(whole.store.messages.size(), 1u) << written;
+    steps = whole.store.calls.size();
+  }
+  EXPECT_EQ(steps, 5u);  // three chunks, the class, the message
+  for (std::size_t at = 0; at < steps; ++at) {
+    for (ErrorKind kind : {ErrorKind::kStorage, ErrorKind::kNoSpace, ErrorKind::kOverload, ErrorKind::kInternal}) {
+      SCOPED_TRACE(std::to_string(at) + " " + name(kind));
+      Fixture f;
+      f.store.fail_at = at;
+      f.store.error = {kind, "injected, with a path /var/lib"};
+      std::string written =
+          f.play(kStart + by_data(content) + kStart.substr(kStart.find("MAIL")) + by_data(kHeader + "\r\n"));
+      EXPECT_EQ(written.find("/var/lib"), std::string::npos);  // causes go to the log
+      EXPECT_TRUE(f.store.open.empty());
+      if (f.store.calls[at] == "intern") continue;  // the store would fail the message behind it too
+      EXPECT_NE(written.find("\r\n45"), std::string::npos) << written;
+      EXPECT_EQ(f.store.messages.size(), 1u);  // the second one
+      EXPECT_EQ(f.scheduler.totals().messages, 1u);
+    }
+  }
+}
+
+TEST(Intake, AFailedMessageWritesItsClassAgain) {
+  Fixture f;
+  f.store.fail_at = 1;  // the accept
+  f.play(kStart + by_data(kHeader + "\r\n") + "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@d.example>\r\n" +
+         by_data(kHeader + "\r\n"));
+  EXPECT_EQ(f.store.calls, (std::vector<std::string>{"intern", "accept", "intern", "accept"}));
+}
+
+TEST(Intake, QueueFull) {
+  Fixture f;
+  f.schedule.max_queued = 1;
+  queue::Scheduler small(f.schedule, f.clock, 1);
+  IntakeContext context(f.store, small, f.ids, f.clock, null_log());
+  auto policy = ListenerPolicy::make(f.settings).value();
+  net::ScriptStream stream;
+  stream.from(f.peer).peer_sends(kStart + by_data(kHeader + "\r\n") + "MAIL FROM:<a@b.example>\r\n");
+  Intake intake(context, policy, 0);
+  smtp::ServerSession session(stream, intake, {policy, &policy->settings.smtp}, "local");
+  net::run_script(session.run());
+  EXPECT_EQ(f.store.messages.size(), 1u);
+  EXPECT_NE(stream.written().find("452 4.3.1 Queue is full"), std::string::npos) << stream.written();
+}
+
+// --- The peer is lost at every step: claimed implies kept, and what is not kept leaves nothing behind.
+TEST(Intake, APeerLostAtEveryStep) {
+  std::string content = kHeader + "\r\n";
+  while (content.size() < 5 * queue::kChunkSize / 2) content += std::string(998, 'x') + "\r\n";
+  net::repeat_with_errors([&](net::ScriptStream& stream, const net::Fault*) {
+    Fixture f;
+    std::string written = f.play(stream, kStart + by_data(content) + "QUIT\r\n");
+    bool claimed = written.find("queued as") != std::string::npos;
+    if (claimed) {
+      EXPECT_EQ(f.store.messages.size(), 1u);
+    }
+    EXPECT_TRUE(f.store.open.empty());
+    EXPECT_EQ(f.scheduler.totals().messages, f.store.messages.size());
+  });
+}
+
+TEST(Intake, FreshMessagesAreKeptForTheirFirstAttempt) {
+  Fixture f;
+  std::size_t kept = 0;
+  f.context.keep = [&](std::shared_ptr<const queue::Message> message, std::string header, std::string body) {
+    ++kept;
+    EXPECT_EQ(f.store.messages.count(message->id), 1u);  // durable already
+    EXPECT_EQ(f.scheduler.totals().messages, 0u);        // and nobody has heard of it
+    EXPECT_EQ(header, f.only().header);
+    EXPECT_EQ(body, f.only().body);
+  };
+  f.play(kStart + by_data(kHeader + "\r\nhello\r\n"));
+  EXPECT_EQ(kept, 1u);
+}
+
+}  // namespace
+}  // namespace sidegate::intake
