@@ -4,6 +4,8 @@
 
 #include "base/text.h"
 #include "deliver/probe_advice.h"
+#include "deliver/relay_connection.h"
+#include "deliver/way.h"
 #include "net/socket.h"
 
 namespace sidegate::deliver {
@@ -17,35 +19,9 @@ bool is_ipv6(const std::string& address) {
   return address.find(':') != std::string::npos;
 }
 
-// "[host]:port" and "[host]": brackets say that no MX is meant, and we look for none anyway. An IPv6 literal keeps its
-// own.
-bool split(RelaySettings& relay) {
-  if (!relay.host.starts_with('[')) return !relay.host.empty();
-  std::size_t close = relay.host.find(']');
-  if (close == std::string::npos) return false;
-  std::string inside = relay.host.substr(1, close - 1), rest = relay.host.substr(close + 1);
-  if (!rest.empty()) {
-    auto port = rest.starts_with(':') ? parse_number(rest.substr(1)) : std::nullopt;
-    if (!port || *port == 0 || *port > 65535) return false;
-    relay.port = static_cast<std::uint16_t>(*port);
-  }
-  relay.host = std::move(inside);
-  return !relay.host.empty();
-}
-
-smtp::ClientTimeouts patient(const Timeouts& t, Duration most) {
-  auto least = [most](Duration d) { return std::min(d, most); };
-  smtp::ClientTimeouts c{};
-  c.greeting = least(t.greeting);
-  c.helo = least(t.helo);
-  c.mail = least(t.mail);
-  c.rcpt = least(t.rcpt);
-  c.starttls = least(t.starttls);
-  c.auth = least(t.auth);
-  c.data_init = least(t.data_init);
-  c.data_block = least(t.data_block);
-  c.data_done = least(t.data_done);
-  c.quit = least(t.quit);
+smtp::ClientTimeouts patient(const Timeouts& timeouts, Duration most) {
+  smtp::ClientTimeouts c = client_timeouts(timeouts);
+  for (Duration* d : {&c.greeting, &c.helo, &c.mail, &c.rcpt, &c.starttls, &c.auth, &c.quit}) *d = std::min(*d, most);
   return c;
 }
 
@@ -149,11 +125,13 @@ net::Awaitable<bool> Probe::dialogue() {
 }
 
 bool Probe::settings() {
-  if (!split(relay_)) {
+  std::string host;
+  if (!split_host(relay_.host, &host, &relay_.port)) {
     return failed("settings", fmt::format("host = \"{}\"", printable(relay_.host, 300)),
                   {"this is neither a host name, an address nor [host]:port",
                    "write host = \"smtp.provider.example\" and port = 587"});
   }
+  relay_.host = std::move(host);
   tls::PeerPolicy policy;
   policy.verify = relay_.tls_verify;
   policy.name = relay_.tls_name.empty() ? relay_.host : relay_.tls_name;
@@ -193,7 +171,9 @@ net::Awaitable<bool> Probe::connect() {
     std::string one = address;
     co_await connect_one(std::move(one), stream_ == nullptr);
   }
-  if (!stream_) co_return failed("connect", "no address could be reached", {});
+  if (!stream_)
+    co_return failed("connect", "no address could be reached",
+                     {"none of the addresses above took the connection", "see the lines above"});
   session_ =
       std::make_unique<smtp::ClientSession>(*stream_, options_.hostname, patient(relay_.timeouts, options_.patience));
   if (options_.transcript) session_->set_transcript(options_.transcript);
