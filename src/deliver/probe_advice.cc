@@ -99,7 +99,7 @@ ProbeAdvice advise_starttls(const RelaySettings& relay, bool offered, const smtp
 
 ProbeAdvice advise_handshake(const RelaySettings& relay, const Error& error) {
   if (relay.tls == TlsMode::kImplicit &&
-      (mentions(error.text, "wrong version") || mentions(error.text, "packet length"))) {
+      (mentions(error.text, "not answer with tls") || mentions(error.text, "wrong version"))) {
     return {fmt::format("what answers on port {} does not begin with TLS", relay.port),
             "set tls = \"starttls\" for this port"};
   }

@@ -136,7 +136,7 @@ struct PeerScript {
 
 net::Awaitable<void> play(std::unique_ptr<net::Stream> stream, std::shared_ptr<tls::ServerContext> context,
                           PeerScript script, std::vector<std::string>* seen) {
-  auto say = [&stream](std::string line) -> std::string { return line + "\r\n"; };
+  auto say = [](std::string line) -> std::string { return line + "\r\n"; };
   stream->expires_after(std::chrono::seconds(20));
   if (script.implicit_tls) {
     Status secured = co_await stream->start_tls_server(context);
