@@ -1,0 +1,367 @@
+#include "admin/commands.h"
+
+#include <unistd.h>
+
+#include <boost/json.hpp>
+
+#include "base/text.h"
+
+namespace sidegate::admin {
+namespace {
+
+namespace json = boost::json;
+constexpr std::size_t kPage = 200;
+constexpr unsigned kBusyRounds = 20;  // of 250 ms: how long `hold` waits for an attempt under way
+
+std::unexpected<Error> bad(std::string text) {
+  return fail(ErrorKind::kBadInput, std::move(text));
+}
+
+const char* store_word(queue::StoreState state) {
+  switch (state) {
+    case queue::StoreState::kOpen:
+      return "open";
+    case queue::StoreState::kLowSpace:
+      return "low_space";
+    case queue::StoreState::kReopening:
+      return "reopening";
+    case queue::StoreState::kFailed:
+      return "failed";
+  }
+  return "failed";
+}
+
+bool address_matches(std::string_view address, std::string_view wanted) {
+  const std::string a = lower(address), w = lower(wanted);
+  return w.starts_with('@') ? a.ends_with(w) : a.find(w) != std::string::npos;
+}
+
+template <typename T>
+Result<T> flat(Result<Result<T>> nested) {
+  if (!nested) return std::unexpected(nested.error());
+  return std::move(*nested);
+}
+
+// Resumes the caller on its loop when the commit thread is done.
+struct CommitAwaiter {
+  queue::Store& store;
+  queue::Change change;
+
+  net::Awaitable<Status> run() {
+    auto executor = co_await boost::asio::this_coro::executor;
+    auto start = [this, executor](auto handler) {
+      auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+      store.commit(std::move(change), [executor, shared](Status status) {
+        boost::asio::post(executor, [shared, status = std::move(status)]() mutable { (*shared)(std::move(status)); });
+      });
+    };
+    auto status = co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Status)>(
+        std::move(start), boost::asio::use_awaitable);
+    co_return status;
+  }
+};
+
+}  // namespace
+
+Result<std::vector<QueueId>> parse_ids(const std::vector<std::string>& ids) {
+  std::vector<QueueId> out;
+  for (const std::string& text : ids) {
+    auto id = QueueId::parse(text);
+    if (!id)
+      return bad(fmt::format("\"{}\" is not a queue id: 13 letters and digits, as `sidegate queue list` shows them",
+                             printable(text, 60)));
+    out.push_back(*id);
+  }
+  return out;
+}
+
+bool matches(const queue::ListRow& row, const Selection& selection) {
+  const mail::Envelope& e = row.message.envelope;
+  if (!selection.from.empty() && !address_matches(e.reverse_path, selection.from)) return false;
+  if (selection.to.empty()) return true;
+  return std::ranges::any_of(e.recipients,
+                             [&](const mail::Recipient& r) { return address_matches(r.address, selection.to); });
+}
+
+// Ids one by one, or the whole queue page by page.
+struct Commands::Walk {
+  Selection selection;
+  std::vector<QueueId> ids;
+  bool by_id = false;
+  std::size_t at = 0;
+  QueueId after{};
+  bool end = false;
+
+  static Result<Walk> of(const Selection& selection) {
+    auto ids = parse_ids(selection.ids);
+    if (!ids) return std::unexpected(ids.error());
+    return Walk{selection, std::move(*ids), !selection.ids.empty(), 0, {}, false};
+  }
+};
+
+Commands::Commands(Parts parts) : parts_(std::move(parts)), started_(parts_.loop.clock().wall()) {}
+
+net::Awaitable<Result<std::string>> Commands::handle(Request request, RowSink& rows) {
+  switch (request.verb) {
+    case Verb::kStatus:
+      co_return status();
+    case Verb::kVersion:
+      co_return json::serialize(json::object{{"version", parts_.version}});
+    case Verb::kReload:
+      co_return co_await reload();
+    case Verb::kList:
+      co_return co_await list(std::move(request), rows);
+    case Verb::kShow:
+      co_return co_await show(std::move(request), rows);
+    default:
+      co_return co_await change(std::move(request), rows);
+  }
+}
+
+std::string Commands::status() const {
+  const queue::Totals t = parts_.scheduler.totals();
+  const WallTime now = parts_.loop.clock().wall();
+  json::array warnings;
+  if (parts_.warnings) {
+    for (const std::string& warning : parts_.warnings()) warnings.emplace_back(warning);
+  }
+  json::object out{{"version", parts_.version},
+                   {"pid", getpid()},
+                   {"started", time_text(started_)},
+                   {"uptime", std::chrono::duration_cast<std::chrono::seconds>(now - started_).count()},
+                   {"config", parts_.config_path},
+                   {"store", store_word(parts_.store.state())},
+                   {"queue", json::object{{"messages", t.messages},
+                                          {"ready", t.ready},
+                                          {"waiting", t.waiting},
+                                          {"active", t.active},
+                                          {"held", t.held},
+                                          {"memory", parts_.scheduler.memory()}}},
+                   {"relays", json::parse(status_json_ways(parts_.scheduler.ways()))},
+                   {"log_dropped", parts_.loop.log().dropped()},
+                   {"warnings", std::move(warnings)}};
+  return json::serialize(out);
+}
+
+net::Awaitable<Result<std::string>> Commands::reload() {
+  if (!parts_.reload) co_return fail(ErrorKind::kConflict, "this server cannot reload");
+  auto work = parts_.reload;
+  auto nested = co_await net::on_worker(parts_.pool, std::move(work));
+  auto restart = flat(std::move(nested));
+  if (!restart) co_return std::unexpected(restart.error());
+  co_return json::serialize(json::object{{"restart_needed", json::value_from(*restart)}});
+}
+
+// --- reading
+
+net::Awaitable<Commands::Page> Commands::read_one(QueueId id) {
+  queue::Store& store = parts_.store;
+  auto work = [&store, id]() -> Page {
+    auto page = store.find({}, QueueId{id.value - 1}, 1);
+    if (page && !page->empty() && page->front().message.id != id) page->clear();
+    return page;
+  };
+  auto nested = co_await net::on_worker(parts_.pool, std::move(work));
+  co_return flat(std::move(nested));
+}
+
+net::Awaitable<Commands::Page> Commands::next_page(Walk& walk) {
+  if (walk.by_id) {
+    Page page = std::vector<queue::ListRow>{};
+    if (walk.at < walk.ids.size()) {
+      const QueueId id = walk.ids[walk.at++];
+      page = co_await read_one(id);
+    }
+    walk.end = walk.at >= walk.ids.size();
+    co_return page;
+  }
+  queue::Store& store = parts_.store;
+  const queue::Filter filter{walk.selection.to, walk.selection.from};
+  const QueueId after = walk.after;
+  auto work = [&store, filter, after]() -> Page { return store.find(filter, after, kPage); };
+  auto nested = co_await net::on_worker(parts_.pool, std::move(work));
+  Page page = flat(std::move(nested));
+  if (page) {
+    walk.end = page->size() < kPage;
+    if (!page->empty()) walk.after = page->back().message.id;
+  }
+  co_return page;
+}
+
+net::Awaitable<Status> Commands::learn_classes() {
+  queue::Store& store = parts_.store;
+  auto work = [&store]() -> Result<std::vector<queue::ClassRow>> { return store.classes(); };
+  auto nested = co_await net::on_worker(parts_.pool, std::move(work));
+  auto rows = flat(std::move(nested));
+  if (!rows) co_return std::unexpected(rows.error());
+  for (queue::ClassRow& row : *rows) classes_.insert_or_assign(row.id, std::move(row.key));
+  co_return Status{};
+}
+
+Live Commands::live(const queue::ListRow& row) const {
+  Live live;
+  live.known = true;
+  live.leased = parts_.scheduler.is_leased(row.message.id);
+  if (row.due.empty() || !parts_.router) return live;
+  auto key = classes_.find(row.due.front().class_id);
+  if (key == classes_.end()) return live;
+  const std::vector<queue::WayStatus> ways = parts_.scheduler.ways();
+  // The first of its ways that is up, else the first.
+  const queue::WayStatus* chosen = nullptr;
+  for (queue::WayId id : parts_.router(key->second)) {
+    auto way = std::ranges::find(ways, id, &queue::WayStatus::id);
+    if (way == ways.end()) continue;
+    if (chosen == nullptr || (!chosen->up && way->up)) chosen = &*way;
+  }
+  if (chosen == nullptr) return live;
+  live.relay = chosen->name;
+  live.relay_up = chosen->up;
+  live.relay_reason = chosen->reason;
+  live.relay_again_at = chosen->again_at;
+  return live;
+}
+
+bool Commands::selected(const Selection& selection, const queue::ListRow& row) const {
+  if (!matches(row, selection)) return false;
+  return selection.relay.empty() || iequals(live(row).relay, selection.relay);
+}
+
+net::Awaitable<Result<std::string>> Commands::list(Request request, RowSink& rows) {
+  auto walk = Walk::of(request.selection);
+  if (!walk) co_return std::unexpected(walk.error());
+  if (auto learnt = co_await learn_classes(); !learnt) co_return std::unexpected(learnt.error());
+  std::uint64_t given = 0;
+  while (!walk->end) {
+    auto page = co_await next_page(*walk);
+    if (!page) co_return std::unexpected(page.error());
+    for (const queue::ListRow& row : *page) {
+      if (!selected(request.selection, row)) continue;
+      std::string text = list_row_json(row, live(row), parts_.loop.clock().wall());
+      auto sent = co_await rows.row(std::move(text));
+      if (!sent) co_return std::unexpected(sent.error());
+      ++given;
+      if (request.limit != 0 && given >= request.limit)
+        co_return json::serialize(json::object{{"messages", given}, {"more", true}});
+    }
+  }
+  co_return json::serialize(json::object{{"messages", given}});
+}
+
+net::Awaitable<Result<std::string>> Commands::show(Request request, RowSink& rows) {
+  auto ids = parse_ids(request.selection.ids);
+  if (!ids) co_return std::unexpected(ids.error());
+  if (ids->empty()) co_return bad("queue show needs a queue id");
+  if (auto learnt = co_await learn_classes(); !learnt) co_return std::unexpected(learnt.error());
+  for (QueueId id : *ids) {
+    auto page = co_await read_one(id);
+    if (!page) co_return std::unexpected(page.error());
+    if (page->empty())
+      co_return fail(ErrorKind::kNotFound, fmt::format("there is no message {} in the queue", id.text()));
+    queue::Store& store = parts_.store;
+    auto work = [&store, id]() -> Result<std::vector<queue::AttemptRow>> { return store.attempts(id); };
+    auto nested = co_await net::on_worker(parts_.pool, std::move(work));
+    auto attempts = flat(std::move(nested));
+    if (!attempts) co_return std::unexpected(attempts.error());
+    const queue::ListRow& row = page->front();
+    std::string text = show_json(row, *attempts, live(row), parts_.loop.clock().wall());
+    auto sent = co_await rows.row(std::move(text));
+    if (!sent) co_return std::unexpected(sent.error());
+  }
+  co_return json::serialize(json::object{{"messages", ids->size()}});
+}
+
+// --- changing
+
+net::Awaitable<Status> Commands::commit(queue::Change change) {
+  CommitAwaiter awaiter{parts_.store, std::move(change)};
+  co_return co_await awaiter.run();
+}
+
+net::Awaitable<Result<std::string>> Commands::change(Request request, RowSink& rows) {
+  if (request.selection.empty()) co_return bad("say which messages: queue ids, or --all, --to, --from, --relay");
+  auto walk = Walk::of(request.selection);
+  if (!walk) co_return std::unexpected(walk.error());
+  if (auto learnt = co_await learn_classes(); !learnt) co_return std::unexpected(learnt.error());
+  if (!request.selection.relay.empty() && std::ranges::none_of(parts_.scheduler.ways(), [&](const auto& way) {
+        return iequals(way.name, request.selection.relay);
+      })) {
+    co_return fail(ErrorKind::kNotFound,
+                   fmt::format("there is no relay \"{}\"", printable(request.selection.relay, 100)));
+  }
+  std::uint64_t matched = 0, changed = 0;
+  while (!walk->end) {
+    const QueueId asked = walk->by_id && walk->at < walk->ids.size() ? walk->ids[walk->at] : QueueId{};
+    auto page = co_await next_page(*walk);
+    if (!page) co_return std::unexpected(page.error());
+    if (asked && page->empty()) {
+      auto sent = co_await rows.row(action_json(asked, "not_found", nullptr));
+      if (!sent) co_return std::unexpected(sent.error());
+    }
+    for (const queue::ListRow& row : *page) {
+      if (!selected(request.selection, row)) continue;
+      ++matched;
+      const QueueId id = row.message.id;
+      const char* result = "would";
+      if (!request.dry_run) result = co_await apply(request.verb, id);
+      if (!request.dry_run && std::string_view(result) != "not_held" && std::string_view(result) != "not_found")
+        ++changed;
+      auto sent = co_await rows.row(action_json(id, result, &row));
+      if (!sent) co_return std::unexpected(sent.error());
+    }
+  }
+  co_return json::serialize(json::object{{"matched", matched}, {"changed", changed}, {"dry_run", request.dry_run}});
+}
+
+net::Awaitable<const char*> Commands::apply(Verb verb, QueueId id) {
+  if (verb == Verb::kRetry) {
+    // The due time on disk stays as it is: after a crash the message is tried then, at the latest.
+    if (parts_.scheduler.is_leased(id)) co_return "under_way";
+    parts_.scheduler.retry_now(id);
+    co_return "done";
+  }
+  if (verb == Verb::kDelete) {
+    const bool leased = parts_.scheduler.is_leased(id);
+    parts_.scheduler.remove(id);
+    queue::Change change = queue::Remove{id};
+    auto removed = co_await commit(std::move(change));
+    if (!removed) co_return removed.error().kind == ErrorKind::kNotFound ? "not_found" : "failed";
+    co_return leased ? "done_under_way" : "done";
+  }
+  co_return co_await hold(id, verb == Verb::kHold);
+}
+
+// In the schedule first, so that no attempt begins; then on disk, so that it outlives a restart. An attempt under way
+// writes its own rows: we wait for its end before we write ours.
+net::Awaitable<const char*> Commands::hold(QueueId id, bool held) {
+  if (held) parts_.scheduler.hold(id, true);
+  for (unsigned round = 0; held && round < kBusyRounds && parts_.scheduler.is_leased(id); ++round)
+    co_await parts_.loop.sleep(Duration(250));
+  if (parts_.scheduler.is_leased(id)) co_return "under_way";
+  auto page = co_await read_one(id);
+  if (!page) co_return "failed";
+  if (page->empty()) co_return "not_found";  // delivered meanwhile
+  queue::Outcome outcome;
+  outcome.id = id;
+  for (queue::DueRow due : page->front().due) {
+    if (due.held == held) continue;
+    due.held = held;
+    if (!held) due.due = parts_.loop.clock().wall();
+    outcome.due.push_back(due);
+  }
+  if (outcome.due.empty() && !held) {
+    parts_.scheduler.hold(id, false);
+    co_return "not_held";
+  }
+  if (!outcome.due.empty()) {
+    queue::Change change = std::move(outcome);
+    auto written = co_await commit(std::move(change));
+    if (!written) co_return written.error().kind == ErrorKind::kNotFound ? "not_found" : "failed";
+  }
+  if (!held) {
+    parts_.scheduler.hold(id, false);
+    parts_.scheduler.retry_now(id);
+  }
+  co_return "done";
+}
+
+}  // namespace sidegate::admin

@@ -1,0 +1,71 @@
+// The operator's commands over the running server's store and scheduler. Reads go through the worker pool, changes
+// through the commit thread; nothing blocks the loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "admin/control.h"
+#include "admin/queue_rows.h"
+#include "net/loop.h"
+#include "net/worker_pool.h"
+#include "queue/scheduler.h"
+#include "queue/store.h"
+
+namespace sidegate::admin {
+
+// What the commands work on; everything outlives them.
+struct Parts {
+  net::Loop& loop;  // where the control server runs
+  net::WorkerPool& pool;
+  queue::Store& store;
+  queue::Scheduler& scheduler;
+  queue::Scheduler::Router router;  // the one the scheduler has; called on the loop
+  std::function<Result<std::vector<std::string>>()>
+      reload;                                          // on the pool: keys that need a restart, or the errors as text
+  std::function<std::vector<std::string>()> warnings;  // of the configuration in force
+  std::string version;
+  std::string config_path;
+};
+
+class Commands final : public Control {
+ public:
+  explicit Commands(Parts parts);
+  net::Awaitable<Result<std::string>> handle(Request request, RowSink& rows) override;
+  void set_router(queue::Scheduler::Router router) {
+    parts_.router = std::move(router);
+  }  // on the loop, after a reload
+
+ private:
+  using Page = Result<std::vector<queue::ListRow>>;
+  struct Walk;  // a selection, message by message
+
+  net::Awaitable<Result<std::string>> list(Request request, RowSink& rows);
+  net::Awaitable<Result<std::string>> show(Request request, RowSink& rows);
+  net::Awaitable<Result<std::string>> change(Request request, RowSink& rows);
+  net::Awaitable<Result<std::string>> reload();
+  std::string status() const;
+
+  net::Awaitable<Page> next_page(Walk& walk);
+  net::Awaitable<Status> learn_classes();
+  net::Awaitable<const char*> apply(Verb verb, QueueId id);
+  net::Awaitable<const char*> hold(QueueId id, bool held);
+  net::Awaitable<Page> read_one(QueueId id);
+  net::Awaitable<Status> commit(queue::Change change);
+  Live live(const queue::ListRow& row) const;
+  bool selected(const Selection& selection, const queue::ListRow& row) const;
+
+  Parts parts_;
+  WallTime started_;
+  std::unordered_map<queue::ClassId, queue::ClassKey> classes_;
+};
+
+// The ids of a selection; kBadInput names the first that is none.
+Result<std::vector<QueueId>> parse_ids(const std::vector<std::string>& ids);
+// As queue::Filter means it.
+bool matches(const queue::ListRow& row, const Selection& selection);
+
+}  // namespace sidegate::admin

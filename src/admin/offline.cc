@@ -1,0 +1,64 @@
+#include "admin/offline.h"
+
+#include <boost/json.hpp>
+
+#include "admin/commands.h"
+#include "admin/queue_rows.h"
+#include "base/i18n.h"
+
+namespace sidegate::admin {
+namespace {
+
+namespace json = boost::json;
+constexpr std::size_t kPage = 200;
+
+Result<queue::ListRow> read_one(queue::Store& store, QueueId id) {
+  auto page = store.find({}, QueueId{id.value - 1}, 1);
+  if (!page) return std::unexpected(page.error());
+  if (page->empty() || page->front().message.id != id)
+    return fail(ErrorKind::kNotFound, fmt::format("there is no message {} in the queue", id.text()));
+  return std::move(page->front());
+}
+
+Result<std::string> show(queue::Store& store, const std::vector<QueueId>& ids, WallTime now,
+                         const std::function<bool(std::string)>& on_row) {
+  for (QueueId id : ids) {
+    auto row = read_one(store, id);
+    if (!row) return std::unexpected(row.error());
+    auto attempts = store.attempts(id);
+    if (!attempts) return std::unexpected(attempts.error());
+    if (!on_row(show_json(*row, *attempts, {}, now))) break;
+  }
+  return json::serialize(json::object{{"messages", ids.size()}, {"offline", true}});
+}
+
+}  // namespace
+
+Result<std::string> read_offline(queue::Store& store, const Request& request, WallTime now,
+                                 const std::function<bool(std::string)>& on_row) {
+  if (writes(request.verb) || (request.verb != Verb::kList && request.verb != Verb::kShow))
+    return fail(ErrorKind::kConflict, "this needs the running server");
+  if (!request.selection.relay.empty())
+    return fail(ErrorKind::kConflict, "--relay needs the running server: it knows the way that a message takes");
+  auto ids = parse_ids(request.selection.ids);
+  if (!ids) return std::unexpected(ids.error());
+  if (request.verb == Verb::kShow) return show(store, *ids, now, on_row);
+  std::uint64_t given = 0;
+  const queue::Filter filter{request.selection.to, request.selection.from};
+  for (QueueId after{};;) {
+    auto page = store.find(filter, after, kPage);
+    if (!page) return std::unexpected(page.error());
+    for (const queue::ListRow& row : *page) {
+      if (!ids->empty() && std::ranges::find(*ids, row.message.id) == ids->end()) continue;
+      if (!on_row(list_row_json(row, {}, now))) break;
+      ++given;
+      if (request.limit != 0 && given >= request.limit)
+        return json::serialize(json::object{{"messages", given}, {"more", true}, {"offline", true}});
+    }
+    if (page->size() < kPage) break;
+    after = page->back().message.id;
+  }
+  return json::serialize(json::object{{"messages", given}, {"offline", true}});
+}
+
+}  // namespace sidegate::admin

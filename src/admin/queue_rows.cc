@@ -1,0 +1,190 @@
+#include "admin/queue_rows.h"
+
+#include <boost/json.hpp>
+
+#include "base/text.h"
+
+namespace sidegate::admin {
+namespace {
+
+namespace json = boost::json;
+using queue::RecipientState;
+
+// Wire text in a terminal or a log: no control characters, well-formed UTF-8.
+std::string clean(std::string_view text) {
+  return printable(text, 4000);
+}
+
+const char* word(RecipientState state) {
+  switch (state) {
+    case RecipientState::kPending:
+      return "pending";
+    case RecipientState::kDelivered:
+      return "delivered";
+    case RecipientState::kFailed:
+      return "failed";
+  }
+  return "pending";
+}
+
+const queue::RecipientRow* row_for(const queue::ListRow& row, std::size_t n) {
+  for (const queue::RecipientRow& r : row.recipients) {
+    if (r.n == n) return &r;
+  }
+  return nullptr;
+}
+
+bool pending(const queue::ListRow& row, std::size_t n) {
+  const queue::RecipientRow* r = row_for(row, n);
+  return r == nullptr || r->state == RecipientState::kPending;
+}
+
+std::optional<WallTime> next_try(const queue::ListRow& row) {
+  std::optional<WallTime> next;
+  for (const queue::DueRow& due : row.due) {
+    if (!due.held && (!next || due.due < *next)) next = due.due;
+  }
+  return next;
+}
+
+unsigned attempts_of(const queue::ListRow& row) {
+  unsigned most = 0;
+  for (const queue::DueRow& due : row.due) most = std::max<unsigned>(most, due.attempts);
+  return most;
+}
+
+// Why it is still here: its relay is down, else what was said last.
+std::string reason_of(const queue::ListRow& row, const Live& live) {
+  if (!live.relay_up) return live.relay_reason;
+  const queue::RecipientRow* last = nullptr;
+  for (const queue::RecipientRow& r : row.recipients) {
+    if (r.state == RecipientState::kPending && !r.last_reply.empty() && (last == nullptr || r.last_at > last->last_at))
+      last = &r;
+  }
+  if (last == nullptr) return {};
+  return last->last_host.empty() ? last->last_reply : fmt::format("{} said: {}", last->last_host, last->last_reply);
+}
+
+json::object recipient_json(const queue::ListRow& row, std::size_t n) {
+  const queue::RecipientRow* r = row_for(row, n);
+  const mail::Recipient& recipient = row.message.envelope.recipients[n];
+  json::object out{{"address", clean(recipient.address)},
+                   {"state", word(r != nullptr ? r->state : RecipientState::kPending)}};
+  if (r == nullptr) return out;
+  out["attempts"] = r->attempts;
+  if (!r->last_reply.empty()) out["last_reply"] = clean(r->last_reply);
+  if (!r->last_host.empty()) out["last_host"] = clean(r->last_host);
+  if (r->last_at != WallTime{}) out["last_at"] = time_text(r->last_at);
+  if (r->uncertain) out["uncertain"] = true;
+  return out;
+}
+
+json::object base_json(const queue::ListRow& row, const Live& live, WallTime now) {
+  const queue::Message& m = row.message;
+  json::array to;
+  for (std::size_t n = 0; n < m.envelope.recipients.size(); ++n) {
+    if (pending(row, n)) to.emplace_back(clean(m.envelope.recipients[n].address));
+  }
+  json::object out{{"id", m.id.text()},
+                   {"state", state_of(row, live, now)},
+                   {"arrived", time_text(m.id.time())},
+                   {"size", m.header_size + m.body_size},
+                   {"from", clean(m.envelope.reverse_path)},
+                   {"to", std::move(to)},
+                   {"recipients", m.envelope.recipients.size()},
+                   {"attempts", attempts_of(row)}};
+  if (auto next = next_try(row)) out["next"] = time_text(*next);
+  if (!live.relay.empty()) out["relay"] = live.relay;
+  if (std::string reason = reason_of(row, live); !reason.empty()) out["reason"] = clean(reason);
+  if (m.is_report) out["report"] = true;
+  return out;
+}
+
+json::object attempt_json(const queue::AttemptRow& a, const queue::Message& m) {
+  json::array recipients;
+  for (std::uint32_t n : a.recipients) {
+    if (n < m.envelope.recipients.size()) recipients.emplace_back(clean(m.envelope.recipients[n].address));
+  }
+  json::object out{{"at", time_text(a.at)},   {"relay", clean(a.way)},   {"address", clean(a.address)},
+                   {"phase", clean(a.phase)}, {"reply", clean(a.reply)}, {"meaning", clean(a.meaning)}};
+  if (a.uncertain) out["uncertain"] = true;
+  if (a.next) out["next"] = time_text(*a.next);
+  out["recipients"] = std::move(recipients);
+  return out;
+}
+
+}  // namespace
+
+std::string time_text(WallTime at) {
+  auto second = std::chrono::floor<std::chrono::seconds>(at);
+  auto day = std::chrono::floor<std::chrono::days>(second);
+  std::chrono::year_month_day date(day);
+  std::chrono::hh_mm_ss time(second - day);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), time.hours().count(),
+                     time.minutes().count(), time.seconds().count());
+}
+
+const char* state_of(const queue::ListRow& row, const Live& live, WallTime now) {
+  if (live.leased) return "active";
+  if (std::ranges::any_of(row.due, [](const queue::DueRow& due) { return due.held; })) return "held";
+  auto next = next_try(row);
+  if (next && *next > now) return "deferred";
+  return live.known && !live.relay_up ? "waiting" : "ready";
+}
+
+std::string list_row_json(const queue::ListRow& row, const Live& live, WallTime now) {
+  return json::serialize(base_json(row, live, now));
+}
+
+std::string show_json(const queue::ListRow& row, const std::vector<queue::AttemptRow>& attempts, const Live& live,
+                      WallTime now) {
+  const queue::Message& m = row.message;
+  json::object out = base_json(row, live, now);
+  json::array recipients, tries;
+  for (std::size_t n = 0; n < m.envelope.recipients.size(); ++n) recipients.emplace_back(recipient_json(row, n));
+  for (const queue::AttemptRow& a : attempts) tries.emplace_back(attempt_json(a, m));
+  out["recipients"] = std::move(recipients);
+  out["message_id"] = clean(m.message_id);
+  out["client"] = clean(m.origin.peer_address);
+  out["helo"] = clean(m.origin.helo);
+  out["user"] = clean(m.origin.user);
+  out["listener"] = clean(m.origin.listener);
+  out["protocol"] = clean(m.origin.protocol);
+  out["envid"] = clean(m.envelope.envid);
+  out["header_size"] = m.header_size;
+  out["body_size"] = m.body_size;
+  out["tries"] = std::move(tries);
+  if (!live.relay_up) {
+    out["relay_down"] = clean(live.relay_reason);
+    if (live.relay_again_at) out["relay_again_at"] = time_text(*live.relay_again_at);
+  }
+  return json::serialize(out);
+}
+
+std::string status_json_ways(const std::vector<queue::WayStatus>& ways) {
+  json::array out;
+  for (const queue::WayStatus& way : ways) {
+    if (way.name.empty()) continue;  // a relay that a reload took away
+    json::object one{{"name", way.name}, {"up", way.up}, {"connections", way.connections}, {"ready", way.ready}};
+    if (!way.up) one["reason"] = clean(way.reason);
+    if (way.again_at) one["again_at"] = time_text(*way.again_at);
+    out.emplace_back(std::move(one));
+  }
+  return json::serialize(out);
+}
+
+std::string action_json(QueueId id, const char* result, const queue::ListRow* row) {
+  json::object out{{"id", id.text()}, {"result", result}};
+  if (row != nullptr) {
+    out["from"] = clean(row->message.envelope.reverse_path);
+    json::array to;
+    for (std::size_t n = 0; n < row->message.envelope.recipients.size(); ++n) {
+      if (pending(*row, n)) to.emplace_back(clean(row->message.envelope.recipients[n].address));
+    }
+    out["to"] = std::move(to);
+  }
+  return json::serialize(out);
+}
+
+}  // namespace sidegate::admin

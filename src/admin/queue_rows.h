@@ -1,0 +1,35 @@
+// A queued message as people's tools see it: JSON objects with stable keys (doc/queue-commands.md). Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "queue/scheduler.h"
+#include "queue/store.h"
+
+namespace sidegate::admin {
+
+// What only the running server knows of a message.
+struct Live {
+  bool known = false;   // false: read from disk, the server is down
+  bool leased = false;  // an attempt is under way
+  std::string relay;    // it leaves by this one next
+  bool relay_up = true;
+  std::string relay_reason;
+  std::optional<WallTime> relay_again_at;
+};
+
+// "active" an attempt is under way; "held" until released; "waiting" its relay is down; "deferred" until `next`;
+// "ready".
+const char* state_of(const queue::ListRow& row, const Live& live, WallTime now);
+
+std::string list_row_json(const queue::ListRow& row, const Live& live, WallTime now);
+std::string show_json(const queue::ListRow& row, const std::vector<queue::AttemptRow>& attempts, const Live& live,
+                      WallTime now);
+std::string status_json_ways(const std::vector<queue::WayStatus>& ways);  // a JSON list
+std::string action_json(QueueId id, const char* result, const queue::ListRow* row);
+
+std::string time_text(WallTime at);  // "2026-11-21T22:25:12Z"
+
+}  // namespace sidegate::admin
