@@ -1,0 +1,164 @@
+// Which commands and options there are. Every word of help is translated.
+#include <CLI/CLI.hpp>
+#include <csignal>
+
+#include "base/i18n.h"
+#include "base/text.h"
+#include "cli/commands.h"
+
+namespace sidegate::cli {
+namespace {
+
+// Everything that arguments fill; lives as long as the parser.
+struct Arguments {
+  Common common;
+  admin::Request request;
+  RelayTest relay;
+  std::string key;
+  std::function<int(const Context&)> chosen;
+};
+
+using Action = std::function<int(const Context&)>;
+
+CLI::App* command(CLI::App& above, Arguments& a, const char* name, const char* help, Action action) {
+  CLI::App* app = above.add_subcommand(name, _(help));
+  app->fallthrough();  // --config may stand behind the command
+  app->callback([&a, action = std::move(action)] { a.chosen = action; });
+  return app;
+}
+
+CLI::App* group(CLI::App& above, const char* name, const char* help) {
+  CLI::App* app = above.add_subcommand(name, _(help));
+  app->fallthrough()->require_subcommand(1);
+  return app;
+}
+
+void add_json(CLI::App* app, Arguments& a) {
+  app->add_flag("--json", a.common.json, _("one JSON object a line, for programs"));
+}
+
+void add_selection(CLI::App* app, Arguments& a, bool writes) {
+  admin::Selection& s = a.request.selection;
+  app->add_option("ID", s.ids, _("queue ids"));
+  app->add_option("--to", s.to, _("messages to this recipient; part of an address, or @domain"));
+  app->add_option("--from", s.from, _("messages from this sender; part of an address, or @domain"));
+  app->add_option("--relay", s.relay, _("messages that are to leave by this relay"));
+  if (!writes) return;
+  app->add_flag("--all", s.all, _("every message in the queue"));
+  app->add_flag("--dry-run", a.request.dry_run, _("only show what would be done"));
+}
+
+void add_queue(CLI::App& root, Arguments& a) {
+  CLI::App* queue = group(root, "queue", N_("look at the queue and change it"));
+  struct Row {
+    const char* name;
+    admin::Verb verb;
+    const char* help;
+  };
+  static constexpr Row kRows[] = {
+      {"list", admin::Verb::kList, N_("the messages in the queue; works while the server is down")},
+      {"show", admin::Verb::kShow, N_("one message: every attempt, what was said and what it means")},
+      {"retry", admin::Verb::kRetry, N_("try now")},
+      {"hold", admin::Verb::kHold, N_("do not try until released")},
+      {"release", admin::Verb::kRelease, N_("let held messages go, and try now")},
+      {"delete", admin::Verb::kDelete, N_("remove for good, without a report to the sender")},
+  };
+  for (const Row& row : kRows) {
+    CLI::App* app = command(*queue, a, row.name, row.help, [&a, verb = row.verb](const Context& context) {
+      a.request.verb = verb;
+      return queue_command(context, a.request);
+    });
+    add_json(app, a);
+    if (row.verb == admin::Verb::kShow) {
+      app->add_option("ID", a.request.selection.ids, _("queue ids"))->required();
+      continue;
+    }
+    add_selection(app, a, admin::writes(row.verb));
+    if (row.verb == admin::Verb::kList) app->add_option("--limit", a.request.limit, _("show at most this many"));
+  }
+}
+
+void add_config(CLI::App& root, Arguments& a) {
+  CLI::App* config = group(root, "config", N_("check and explain the configuration"));
+  add_json(command(*config, a, "check", N_("say everything that is wrong or unwise"), config_check), a);
+  add_json(command(*config, a, "show", N_("everything in force, secrets masked"),
+                   [](const Context& c) { return config_show(c, false); }),
+           a);
+  add_json(command(*config, a, "diff", N_("what differs from the defaults, and where it was set"),
+                   [](const Context& c) { return config_show(c, true); }),
+           a);
+  command(*config, a, "default", N_("a complete file with every key, commented"), config_default);
+  CLI::App* explain = command(*config, a, "explain", N_("what a key means"),
+                              [&a](const Context& c) { return config_explain(c, a.key); });
+  explain->add_option("KEY", a.key, _("relay.host, host, [relay], SIDEGATE_RELAY_0_HOST"))->required();
+  command(*config, a, "reference", N_("the reference as Markdown"), config_reference);
+}
+
+void add_relay(CLI::App& root, Arguments& a) {
+  CLI::App* relay = group(root, "relay", N_("ways out"));
+  CLI::App* test = command(*relay, a, "test", N_("try a relay step by step; nothing is sent"),
+                           [&a](const Context& c) { return relay_test_command(c, a.relay); });
+  add_json(test, a);
+  test->add_option("NAME", a.relay.target, _("a relay of the configuration, or host:port"));
+  test->add_option("--user", a.relay.user, _("name to log in with; the password is asked for"));
+  test->add_option("--password-file", a.relay.password_file, _("file that holds the password"));
+  test->add_option("--from", a.relay.from, _("address for MAIL FROM"));
+  test->add_option("--tls", a.relay.tls, _("starttls, implicit or none"));
+  test->add_option("--ca-file", a.relay.ca_file, _("CA certificates to trust instead of the system's"));
+  test->add_option("--mechanism", a.relay.mechanisms, _("login mechanism to use; may be given several times"));
+  test->add_flag("--transcript", a.relay.transcript, _("show the dialogue, secrets masked"));
+}
+
+void build(CLI::App& root, Arguments& a) {
+  root.require_subcommand(1);
+  root.fallthrough();
+  root.add_option("-c,--config", a.common.config,
+                  _("configuration file; default $SIDEGATE_CONFIG, then /etc/sidegate/sidegate.toml"));
+  root.add_option("--socket", a.common.socket, _("control socket, instead of the configuration's"));
+  command(root, a, "run", N_("run the server in the foreground"), run_command);
+  add_json(command(root, a, "status", N_("how the running server is"), status_command), a);
+  add_json(command(root, a, "reload", N_("load the configuration again; a bad one changes nothing"), reload_command),
+           a);
+  add_queue(root, a);
+  add_config(root, a);
+  add_relay(root, a);
+  add_json(command(root, a, "version", N_("the version"), version_command), a);
+}
+
+// CLI11's exceptions become its own help on out, or one error with the way to help.
+int show_parse_result(const CLI::App& root, const CLI::ParseError& error, const Terminal& terminal) {
+  if (error.get_exit_code() == 0) {  // --help
+    root.exit(error, terminal.out, terminal.err);
+    return EX_OK;
+  }
+  const CLI::App* at = &root;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  std::string path;
+  for (const CLI::App* app = at; app != nullptr; app = app->get_parent())
+    path = app->get_name() + (path.empty() ? "" : " ") + path;
+  terminal.error(printable(error.what(), 300), tr("help: {} --help", path));
+  return EX_USAGE;
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, const Hooks& hooks, const Terminal& terminal) {
+  Arguments a;
+  CLI::App root{_("Sidegate takes mail and brings it out through a provider's submission port."), "sidegate"};
+  try {
+    build(root, a);
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+    root.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    return show_parse_result(root, error, terminal);
+  }
+  const Context context{hooks, terminal, a.common};
+  return a.chosen ? a.chosen(context) : EX_USAGE;
+}
+
+int run(int argc, char** argv, const Hooks& hooks) {
+  use_language_of_environment(SIDEGATE_LOCALE_DIR);
+  return run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), hooks, Terminal::of_process());
+}
+
+}  // namespace sidegate::cli

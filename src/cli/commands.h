@@ -1,0 +1,55 @@
+// The commands themselves, after their arguments were read. Each returns an exit code.
+#pragma once
+
+#include <sysexits.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "admin/protocol.h"
+#include "cli/cli.h"
+
+namespace sidegate::cli {
+
+struct Common {  // options that every command takes
+  std::string config;
+  std::string socket;  // instead of the configuration's
+  bool json = false;
+};
+
+struct Context {
+  const Hooks& hooks;
+  const Terminal& terminal;
+  Common common;
+
+  config::LoadRequest request() const;
+  // Loads, or says what is wrong and returns nothing. files: passwords and CA files are read too.
+  std::optional<config::Loaded> load(bool files, bool show_warnings) const;
+  Clock& clock() const { return hooks.clock != nullptr ? *hooks.clock : system_clock(); }
+};
+
+struct RelayTest {
+  std::string target;  // a relay's name, "host", "host:port"; empty: the only relay there is
+  std::string user, password_file, from, tls, ca_file;
+  std::vector<std::string> mechanisms;
+  bool transcript = false;
+};
+
+int run_command(const Context& context);
+int status_command(const Context& context);
+int reload_command(const Context& context);
+int version_command(const Context& context);
+int queue_command(const Context& context, const admin::Request& request);
+int config_check(const Context& context);
+int config_show(const Context& context, bool only_changed);
+int config_default(const Context& context);
+int config_explain(const Context& context, const std::string& key);
+int config_reference(const Context& context);
+int relay_test_command(const Context& context, const RelayTest& test);
+
+// An Error as an exit code, and the next step a person takes.
+int exit_code(ErrorKind kind);
+int report(const Context& context, const Error& error, const std::string& next = {});
+
+}  // namespace sidegate::cli

@@ -1,0 +1,20 @@
+// Queue rows for people: JSON rows of the server in, lines out. Pure.
+#pragma once
+
+#include <string>
+
+#include "admin/protocol.h"
+#include "base/clock.h"
+#include "base/queue_id.h"
+#include "cli/terminal.h"
+
+namespace sidegate::cli {
+
+std::string list_heading(std::size_t width);
+std::string list_text(const Terminal& terminal, const std::string& json, WallTime now);
+std::string show_text(const Terminal& terminal, const std::string& json);
+std::string action_text(const Terminal& terminal, admin::Verb verb, const std::string& json);
+std::string summary_text(admin::Verb verb, const std::string& json);
+std::string result_of(const std::string& json);  // "done", "not_found", ...
+
+}  // namespace sidegate::cli

@@ -1,0 +1,170 @@
+// `sidegate relay test`: which relay is meant, its password, and the probe's steps as they end.
+#include <termios.h>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "base/i18n.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "config/secret_file.h"
+#include "deliver/probe.h"
+
+namespace sidegate::cli {
+namespace {
+
+using deliver::RelaySettings;
+
+// Asked without echo; empty where there is no terminal.
+std::string ask_password(const Terminal& t, const std::string& user) {
+  if (isatty(STDIN_FILENO) != 1) return {};
+  termios before{};
+  if (tcgetattr(STDIN_FILENO, &before) != 0) return {};
+  termios silent = before;
+  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  t.err << tr("password of {} (not shown): ", user) << std::flush;
+  tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  std::string password;
+  std::getline(std::cin, password);
+  tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+  t.err << "\n";
+  return password;
+}
+
+std::string toml_string(std::string_view text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+// A relay that only the command line knows, read by the rules of a configuration.
+std::optional<config::Loaded> from_arguments(const Context& context, const RelayTest& test) {
+  config::LoadRequest request;
+  request.path = _("command line");
+  request.system_name = "localhost.localdomain";
+  std::string text = "[[relay]]\nhost = " + toml_string(test.target) + "\n";
+  if (!test.tls.empty()) text += "tls = " + toml_string(test.tls) + "\n";
+  if (!test.ca_file.empty()) text += "tls_ca_file = " + toml_string(test.ca_file) + "\n";
+  request.text = std::move(text);
+  auto loaded = config::load(request);
+  if (loaded) return std::move(*loaded);
+  for (const config::Problem& problem : loaded.error()) context.terminal.error(problem.what, problem.next);
+  return std::nullopt;
+}
+
+// Password and mechanisms from the command line over what is there; false: said why not.
+bool add_login(const Context& context, const RelayTest& test, RelaySettings& relay) {
+  if (!test.mechanisms.empty()) {
+    relay.mechanisms.clear();
+    for (const std::string& mechanism : test.mechanisms) relay.mechanisms.push_back(upper(mechanism));
+  }
+  if (!test.password_file.empty()) {
+    auto secret = config::read_secret_file(test.password_file, 0);
+    if (!secret) {
+      context.terminal.error(secret.error().what, secret.error().next);
+      return false;
+    }
+    relay.password = std::move(*secret);
+  }
+  if (test.user.empty()) return true;
+  const bool other_user = relay.user != test.user;
+  relay.user = test.user;
+  if (test.password_file.empty() && other_user) relay.password = ask_password(context.terminal, test.user);
+  if (!relay.password.empty()) return true;
+  context.terminal.error(_("--user is given and no password"),
+                         _("add --password-file FILE, or start this at a terminal: it asks"));
+  return false;
+}
+
+struct Chosen {
+  config::Loaded loaded;
+  RelaySettings relay;
+};
+
+std::string names_of(const config::Loaded& loaded) {
+  std::string out;
+  for (const RelaySettings& relay : loaded.settings.deliver.relays) out += (out.empty() ? "" : ", ") + relay.name;
+  return out;
+}
+
+// A name of the configuration, its only relay, or host:port.
+std::optional<Chosen> choose(const Context& context, const RelayTest& test) {
+  config::LoadRequest request = context.request();
+  auto configured = config::load(request);
+  if (configured) {
+    auto& relays = configured->settings.deliver.relays;
+    for (std::size_t i = 0; i < relays.size(); ++i) {
+      const bool meant = test.target.empty() ? relays.size() == 1 : iequals(relays[i].name, test.target);
+      if (!meant) continue;
+      RelaySettings relay = relays[i];
+      return Chosen{std::move(*configured), std::move(relay)};
+    }
+    if (test.target.empty()) {
+      context.terminal.error(
+          relays.empty() ? _("the configuration has no [[relay]]") : _("the configuration has several relays"),
+          relays.empty() ? std::string(_("name one: sidegate relay test smtp.example.org:587 --user NAME"))
+                         : tr("name one of them: {}", names_of(*configured)));
+      return std::nullopt;
+    }
+  } else if (test.target.empty()) {
+    for (const config::Problem& problem : configured.error()) context.terminal.error(problem.text());
+    return std::nullopt;
+  }
+  if (test.target.find_first_of(".:[") == std::string::npos && test.target != "localhost") {
+    context.terminal.error(tr("there is no relay {}", printable(test.target, 100)),
+                           configured ? tr("there are: {}", names_of(*configured)) : std::string());
+    return std::nullopt;
+  }
+  auto made = from_arguments(context, test);
+  if (!made) return std::nullopt;
+  RelaySettings relay = made->settings.deliver.relays.at(0);
+  if (configured) made->settings.dns = configured->settings.dns;
+  if (configured) made->settings.hostname = configured->settings.hostname;
+  return Chosen{std::move(*made), std::move(relay)};
+}
+
+struct Run {  // what the coroutine needs while it runs
+  net::Loop& loop;
+  dns::Resolver& resolver;
+  RelaySettings relay;
+  deliver::ProbeOptions options;
+  std::function<void(const deliver::ProbeStep&)> sink;
+  bool good = false;
+};
+
+net::Awaitable<void> probe_and_stop(Run& run) {
+  run.good = co_await deliver::probe(run.loop, run.resolver, run.relay, run.options, run.sink);
+  run.loop.stop();
+}
+
+}  // namespace
+
+int relay_test_command(const Context& context, const RelayTest& test) {
+  auto chosen = choose(context, test);
+  if (!chosen) return EX_CONFIG;
+  if (!add_login(context, test, chosen->relay)) return EX_USAGE;
+  const Terminal& t = context.terminal;
+  net::Loop loop(0, context.clock(), null_log());
+  dns::Resolver resolver(chosen->loaded.settings.dns, context.clock());
+  Run run{loop, resolver, std::move(chosen->relay), {}, {}, false};
+  run.options.hostname = chosen->loaded.settings.hostname;
+  run.options.sender = test.from;
+  if (test.transcript) {
+    run.options.transcript = [&t](char direction, std::string_view line) {
+      t.err << "  " << direction << " " << printable(line, 2000) << std::endl;
+    };
+  }
+  const bool json = context.common.json;
+  run.sink = [&t, json](const deliver::ProbeStep& step) {
+    std::string text = json ? deliver::probe_json(step) : deliver::probe_text(step, t.colour);
+    t.out << text << (text.ends_with('\n') ? "" : "\n") << std::flush;
+  };
+  loop.spawn("relay test", probe_and_stop(run));
+  loop.run();
+  return run.good ? EX_OK : EX_UNAVAILABLE;
+}
+
+}  // namespace sidegate::cli

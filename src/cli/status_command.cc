@@ -1,0 +1,120 @@
+#include <boost/json.hpp>
+
+#include "admin/control_client.h"
+#include "base/i18n.h"
+#include "cli/commands.h"
+#include "cli/server.h"
+
+namespace sidegate::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string text(const json::object& from, const char* key) {
+  const json::value* value = from.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->as_string().c_str()) : std::string();
+}
+
+std::uint64_t number(const json::object& from, const char* key) {
+  const json::value* value = from.if_contains(key);
+  boost::system::error_code error;
+  std::uint64_t n = value == nullptr ? 0 : value->to_number<std::uint64_t>(error);
+  return error ? 0 : n;
+}
+
+const json::object& object(const json::object& from, const char* key) {
+  static const json::object kNone;
+  const json::value* value = from.if_contains(key);
+  return value != nullptr && value->is_object() ? value->as_object() : kNone;
+}
+
+void print_relays(const Terminal& t, const json::object& status) {
+  const json::value* relays = status.if_contains("relays");
+  if (relays == nullptr || !relays->is_array() || relays->as_array().empty()) return;
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : relays->as_array()) {
+    if (!value.is_object()) continue;
+    const json::object& r = value.as_object();
+    const bool up = r.contains("up") && r.at("up").is_bool() && r.at("up").as_bool();
+    rows.push_back({text(r, "name"), up ? _("up") : _("down"), fmt::format("{}", number(r, "connections")),
+                    fmt::format("{}", number(r, "ready")), text(r, "again_at"), text(r, "reason")});
+  }
+  t.out << "\n"
+        << table({_("RELAY"), _("STATE"), _("CONNECTIONS"), _("READY"), _("NEXT TRY"), _("REASON")}, rows, t.width);
+}
+
+void print_status(const Terminal& t, const json::object& s) {
+  const json::object& q = object(s, "queue");
+  t.out << tr("Sidegate {}, process {}, up {} ({})", text(s, "version"), number(s, "pid"),
+              age_words(static_cast<long long>(number(s, "uptime"))), text(s, "config"))
+        << "\n";
+  const std::string store = text(s, "store");
+  t.out << tr("queue: {} messages; {} ready, {} waiting for their time, {} under way, {} held", number(q, "messages"),
+              number(q, "ready"), number(q, "waiting"), number(q, "active"), number(q, "held"))
+        << "\n";
+  if (store != "open") t.out << t.in(Colour::kRed, tr("store: {}", store)) << "\n";
+  if (std::uint64_t dropped = number(s, "log_dropped"); dropped != 0)
+    t.out << t.in(Colour::kYellow, tr("log: {} lines dropped because the reader was too slow", dropped)) << "\n";
+  print_relays(t, s);
+  const json::value* warnings = s.if_contains("warnings");
+  if (warnings == nullptr || !warnings->is_array()) return;
+  for (const json::value& warning : warnings->as_array()) {
+    if (warning.is_string()) t.out << t.in(Colour::kYellow, _("warning: ")) << warning.as_string().c_str() << "\n";
+  }
+}
+
+}  // namespace
+
+int status_command(const Context& context) {
+  auto answer = ask_server(context, {.verb = admin::Verb::kStatus, .selection = {}}, [](std::string) { return true; });
+  if (!answer) return report_server(context, answer.error());
+  if (context.common.json) {
+    context.terminal.out << *answer << "\n";
+    return EX_OK;
+  }
+  boost::system::error_code error;
+  json::value value = json::parse(*answer, error);
+  if (error || !value.is_object())
+    return report(context, {ErrorKind::kProtocol, _("the server's answer is not understood")});
+  print_status(context.terminal, value.as_object());
+  return EX_OK;
+}
+
+int reload_command(const Context& context) {
+  auto answer = ask_server(context, {.verb = admin::Verb::kReload, .selection = {}}, [](std::string) { return true; });
+  if (!answer) {
+    int code = report_server(context, answer.error());
+    return answer.error().kind == ErrorKind::kBadInput ? EX_CONFIG : code;
+  }
+  if (context.common.json) {
+    context.terminal.out << *answer << "\n";
+    return EX_OK;
+  }
+  boost::system::error_code error;
+  json::value value = json::parse(*answer, error);
+  context.terminal.out << _("loaded again") << "\n";
+  if (error || !value.is_object()) return EX_OK;
+  const json::value* keys = value.as_object().if_contains("restart_needed");
+  if (keys == nullptr || !keys->is_array()) return EX_OK;
+  for (const json::value& key : keys->as_array())
+    context.terminal.out << tr("{} takes effect after a restart", key.is_string() ? key.as_string().c_str() : "")
+                         << "\n";
+  return EX_OK;
+}
+
+int version_command(const Context& context) {
+  if (context.common.json)
+    context.terminal.out << json::serialize(json::object{{"version", context.hooks.version}}) << "\n";
+  else
+    context.terminal.out << "sidegate " << context.hooks.version << "\n";
+  return EX_OK;
+}
+
+int run_command(const Context& context) {
+  auto loaded = context.load(true, false);  // the log will hold the warnings
+  if (!loaded) return EX_CONFIG;
+  if (!context.hooks.run) return EX_SOFTWARE;
+  return context.hooks.run(context.request(), std::move(*loaded));
+}
+
+}  // namespace sidegate::cli
