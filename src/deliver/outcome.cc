@@ -137,9 +137,16 @@ Verdict judge_reply(const Event& event) {
   const provider::Facts& facts = provider::facts(meaning);
   v.meaning = facts.word;
   v.explanation = facts.explanation;
-  if (reply.positive()) {
+  bool refused = reply.transient() || reply.permanent();
+  if (reply.positive() && event.phase == Phase::kFinal) {
     v.action = Action::kDelivered;
     return v;
+  }
+  if (!refused) {  // a reply out of place, whatever it says: no answer to what was asked
+    v.meaning = "protocol-broken";
+    v.explanation = "The relay's answer does not fit what it was asked. It is tried again.";
+    v.status = {4, 5, 0};
+    return hold(v, Scope::kWay);
   }
   // RFC 5321 section 3.8: 421 may come at any time and means that the server goes away.
   bool goes_away = reply.code == 421;

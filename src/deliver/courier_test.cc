@@ -1,0 +1,491 @@
+// The courier against a relay on loopback, with the real scheduler and a store in memory: every fault, at each step.
+#include "deliver/courier.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "deliver/test_relay.h"
+#include "queue/memory_store.h"
+#include "test_certificates.h"
+
+namespace sidegate::deliver {
+namespace {
+
+using queue::RecipientState;
+
+struct House {
+  explicit House(Answers answers = {}, std::function<void(RelaySettings&)> change = {}) {
+    relays.push_back(std::make_unique<TestRelay>(loop, std::move(answers)));
+    configure(std::move(change));
+  }
+  House(std::unique_ptr<TestRelay> (*make)(net::Loop&, test::TestCa&), std::function<void(RelaySettings&)> change) {
+    ca = std::make_unique<test::TestCa>();
+    relays.push_back(make(loop, *ca));
+    configure(std::move(change));
+  }
+  ~House() {
+    bool stopped = false;
+    loop.spawn("stop", stop(&stopped));
+    run_until([&] { return stopped; });
+  }
+  net::Awaitable<void> stop(bool* done) {
+    co_await courier.stop(Duration(1000));
+    *done = true;
+  }
+
+  void configure(std::function<void(RelaySettings&)> change) {
+    settings.hostname = "client.example";
+    for (auto& relay : relays) {
+      RelaySettings one;
+      one.name = "relay" + std::to_string(settings.relays.size());
+      one.host = "127.0.0.1";
+      one.port = relay->port;
+      one.tls = TlsMode::kNone;
+      if (change) change(one);
+      settings.relays.push_back(one);
+    }
+    apply();
+  }
+  void apply() {
+    auto ways = Ways::make(settings);
+    scheduler.set_wake([this](unsigned, queue::WayId way) { courier.kick(way); });
+    courier.set_ways(ways);
+    scheduler.set_ways(ways->limits(), [ways](const queue::ClassKey& key) { return ways->table.ways(key); });
+    all_ways = ways;
+  }
+
+  QueueId add(std::vector<std::string> to, std::function<void(queue::Message&)> change = {},
+              std::string body = "\r\nHello\r\n.dot\r\n", Duration age = Duration(0)) {
+    auto message = std::make_shared<queue::Message>();
+    message->id = ids.next();
+    if (age.count() > 0)
+      message->id.value =
+          (static_cast<std::uint64_t>((system_clock().wall() - age).time_since_epoch().count()) << 22) | ++old;
+    message->envelope.reverse_path = "me@home.example";
+    for (auto& address : to) {
+      mail::Recipient recipient;
+      recipient.address = address;
+      message->envelope.recipients.push_back(recipient);
+    }
+    if (change) change(*message);
+    queue::Accept accept;
+    accept.header = "Subject: x\r\n";
+    message->header_size = accept.header.size();
+    message->body_size = body.size();
+    message->chunks = static_cast<std::uint32_t>((body.size() + queue::kChunkSize - 1) / queue::kChunkSize);
+    accept.body = std::move(body);
+    std::vector<queue::ClassRow> fresh_rows;
+    for (const auto& recipient : message->envelope.recipients) {
+      bool fresh = false;
+      auto key = route::class_key(message->envelope, message->origin, recipient.address);
+      auto id = scheduler.intern(key, &fresh);
+      if (fresh) fresh_rows.push_back({id, key});
+      message->classes.push_back(id);
+      bool known = std::ranges::any_of(accept.due, [&](const auto& row) { return row.class_id == id; });
+      if (known) continue;
+      queue::DueRow row;
+      row.id = message->id;
+      row.class_id = id;
+      row.due = system_clock().wall();
+      accept.due.push_back(row);
+    }
+    store.commit(queue::Intern{fresh_rows}, [](Status s) { EXPECT_TRUE(s); });
+    auto due = accept.due;
+    QueueId id = message->id;
+    accept.message = std::move(message);
+    store.commit(std::move(accept), [](Status s) { EXPECT_TRUE(s); });
+    scheduler.add(due, 0);
+    return id;
+  }
+
+  void run_until(const std::function<bool()>& done) {
+    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+    loop.context().restart();
+    while (!done()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "waited in vain";
+      loop.context().run_one_for(std::chrono::milliseconds(20));
+      loop.check_deadlines();
+    }
+  }
+  // Until nothing is under way, and nothing would be without a new message or a later hour.
+  void settle() {
+    run_until([&] {
+      auto totals = scheduler.totals();
+      return totals.active == 0 && (totals.ready == 0 || !scheduler.ways()[0].up);
+    });
+    for (int i = 0; i < 20; ++i) loop.context().run_one_for(std::chrono::milliseconds(1));
+  }
+  bool gone(QueueId id) { return !store.message(id).has_value(); }
+  std::vector<queue::ListRow> reports() {
+    auto rows = store.find({}, QueueId{}, 100);
+    std::vector<queue::ListRow> found;
+    for (auto& row : *rows) {
+      if (row.message.is_report) found.push_back(std::move(row));
+    }
+    return found;
+  }
+  std::string report_text(const queue::ListRow& row) {
+    return *store.header(row.message.id) + *store.body_chunk(row.message.id, row.message.generation, 0);
+  }
+  TestRelay& relay(std::size_t i = 0) { return *relays[i]; }
+  std::string log_text() {
+    run_until([&] { return true; });
+    std::string text;
+    char buffer[4096];
+    for (int i = 0; i < 50; ++i) {  // the log's own thread writes
+      std::this_thread::yield();
+      usleep(2000);
+    }
+    ::lseek(log_fd, 0, SEEK_SET);
+    for (ssize_t n; (n = ::read(log_fd, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
+    return text;
+  }
+  static int count(const std::string& text, std::string_view word) {
+    int n = 0;
+    for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++n;
+    return n;
+  }
+
+  int log_fd = ::memfd_create("log", 0);
+  Log log{log_fd, plain_log_style(), LogLevel::kDebug};
+  net::Loop loop{0, system_clock(), log};
+  queue::MemoryCluster cluster{system_clock()};
+  queue::MemoryStore store{cluster, 0};
+  queue::Scheduler scheduler{queue::ScheduleSettings{}, system_clock(), 1};
+  dns::Resolver resolver{dns::ResolverSettings{}, system_clock()};
+  net::WorkerPool workers{1};
+  QueueIdSource ids{system_clock()};
+  std::unique_ptr<test::TestCa> ca;
+  std::vector<std::unique_ptr<TestRelay>> relays;
+  DeliverSettings settings;
+  std::shared_ptr<const Ways> all_ways;
+  Courier courier{Parts{loop, scheduler, store, resolver, workers, ids, queue::ScheduleSettings{}, {}, {}}};
+  std::uint64_t old = 0;
+};
+
+std::string long_body(int lines) {
+  std::string body = "\r\n";
+  for (int i = 0; i < lines; ++i) body += std::string(i % 2 ? 98 : 97, static_cast<char>('a' + i % 26)) + "\r\n";
+  return body;
+}
+
+TEST(Courier, DeliversByteForByteAndKeepsTheConnection) {
+  House house;
+  auto first = house.add({"a@x.example"});
+  house.settle();
+  auto second = house.add({"b@y.example"}, {}, long_body(7000));
+  house.settle();
+  EXPECT_TRUE(house.gone(first) && house.gone(second));
+  ASSERT_EQ(house.relay().carried.size(), 2u);
+  EXPECT_EQ(house.relay().carried[0].content, "Subject: x\r\n\r\nHello\r\n.dot\r\n");
+  EXPECT_EQ(house.relay().carried[1].content, "Subject: x\r\n" + long_body(7000));
+  EXPECT_EQ(house.relay().connections, 1u);
+  EXPECT_TRUE(house.relay().said("MAIL FROM:<me@home.example> SIZE="));
+}
+
+TEST(Courier, OneRefusedOfThreeIsReportedAlone) {
+  House house(Answers{{"RCPT TO:<b@", "550 5.1.1 no such user here"}});
+  auto id = house.add({"a@x.example", "b@x.example", "c@x.example"});
+  house.relay().answers()["RCPT TO:<me@home"] = "450 4.2.0 later";  // so that the report stays to be looked at
+  house.settle();
+  EXPECT_TRUE(house.gone(id));
+  ASSERT_EQ(house.relay().carried.size(), 1u);
+  EXPECT_EQ(house.relay().carried[0].rcpt.size(), 2u);
+  auto reports = house.reports();
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(reports[0].message.envelope.reverse_path, "");
+  EXPECT_EQ(reports[0].message.envelope.recipients[0].address, "me@home.example");
+  std::string text = house.report_text(reports[0]);
+  EXPECT_NE(text.find("Final-Recipient: rfc822;b@x.example"), std::string::npos) << text;
+  EXPECT_EQ(text.find("Final-Recipient: rfc822;a@x.example"), std::string::npos);
+  EXPECT_NE(text.find("no such user here"), std::string::npos);
+}
+
+TEST(Courier, ReportsGoOutToo) {
+  House house(Answers{{"RCPT TO:<b@", "550 5.1.1 no such user here"}});
+  house.add({"b@x.example"});
+  house.run_until([&] { return house.relay().carried.size() == 1; });
+  house.settle();
+  EXPECT_TRUE(house.relay().carried[0].mail.starts_with("MAIL FROM:<>"));
+  EXPECT_TRUE(house.reports().empty());
+}
+
+struct Deferral {
+  const char* key;
+  const char* answer;
+};
+class Defers : public testing::TestWithParam<Deferral> {};
+TEST_P(Defers, TheMessageWaitsAndNothingBounces) {
+  House house(Answers{{GetParam().key, GetParam().answer}});
+  auto id = house.add({"a@x.example"});
+  house.settle();
+  EXPECT_FALSE(house.gone(id));
+  EXPECT_TRUE(house.reports().empty());
+  EXPECT_TRUE(house.relay().carried.empty());
+  auto rows = *house.store.recipients(id);
+  for (const auto& row : rows) EXPECT_EQ(row.state, RecipientState::kPending);
+  EXPECT_EQ(house.scheduler.totals().messages, 1u);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Steps, Defers,
+    testing::Values(Deferral{"GREETING", "554 no"}, Deferral{"GREETING", "421 busyCUT"}, Deferral{"GREETING", "CUT"},
+                    Deferral{"EHLO", "CUT"}, Deferral{"EHLO", "421 busyCUT"}, Deferral{"MAIL", "451 4.3.0 later"},
+                    Deferral{"MAIL", "421 4.3.0 byeCUT"}, Deferral{"MAIL", "CUT"}, Deferral{"MAIL", "nonsense"},
+                    Deferral{"RCPT", "450 4.2.0 later"}, Deferral{"RCPT", "421 4.3.0 byeCUT"}, Deferral{"RCPT", "CUT"},
+                    Deferral{"DATA", "451 4.3.0 later"}, Deferral{"DATA", "421 4.3.0 byeCUT"}, Deferral{"DATA", "CUT"},
+                    Deferral{".", "451 4.3.0 later"}, Deferral{".", "421 4.3.0 byeCUT"}, Deferral{".", "CUT"},
+                    Deferral{"RCPT", "550 5.4.5 Daily user sending quota exceeded."}));
+
+class Fails : public testing::TestWithParam<Deferral> {};
+TEST_P(Fails, TheMessageIsReportedOnce) {
+  House house(Answers{{GetParam().key, GetParam().answer}, {"MAIL FROM:<>", "450 4.2.0 later"}});
+  auto id = house.add({"a@x.example", "b@y.example"});
+  house.settle();
+  EXPECT_TRUE(house.gone(id));
+  EXPECT_EQ(house.reports().size(), 1u);
+}
+INSTANTIATE_TEST_SUITE_P(Steps, Fails,
+                         testing::Values(Deferral{"MAIL", "552 5.3.4 too big"}, Deferral{"MAIL FROM:<me", "599 hm"},
+                                         Deferral{"RCPT", "550 5.1.1 who"}, Deferral{"DATA", "554 5.0.0 no"},
+                                         Deferral{".", "554 5.7.1 spam"}));
+
+TEST(Courier, AReplyLostAfterTheDotIsUncertain) {
+  House house(Answers{{".", "CUT"}});
+  auto id = house.add({"a@x.example"});
+  house.settle();
+  auto rows = *house.store.recipients(id);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].uncertain);
+  EXPECT_EQ(rows[0].attempts, 1);
+  auto attempts = *house.store.attempts(id);
+  ASSERT_EQ(attempts.size(), 1u);
+  EXPECT_TRUE(attempts[0].uncertain);
+  EXPECT_EQ(attempts[0].meaning, "final-reply-lost");
+  EXPECT_TRUE(attempts[0].next.has_value());
+}
+
+TEST(Courier, AuthFailureHoldsTheAccountWithOneLine) {
+  House house(Answers{{"EHLO", "250-relay.example\r\n250 AUTH PLAIN"},
+                      {"AUTH", "535 5.7.8 Username and Password not accepted"}},
+              [](RelaySettings& s) {
+                s.user = "taro";
+                s.password = "geheim";
+                s.insecure_auth = auth::InsecureAuth::kAll;
+              });
+  std::vector<QueueId> all;
+  for (int i = 0; i < 5; ++i) all.push_back(house.add({"a@x.example"}));
+  house.settle();
+  EXPECT_FALSE(house.relay().said("MAIL"));
+  for (auto id : all) EXPECT_FALSE(house.gone(id));
+  EXPECT_TRUE(house.reports().empty());
+  EXPECT_FALSE(house.scheduler.ways()[0].up);
+  EXPECT_NE(house.scheduler.ways()[0].reason.find("not accepted"), std::string::npos);
+  std::string log = house.log_text();
+  EXPECT_EQ(House::count(log, "way-down"), 1) << log;
+  EXPECT_EQ(log.find("geheim"), std::string::npos);
+}
+
+TEST(Courier, NoAuthOfferedWhereCredentialsAreSetSendsNothing) {
+  House house(Answers{}, [](RelaySettings& s) {
+    s.user = "taro";
+    s.password = "geheim";
+    s.insecure_auth = auth::InsecureAuth::kAll;
+  });
+  auto id = house.add({"a@x.example"});
+  house.settle();
+  EXPECT_FALSE(house.gone(id));
+  EXPECT_FALSE(house.relay().said("MAIL") || house.relay().said("AUTH"));
+}
+
+TEST(Courier, PlainCredentialsNeedTlsUnlessTheBlockSaysOtherwise) {
+  House house(Answers{{"EHLO", "250-relay.example\r\n250 AUTH PLAIN LOGIN"}}, [](RelaySettings& s) {
+    s.user = "taro";
+    s.password = "geheim";
+  });
+  house.add({"a@x.example"});
+  house.settle();
+  EXPECT_FALSE(house.relay().said("MAIL") || house.relay().said("AUTH"));
+}
+
+TEST(Courier, NoStartTlsSendsNothingAndNames465) {
+  House house(Answers{}, [](RelaySettings& s) { s.tls = TlsMode::kStartTls; });
+  auto id = house.add({"a@x.example"});
+  house.settle();
+  EXPECT_FALSE(house.gone(id));
+  EXPECT_FALSE(house.relay().said("MAIL") || house.relay().said("STARTTLS"));
+  EXPECT_NE(house.scheduler.ways()[0].reason.find("465"), std::string::npos) << house.scheduler.ways()[0].reason;
+}
+
+std::unique_ptr<TestRelay> tls_relay(net::Loop& loop, test::TestCa& ca) {
+  auto issued = ca.issue({.names = {"relay.example"}});
+  auto context = *tls::ServerContext::make({issued.cert_file, issued.key_file});
+  Answers answers{{"EHLO", "250-relay.example\r\n250-STARTTLS\r\n250 AUTH PLAIN"}};
+  return std::make_unique<TestRelay>(loop, answers, context);
+}
+
+void with_tls(RelaySettings& s) {
+  s.tls = TlsMode::kStartTls;
+  s.tls_name = "relay.example";
+  s.user = "taro";
+  s.password = "geheim";
+}
+
+TEST(Courier, ABadCertificateSendsNothing) {
+  House house(tls_relay, with_tls);  // the test CA is not among the system's
+  auto id = house.add({"a@x.example"});
+  house.settle();
+  EXPECT_FALSE(house.gone(id));
+  EXPECT_FALSE(house.relay().said("MAIL") || house.relay().said("AUTH"));
+  EXPECT_NE(house.scheduler.ways()[0].reason.find("certificate"), std::string::npos)
+      << house.scheduler.ways()[0].reason;
+}
+
+TEST(Courier, UnverifiedTlsCarriesMailButNoCredentials) {
+  House house(tls_relay, [](RelaySettings& s) {
+    with_tls(s);
+    s.tls_verify = false;
+  });
+  house.add({"a@x.example"});
+  house.settle();
+  EXPECT_FALSE(house.relay().said("AUTH") || house.relay().said("MAIL"));
+}
+
+TEST(Courier, LogsInOverVerifiedTls) {
+  std::string ca_file;
+  static std::string* ca_path = nullptr;
+  ca_path = &ca_file;
+  House house(
+      [](net::Loop& loop, test::TestCa& ca) {
+        *ca_path = ca.ca_file();
+        return tls_relay(loop, ca);
+      },
+      [](RelaySettings& s) {
+        with_tls(s);
+        s.tls_ca_file = *ca_path;
+      });
+  auto id = house.add({"a@x.example"});
+  house.settle();
+  EXPECT_TRUE(house.gone(id)) << house.scheduler.ways()[0].reason;
+  EXPECT_TRUE(house.relay().said("AUTH PLAIN"));
+  std::string log = house.log_text();
+  EXPECT_EQ(House::count(log, "verified=true"), 1) << log;
+  EXPECT_EQ(House::count(log, "status=sent"), 1) << log;
+}
+
+TEST(Courier, AConnectionThatDiedIdleCostsNothing) {
+  House house(Answers{{".", "250 2.0.0 okCUT"}});  // closes after each message
+  auto first = house.add({"a@x.example"});
+  house.settle();
+  auto second = house.add({"b@y.example"});
+  house.settle();
+  EXPECT_TRUE(house.gone(first) && house.gone(second));
+  EXPECT_EQ(house.relay().connections, 2u);
+  EXPECT_EQ(House::count(house.log_text(), "way-down"), 0);
+}
+
+TEST(Courier, MessagesPerConnection) {
+  House house(Answers{}, [](RelaySettings& s) { s.messages_per_connection = 2, s.connections = 1; });
+  for (int i = 0; i < 5; ++i) house.add({"a@x.example"});
+  house.run_until([&] { return house.relay().carried.size() == 5; });
+  EXPECT_EQ(house.relay().connections, 3u);
+}
+
+TEST(Courier, MoreThanAHundredRecipientsGoInSeveralTransactions) {
+  House house;
+  std::vector<std::string> to;
+  for (int i = 0; i < 250; ++i) to.push_back("u" + std::to_string(i) + "@x.example");
+  auto id = house.add(to);
+  house.settle();
+  EXPECT_TRUE(house.gone(id));
+  ASSERT_EQ(house.relay().carried.size(), 3u);
+  EXPECT_EQ(house.relay().carried[0].rcpt.size(), 100u);
+  EXPECT_EQ(house.relay().carried[2].rcpt.size(), 50u);
+}
+
+TEST(Courier, BdatWhereOfferedAndLearntOff) {
+  House house(Answers{{"EHLO", "250-relay.example\r\n250-PIPELINING\r\n250 CHUNKING"}});
+  auto first = house.add({"a@x.example"});
+  house.settle();
+  EXPECT_TRUE(house.gone(first));
+  EXPECT_TRUE(house.relay().said("BDAT"));
+  ASSERT_EQ(house.relay().carried.size(), 1u);
+  EXPECT_EQ(house.relay().carried[0].content, "Subject: x\r\n\r\nHello\r\n.dot\r\n");
+  house.relay().answers()["BDAT"] = "503 5.5.1 what";
+  auto second = house.add({"b@x.example"});
+  house.settle();
+  EXPECT_TRUE(house.gone(second));
+  EXPECT_TRUE(house.relay().said("DATA"));
+  EXPECT_TRUE(house.all_ways->list[0]->bdat_broken);
+}
+
+TEST(Courier, AFailedReportIsHeldAndNothingIsLost) {
+  House house(Answers{{"RCPT", "550 5.1.1 no such user"}});
+  house.add({"a@x.example"});
+  house.settle();
+  auto reports = house.reports();
+  ASSERT_EQ(reports.size(), 1u);
+  ASSERT_EQ(reports[0].due.size(), 1u);
+  EXPECT_TRUE(reports[0].due[0].held);
+  EXPECT_EQ(house.scheduler.totals().held, 1u);
+  EXPECT_EQ(House::count(house.log_text(), "status=held"), 1);
+}
+
+TEST(Courier, AFailedReportGoesToThePostmaster) {
+  House house(Answers{{"RCPT TO:<a@", "550 5.1.1 no such user"}, {"RCPT TO:<me@", "550 5.1.1 no such user"}});
+  house.settings.postmaster = "postmaster@home.example";
+  house.apply();
+  house.add({"a@x.example"});
+  house.run_until([&] { return house.relay().carried.size() == 1; });
+  house.settle();
+  EXPECT_EQ(house.relay().carried[0].rcpt, std::vector<std::string>{"RCPT TO:<postmaster@home.example>"});
+  EXPECT_TRUE(house.reports().empty());
+}
+
+TEST(Courier, AnOldMessageExpires) {
+  House house(Answers{{"RCPT TO:<a@", "450 4.2.0 later"}, {"RCPT TO:<me@", "450 4.2.0 later"}});
+  auto id = house.add({"a@x.example"}, {}, "\r\nx\r\n", Duration(6 * 24h));
+  house.settle();
+  EXPECT_TRUE(house.gone(id));
+  ASSERT_EQ(house.reports().size(), 1u);
+  EXPECT_NE(house.report_text(house.reports()[0]).find("Status: 4.4.7"), std::string::npos);
+}
+
+TEST(Courier, ADelayIsReportedOnce) {
+  House house(Answers{{"RCPT", "450 4.2.0 later"}});
+  auto id = house.add({"a@x.example"}, {}, "\r\nx\r\n", Duration(5h));
+  house.settle();
+  EXPECT_FALSE(house.gone(id));
+  ASSERT_EQ(house.reports().size(), 1u);
+  EXPECT_NE(house.report_text(house.reports()[0]).find("Action: delayed"), std::string::npos);
+  house.scheduler.retry_now(id);
+  house.settle();
+  EXPECT_EQ(house.reports().size(), 1u);
+}
+
+TEST(Courier, NotifyNeverAndSuccess) {
+  House house(Answers{{"RCPT TO:<never@", "550 5.1.1 no such user"}, {"MAIL FROM:<>", "450 4.2.0 later"}});
+  auto silent = house.add({"never@x.example"}, [](queue::Message& m) { m.envelope.recipients[0].notify.never = true; });
+  house.settle();
+  EXPECT_TRUE(house.gone(silent));
+  EXPECT_TRUE(house.reports().empty());
+  auto wanted = house.add({"b@x.example"}, [](queue::Message& m) { m.envelope.recipients[0].notify.success = true; });
+  house.settle();
+  EXPECT_TRUE(house.gone(wanted));
+  ASSERT_EQ(house.reports().size(), 1u);
+  EXPECT_NE(house.report_text(house.reports()[0]).find("Action: relayed"), std::string::npos);
+}
+
+TEST(Courier, WhatTheRelayLacks) {
+  House house(Answers{{"EHLO", "250-relay.example\r\n250 SIZE 1000"}});
+  house.relay().answers()["MAIL FROM:<>"] = "450 4.2.0 later";
+  auto big = house.add({"a@x.example"}, {}, "\r\n" + std::string(900, 'x') + "\r\n" + std::string(900, 'x') + "\r\n");
+  auto utf8 = house.add({"ü@x.example"}, [](queue::Message& m) { m.envelope.smtputf8 = true; });
+  house.settle();
+  EXPECT_TRUE(house.gone(big) && house.gone(utf8));
+  EXPECT_FALSE(house.relay().said("MAIL FROM:<me"));
+  EXPECT_EQ(house.reports().size(), 2u);
+}
+
+}  // namespace
+}  // namespace sidegate::deliver
