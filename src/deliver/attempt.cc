@@ -85,7 +85,8 @@ net::Awaitable<Status> Attempt::load() {
   if (parts_.cached) {
     if (auto content = parts_.cached(lease_.id)) content_ = std::move(*content);
   }
-  if (!content_.message) {
+  bool from_memory = content_.message != nullptr;  // so it came in since the process began
+  if (!from_memory) {
     auto content = co_await read_content(parts_.store, parts_.workers, lease_.id);
     if (!content) co_return std::unexpected(content.error());
     content_ = std::move(*content);
@@ -96,7 +97,7 @@ net::Awaitable<Status> Attempt::load() {
   });
   bool all = mine == content_.message->classes.size();
   bool young = taken_ - lease_.id.time() < kOldEnoughForRows;
-  if (all && young && lease_.attempts == 0) {
+  if (from_memory && all && young && lease_.attempts == 0) {
     take_targets({});
     co_return Status{};
   }
@@ -136,8 +137,19 @@ void Attempt::take_targets(const std::vector<queue::RecipientRow>& rows) {
 // --- transmit
 
 net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
-  // Named, so that those not reached have a verdict: what stops the others stops them too.
-  MessageSource source(parts_.store, parts_.workers, content_);
+  MessageSource stored(parts_.store, parts_.workers, content_);
+  std::optional<ConvertedSource> converted;
+  bool offered = connection.session->capabilities().eight_bit;
+  if (!offered && content_.message->eight_bit_body && way_.settings.eight_bit == EightBit::kConvert) {
+    converted.emplace(stored);
+    Status can = co_await converted->survey();
+    if (!can) {
+      Verdict verdict = can.error().kind == ErrorKind::kConflict ? verdict_eight_bit_refused() : verdict_our_trouble();
+      judge_all(verdict, Phase::kMail, can.error().text, false);
+      co_return;
+    }
+  }
+  smtp::ContentSource& source = converted ? static_cast<smtp::ContentSource&>(*converted) : stored;
   std::vector<std::size_t> todo(targets_.size());
   for (std::size_t i = 0; i < todo.size(); ++i) todo[i] = i;
   while (!todo.empty()) {
@@ -168,6 +180,8 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
     todo.insert(todo.begin(), again.begin(), again.end());
     result_.usable = sent.usable && !sent.broken;
     bool stops = !result_.usable || result_.trouble || (sent.mail && !sent.mail->positive());
+    if (!todo.empty()) write_delivered(batch);
+    // Those not reached: what stopped the others stops them too.
     if (stops && !todo.empty()) {
       const Target& told = targets_[batch.front()];
       Verdict verdict = told.verdict;
@@ -179,8 +193,27 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
   }
 }
 
+// Between two transactions of one message: what was delivered is written down at once, so that a crash before the end
+// repeats no more than one transaction (promise 3).
+void Attempt::write_delivered(std::span<const std::size_t> batch) {
+  queue::Outcome outcome;
+  outcome.id = lease_.id;
+  for (std::size_t i : batch) {
+    const Target& target = targets_[i];
+    if (target.verdict.action != Action::kDelivered) continue;
+    queue::RecipientRow row = target.row;
+    row.n = target.n;
+    row.state = queue::RecipientState::kDelivered;
+    row.last_reply = target.reply;
+    row.last_host = way_.settings.host;
+    row.last_at = parts_.loop.clock().wall();
+    outcome.recipients.push_back(std::move(row));
+  }
+  if (!outcome.recipients.empty()) parts_.store.commit(std::move(outcome), [](Status) {});
+}
+
 smtp::Transmission Attempt::transmission(const RelayConnection& connection, std::span<const std::size_t> batch,
-                                         MessageSource& source) const {
+                                         smtp::ContentSource& source) const {
   const smtp::Capabilities& offered = connection.session->capabilities();
   const mail::Envelope& envelope = content_.message->envelope;
   smtp::Transmission t;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/queue_id.h"
+#include "deliver/eight_bit.h"
 #include "deliver/message_source.h"
 #include "deliver/relay_connection.h"
 #include "deliver/settle.h"
@@ -70,10 +71,11 @@ class Attempt {
   void take_targets(const std::vector<queue::RecipientRow>& rows);
   net::Awaitable<void> transmit(RelayConnection& connection);
   smtp::Transmission transmission(const RelayConnection& connection, std::span<const std::size_t> batch,
-                                  MessageSource& source) const;
+                                  smtp::ContentSource& source) const;
   void absorb(const RelayConnection& connection, const smtp::Transmitted& sent, std::span<const std::size_t> batch,
               std::vector<std::size_t>& again);
   void judge_all(const Verdict& verdict, smtp::Phase phase, const std::string& words, bool by_peer);
+  void write_delivered(std::span<const std::size_t> batch);
   void set(Target& target, const Verdict& verdict, smtp::Phase phase, std::string words, bool by_peer);
   void note_trouble(const Target& target);
   net::Awaitable<void> settle_all();

@@ -487,5 +487,55 @@ TEST(Courier, WhatTheRelayLacks) {
   EXPECT_EQ(house.reports().size(), 2u);
 }
 
+TEST(Courier, ConvertsWhatARelayWithout8BitMimeCannotCarry) {
+  House house(Answers{{"EHLO", "250 relay.example"}}, [](RelaySettings& s) { s.eight_bit = EightBit::kConvert; });
+  auto id = house.add({"a@x.example"}, [](queue::Message& m) { m.eight_bit_body = true; }, "\r\ngr\xfc\xdf\r\n");
+  house.settle();
+  EXPECT_TRUE(house.gone(id));
+  ASSERT_EQ(house.relay().carried.size(), 1u);
+  EXPECT_NE(house.relay().carried[0].content.find("\r\n\r\ngr=FC=DF\r\n"), std::string::npos)
+      << house.relay().carried[0].content;
+}
+
+TEST(Courier, TheNextWayTakesOverWhenOneIsDown) {
+  House house(Answers{{"GREETING", "554 no"}});
+  auto second = std::make_unique<TestRelay>(house.loop, Answers{});
+  RelaySettings other = house.settings.relays[0];
+  other.name = "other";
+  other.port = second->port;
+  house.relays.push_back(std::move(second));
+  house.settings.relays.push_back(other);
+  house.apply();
+  auto id = house.add({"a@x.example"});
+  house.run_until([&] { return house.gone(id); });
+  EXPECT_EQ(house.relay(1).carried.size(), 1u);
+  EXPECT_TRUE(house.relay(0).carried.empty());
+}
+
+TEST(Courier, WhatOneWayLacksGoesByTheNext) {
+  House house(Answers{{"EHLO", "250-relay.example\r\n250 SIZE 10"}});
+  auto second = std::make_unique<TestRelay>(house.loop, Answers{});
+  RelaySettings other = house.settings.relays[0];
+  other.name = "other";
+  other.port = second->port;
+  house.relays.push_back(std::move(second));
+  house.settings.relays.push_back(other);
+  house.apply();
+  auto id = house.add({"a@x.example"});
+  house.run_until([&] { return house.gone(id); });
+  EXPECT_EQ(house.relay(1).carried.size(), 1u);
+  EXPECT_FALSE(house.relay(0).said("MAIL"));
+}
+
+TEST(Courier, AMessageThatBreaksConnectionsHoldsUpNoOther) {
+  House house(Answers{{"RCPT TO:<poison@", "CUT"}}, [](RelaySettings& s) { s.connections = 1; });
+  auto poison = house.add({"poison@x.example"});
+  std::vector<QueueId> others;
+  for (int i = 0; i < 5; ++i) others.push_back(house.add({"a@y.example"}));
+  house.run_until([&] { return house.relay().carried.size() == 5; });
+  EXPECT_FALSE(house.gone(poison));
+  EXPECT_TRUE(house.reports().empty());
+}
+
 }  // namespace
 }  // namespace sidegate::deliver

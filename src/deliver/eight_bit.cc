@@ -8,7 +8,7 @@
 namespace sidegate::deliver {
 namespace {
 
-constexpr std::size_t kSoftLimit = 75;   // RFC 2045 section 6.7 (5): 76 with the "=" of a soft line break
+constexpr std::size_t kSoftLimit = 75;  // RFC 2045 section 6.7 (5): 76 with the "=" of a soft line break
 constexpr std::size_t kMostLevels = 50;
 constexpr std::size_t kPiece = 64 * 1024;
 
@@ -143,7 +143,7 @@ bool EightBitWalk::delimiter(std::string_view text, std::string& out) {
     const std::string& boundary = levels_[i].boundary;
     bool closes = rest.size() == boundary.size() + 2 && rest.starts_with(boundary) && rest.ends_with("--");
     if (rest != boundary && !closes) continue;
-    if (in_header_) end_of_header(out);   // a part of a header alone
+    if (in_header_) end_of_header(out);  // a part of a header alone
     levels_.resize(i + 1);
     sealed_ = levels_.back().sealed;
     leaf_ = false;
@@ -173,7 +173,7 @@ void EightBitWalk::end_of_header(std::string& out) {
     if (encode) {
       header_ = labelled_quoted_printable(std::move(header_), top);
     } else if (was_wide && (container || message)) {
-      header_ = with_field(header_, "Content-Transfer-Encoding", "7bit");   // what is in it is 7-bit now
+      header_ = with_field(header_, "Content-Transfer-Encoding", "7bit");  // what is in it is 7-bit now
     }
     out += header_;
   }
@@ -183,7 +183,7 @@ void EightBitWalk::end_of_header(std::string& out) {
   fixed_ = encoding == "base64" || encoding == "quoted-printable" || encoding == "binary";
   if (container) levels_.push_back({boundary, sealed_ || type == "multipart/signed" || type == "multipart/encrypted"});
   sealed_ = !levels_.empty() && levels_.back().sealed;
-  if (message && encoding != "base64" && encoding != "quoted-printable") {   // a header follows
+  if (message && encoding != "base64" && encoding != "quoted-printable") {  // a header follows
     in_header_ = true;
     leaf_ = false;
   }
@@ -193,7 +193,7 @@ void EightBitWalk::body_line(std::string_view text, std::string_view end, std::s
   if (!convert_) {
     if (!has_eight_bit(text)) return;
     if (!leaf_ || fixed_ || sealed_) {
-      impossible_ = true;   // preambles are not encoded, nor is what a signature covers
+      impossible_ = true;  // preambles are not encoded, nor is what a signature covers
     } else {
       parts_[part_] = true;
     }
@@ -218,7 +218,8 @@ net::Awaitable<Status> ConvertedSource::survey() {
     survey.push(*piece, none);
   }
   survey.finish(none);
-  if (survey.impossible()) co_return fail(ErrorKind::kConflict, "the message has 8-bit content that may not be changed");
+  if (survey.impossible())
+    co_return fail(ErrorKind::kConflict, "the message has 8-bit content that may not be changed");
   parts_ = survey.parts();
   size_ = 0;
   rewind();

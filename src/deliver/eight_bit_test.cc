@@ -28,17 +28,25 @@ const Case kCases[] = {
     {"no MIME at all", "Subject: x\r\n\r\ngr\xfc\xdf\r\nplain\r\n",
      "Subject: x\r\nContent-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
      "charset=unknown-8bit\r\n\r\ngr=FC=DF\r\nplain\r\n"},
-    {"one part", "MIME-Version: 1.0\r\nContent-Type: text/plain;\r\n charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\na=\xc3\xbc \r\n",
-     "MIME-Version: 1.0\r\nContent-Type: text/plain;\r\n charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=3D=C3=BC=20\r\n"},
+    {"one part",
+     "MIME-Version: 1.0\r\nContent-Type: text/plain;\r\n charset=utf-8\r\nContent-Transfer-Encoding: "
+     "8bit\r\n\r\na=\xc3\xbc \r\n",
+     "MIME-Version: 1.0\r\nContent-Type: text/plain;\r\n charset=utf-8\r\nContent-Transfer-Encoding: "
+     "quoted-printable\r\n\r\na=3D=C3=BC=20\r\n"},
     {"multipart, one part clean",
-     "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b b\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\npreamble\r\n--b b\r\n\r\nclean = "
+     "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b b\"\r\nContent-Transfer-Encoding: "
+     "8bit\r\n\r\npreamble\r\n--b b\r\n\r\nclean = "
      "\r\n--b b\r\nContent-Type: text/html\r\n\r\n\xfc\r\n--b b--\r\nend\r\n",
-     "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b b\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\npreamble\r\n--b b\r\n\r\nclean = "
-     "\r\n--b b\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=FC\r\n--b b--\r\nend\r\n"},
+     "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b b\"\r\nContent-Transfer-Encoding: "
+     "7bit\r\n\r\npreamble\r\n--b b\r\n\r\nclean = "
+     "\r\n--b b\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=FC\r\n--b "
+     "b--\r\nend\r\n"},
     {"nested message",
-     "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: "
+     "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: "
+     "message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: "
      "in\r\n\r\n\xfc\r\n--x--\r\n",
-     "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSubject: "
+     "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: "
+     "message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSubject: "
      "in\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=FC\r\n--x--\r\n"},
     {"nothing to do", "Subject: x\r\n\r\nplain = \r\nno end", "Subject: x\r\n\r\nplain = \r\nno end"},
 };
@@ -51,7 +59,9 @@ TEST(EightBit, Converts) {
 
 TEST(EightBit, SealedOrLabelledPartsAreLeftAlone) {
   bool impossible = false;
-  converted("Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\n\xfc\r\n--x--\r\n", 1000, &impossible);
+  converted(
+      "Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\n\xfc\r\n--x--\r\n",
+      1000, &impossible);
   EXPECT_TRUE(impossible);
   converted("Content-Transfer-Encoding: base64\r\n\r\n\xfc\r\n", 1000, &impossible);
   EXPECT_TRUE(impossible);

@@ -139,7 +139,8 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
 
 std::vector<queue::WayLimits> Ways::limits() const {
   std::vector<queue::WayLimits> limits;
-  for (const auto& way : list) limits.push_back({way->settings.name, way->retired ? 0 : way->settings.connections});
+  for (const auto& way : list)
+    limits.push_back({way->retired ? std::string() : way->settings.name, way->settings.connections});  // empty: none
   return limits;
 }
 
