@@ -39,7 +39,7 @@ std::string reason_against(std::string_view offered, const std::vector<std::stri
                                                             : "Sidegate does not speak this mechanism";
   }
   if (!allowed.empty() && !holds(allowed, offered)) {
-    return fmt::format("not among this relay's mechanisms; add \"{}\" to mechanisms, or remove that line", offered);
+    return "not among this relay's mechanisms; add it to mechanisms = [...], or remove that line";
   }
   if (mechanism->binds && !c.tls)
     return "it is bound to TLS, and this connection has none; set tls = \"starttls\" or \"implicit\"";
@@ -84,13 +84,25 @@ std::string no_common_mechanism(const std::vector<std::string>& offered, const s
         "logging in: ask the provider which port takes AUTH, or remove the user",
         session);
   }
-  std::vector<std::string> why;
-  std::vector<std::string> usable = choose(offered, allowed, circumstances, &why);
+  std::vector<std::string> usable = choose(offered, allowed, circumstances, nullptr);
   std::vector<std::string> shown;
-  for (const std::string& name : offered) shown.push_back(printable(upper(name), 40));
+  std::vector<std::pair<std::string, std::string>> reasons;  // reason, the mechanisms it keeps out
+  for (const std::string& offer : offered) {
+    shown.push_back(printable(upper(offer), 40));
+    std::string reason = reason_against(upper(offer), allowed, circumstances);
+    if (reason.empty()) continue;
+    auto same = std::ranges::find(reasons, reason, &std::pair<std::string, std::string>::first);
+    if (same == reasons.end()) {
+      reasons.emplace_back(std::move(reason), shown.back());
+    } else {
+      same->second += ", " + shown.back();
+    }
+  }
+  std::string why;
+  for (const auto& [reason, names] : reasons) why += fmt::format("{}{}: {}", why.empty() ? "" : "; ", names, reason);
   return fmt::format("no common AUTH mechanism: offered {} ({}); allowed {}; usable {}. {}", fmt::join(shown, " "),
                      session, allowed.empty() ? "all" : fmt::format("{}", fmt::join(allowed, " ")),
-                     usable.empty() ? "none" : fmt::format("{}", fmt::join(usable, " ")), fmt::join(why, "; "));
+                     usable.empty() ? "none" : fmt::format("{}", fmt::join(usable, " ")), why);
 }
 
 }  // namespace sidegate::auth

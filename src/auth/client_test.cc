@@ -106,6 +106,8 @@ TEST(Choose, NoCommonMechanismShowsAllThree) {
   EXPECT_THAT(text, HasSubstr("allowed PLAIN"));
   EXPECT_THAT(text, HasSubstr("usable none"));
   EXPECT_THAT(text, HasSubstr("access token"));
+  EXPECT_THAT(no_common_mechanism({"PLAIN", "CRAM-MD5", "LOGIN"}, {}, clear(InsecureAuth::kNever)),
+              ::testing::AllOf(HasSubstr(". PLAIN, LOGIN: it hands over"), HasSubstr("; CRAM-MD5: this connection")));
   EXPECT_THAT(no_common_mechanism({"PLAIN"}, {}, clear(InsecureAuth::kNever)), HasSubstr("(without TLS)"));
   EXPECT_THAT(no_common_mechanism({}, {}, verified()), HasSubstr("offers no AUTH"));
   EXPECT_THAT(no_common_mechanism({"X\r\nY\x1b[2J"}, {}, verified()), Not(HasSubstr("\x1b")));

@@ -13,8 +13,6 @@ namespace {
 
 using smtp::Phase;
 
-constexpr std::size_t kMostAddresses = 8;
-
 bool is_ipv6(const std::string& address) {
   return address.find(':') != std::string::npos;
 }
@@ -48,7 +46,7 @@ class Probe {
   bool settings();
   net::Awaitable<bool> look_up();
   net::Awaitable<bool> connect();
-  net::Awaitable<void> connect_one(std::string address, bool needed);
+  net::Awaitable<bool> connect_one(std::string address);
   net::Awaitable<bool> greeting();
   net::Awaitable<bool> hello(std::string name);
   net::Awaitable<bool> starttls();
@@ -75,7 +73,7 @@ class Probe {
   std::vector<std::string> addresses_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<smtp::ClientSession> session_;
-  std::string address_;
+  std::vector<ProbeStep> unreached_;  // told after all were tried: how bad it is depends on the others
   std::vector<std::string> usable_;
   bool trusted_ = true;  // nothing seen so far forbids to send a password
 };
@@ -163,54 +161,63 @@ net::Awaitable<bool> Probe::look_up() {
   co_return true;
 }
 
-// Every address is tried, so that one sees which family works; the first that answers is spoken to.
+// Both families are tried, so that one sees which works, each until one address answers or two do not; the first that
+// answers is spoken to.
 net::Awaitable<bool> Probe::connect() {
-  if (addresses_.size() > kMostAddresses) addresses_.resize(kMostAddresses);
-  for (std::string& address : addresses_) {
-    // A copy: the list is read again for the advice.
+  int good[2] = {0, 0}, bad[2] = {0, 0};
+  for (const std::string& address : addresses_) {
+    int family = is_ipv6(address);
+    if (good[family] > 0 || bad[family] == 2) continue;
     std::string one = address;
-    co_await connect_one(std::move(one), stream_ == nullptr);
+    bool there = co_await connect_one(std::move(one));
+    ++(there ? good : bad)[family];
   }
-  if (!stream_)
+  for (ProbeStep& step : unreached_) {
+    if (stream_) {
+      step.mark = ProbeMark::kNote;
+      step.cause += "; no obstacle, as another address answers";
+      step.cure.clear();
+    }
+    say(std::move(step));
+  }
+  if (!stream_) {
     co_return failed("connect", "no address could be reached",
                      {"none of the addresses above took the connection", "see the lines above"});
+  }
   session_ =
       std::make_unique<smtp::ClientSession>(*stream_, options_.hostname, patient(relay_.timeouts, options_.patience));
   if (options_.transcript) session_->set_transcript(options_.transcript);
   co_return true;
 }
 
-net::Awaitable<void> Probe::connect_one(std::string address, bool needed) {
+net::Awaitable<bool> Probe::connect_one(std::string address) {
   net::Endpoint to{address, relay_.port};
-  const char* family = is_ipv6(address) ? "IPv6" : "IPv4";
+  const std::string family = is_ipv6(address) ? "IPv6" : "IPv4";
   SteadyTime began = loop_.clock().steady();
   auto stream = co_await net::connect(loop_, to, std::min(relay_.timeouts.connect, options_.patience));
   auto took = std::chrono::duration_cast<Duration>(loop_.clock().steady() - began).count();
-  ProbeStep step{
-      "connect", ProbeMark::kGood,
-      {},        {},
-      {},        {{"family", std::string(family)}, {"address", address}, {"milliseconds", std::int64_t(took)}}};
+  ProbeStep step;
+  step.name = "connect";
+  step.details = {{"family", family}, {"address", address}, {"milliseconds", std::int64_t(took)}};
   if (stream) {
     step.text = fmt::format("{} {}: connected in {} ms", family, to.text(), took);
-    if (needed) {
-      stream_ = std::move(*stream);
-      address_ = to.text();
-    } else {
+    if (stream_) {
       (*stream)->close();
+    } else {
+      stream_ = std::move(*stream);
     }
-  } else {
-    bool no_network = stream.error().kind == ErrorKind::kUnreachable;
-    step.text = fmt::format("{} {}: {}", family, to.text(), printable(stream.error().text, 300));
-    step.details.emplace_back("error", std::string(sidegate::name(stream.error().kind)));
-    // A family that this network does not have is no fault, as long as the other one answers.
-    step.mark = no_network ? ProbeMark::kNote : ProbeMark::kFailed;
-    ProbeAdvice advice = advise_connect(relay_, stream.error());
-    step.cause = no_network
-                     ? fmt::format("this machine has no {}; that is no fault while the other family answers", family)
-                     : advice.cause;
-    if (!no_network) step.cure = advice.cure;
+    say(std::move(step));
+    co_return true;
   }
-  say(std::move(step));
+  ProbeAdvice advice = advise_connect(relay_, stream.error());
+  bool no_network = stream.error().kind == ErrorKind::kUnreachable;
+  step.mark = ProbeMark::kFailed;
+  step.text = fmt::format("{}: {}", family, printable(stream.error().text, 300));
+  step.cause = no_network ? "this machine has no " + family + " towards the outside" : advice.cause;
+  step.cure = advice.cure;
+  step.details.emplace_back("error", std::string(sidegate::name(stream.error().kind)));
+  unreached_.push_back(std::move(step));
+  co_return false;
 }
 
 net::Awaitable<bool> Probe::greeting() {
@@ -227,10 +234,7 @@ net::Awaitable<bool> Probe::hello(std::string name) {
   auto said = co_await session_->ehlo();
   if (!said) {
     std::string text = words_of(said.error());
-    co_return failed(std::move(name), std::move(text),
-                     {"the server does not take our EHLO",
-                      fmt::format("it may want another `hostname` than {}, a full name that exists",
-                                  printable(options_.hostname, 300))});
+    co_return failed(std::move(name), std::move(text), advise_ehlo(options_.hostname, said.error()));
   }
   ProbeStep step{std::move(name), ProbeMark::kGood, shown(said->raw), {}, {}, {}};
   if (!said->esmtp) step.text = "the server speaks only the old HELO: no TLS, no AUTH";
@@ -347,9 +351,9 @@ bool Probe::mechanisms() {
   } else if (usable_.empty()) {
     step.mark = ProbeMark::kFailed;
     step.cause = printable(auth::no_common_mechanism(offered, relay_.mechanisms, here), 2000);
-    step.cure = offered.empty() && !here.tls
-                    ? "many servers offer AUTH only inside TLS: set tls = \"starttls\" or \"implicit\""
-                    : "see the reasons above; each says what would make that mechanism usable";
+    step.cure = offered.empty() && here.tls ? "ask the provider which port takes a login"
+                : offered.empty() ? "many servers offer AUTH only inside TLS: set tls = \"starttls\" or \"implicit\""
+                                  : "see the reasons above; each says what would make that mechanism usable";
   }
   bool good = step.ok();
   say(std::move(step));

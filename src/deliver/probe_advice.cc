@@ -73,6 +73,19 @@ ProbeAdvice advise_greeting(const RelaySettings& relay, const smtp::Trouble& tro
   return {"what answers on this port is no mail server, or a broken one", "check `host` and `port`"};
 }
 
+ProbeAdvice advise_ehlo(const std::string& hostname, const smtp::Trouble& trouble) {
+  if (trouble.reply) {
+    return {"the server does not take our EHLO",
+            fmt::format("it may want another `hostname` than {}: a full name that exists in DNS",
+                        printable(hostname, 300))};
+  }
+  if (trouble.error.kind == ErrorKind::kProtocol) {
+    return {"the answer to EHLO is not what the protocol allows",
+            "check `host` and `port`: this is no mail server, or a broken one"};
+  }
+  return {"the connection broke at EHLO", "try again; if it stays, try the provider's other port"};
+}
+
 ProbeAdvice advise_starttls(const RelaySettings& relay, bool offered, const smtp::Trouble* trouble) {
   if (!offered) {
     return {fmt::format(
@@ -147,7 +160,7 @@ ProbeAdvice advise_auth(const RelaySettings& relay, const smtp::Trouble& trouble
       return {"the exchange failed: " + printable(trouble.error.text, 300),
               "check user and password; if they are right, this may not be the server it claims to be"};
     }
-    return {printable(trouble.error.text, 300), "try again; if it stays, try the provider's other port"};
+    return {"the connection broke during AUTH", "try again; if it stays, try the provider's other port"};
   }
   const mail::Reply& reply = *trouble.reply;
   if (reply.transient()) {

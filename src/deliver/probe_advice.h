@@ -17,6 +17,7 @@ struct ProbeAdvice {
 ProbeAdvice advise_dns(const RelaySettings& relay, const Error& error);
 ProbeAdvice advise_connect(const RelaySettings& relay, const Error& error);
 ProbeAdvice advise_greeting(const RelaySettings& relay, const smtp::Trouble& trouble);
+ProbeAdvice advise_ehlo(const std::string& hostname, const smtp::Trouble& trouble);
 ProbeAdvice advise_starttls(const RelaySettings& relay, bool offered, const smtp::Trouble* trouble);
 ProbeAdvice advise_handshake(const RelaySettings& relay, const Error& error);
 ProbeAdvice advise_certificate(const RelaySettings& relay, const tls::Verdict& verdict);

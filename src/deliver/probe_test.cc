@@ -180,7 +180,8 @@ struct ProbeRun : ::testing::Test {
     loop.stop();
   }
 
-  void run(PeerScript script, RelaySettings settings, test::CertificateWish wish = {.names = {"smtp.isp.example"}}) {
+  void run(PeerScript script, RelaySettings settings, test::CertificateWish wish = {.names = {"smtp.isp.example"}},
+           std::string host = "[127.0.0.1]") {
     auto issued = ca.issue(wish);
     auto context = *tls::ServerContext::make({issued.cert_file, issued.key_file});
     net::Loop loop(0, system_clock(), null_log());
@@ -189,7 +190,7 @@ struct ProbeRun : ::testing::Test {
     net::Acceptor acceptor(loop, fds[0], [&](std::unique_ptr<net::Stream> stream) {
       loop.spawn("peer", play(std::move(stream), context, script, &seen));
     });
-    settings.host = "[127.0.0.1]";
+    settings.host = std::move(host);
     settings.tls_name = "smtp.isp.example";
     settings.tls_ca_file = ca.ca_file();
     dns::Resolver resolver({}, system_clock());
@@ -296,6 +297,12 @@ TEST_F(ProbeRun, NothingListens) {
   run({}, relay(1));
   EXPECT_EQ(marks(), "dns connect! connect! port465? result!");
   EXPECT_THAT(steps[1].cause, HasSubstr("nothing listens on port 1"));
+}
+
+TEST_F(ProbeRun, AFamilyThatDoesNotAnswerIsNoObstacle) {
+  run({}, relay(), {.names = {"smtp.isp.example"}}, "localhost");  // the peer listens on 127.0.0.1 alone
+  EXPECT_TRUE(good);
+  for (const ProbeStep& step : steps) EXPECT_TRUE(step.ok()) << step.name << step.text;
 }
 
 TEST_F(ProbeRun, NoMailServer) {
