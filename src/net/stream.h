@@ -36,8 +36,9 @@ class Stream {
 
   // --- reading. What was read ahead is kept in a buffer that an idle stream does not hold.
   // One line without its end. LF alone also ends a line here: the caller asks line_had_crlf() where the protocol cares.
-  // At most `limit` octets (kTooLarge then; the line is consumed as it arrives, up to `fatal` octets, after which the
-  // stream is closed with kClosed). The view is valid until the next read.
+  // At most `limit` octets, the line's end not counted (kTooLarge then; the line is consumed as it arrives, up to
+  // `fatal` octets, after which the stream is closed with kClosed). After kTooLarge the next line can be read. The view
+  // is valid until the next read.
   virtual Awaitable<Result<std::string_view>> read_line(std::size_t limit, std::size_t fatal) = 0;
   virtual bool line_had_crlf() const = 0;
   // A line that is already there, without waiting; nullopt: none whole. Same limits; used for pipelined commands.
@@ -55,8 +56,9 @@ class Stream {
   virtual Awaitable<Status> write2(std::string_view first,
                                    std::string_view second) = 0;  // one gathered write on plain sockets
 
-  // --- TLS. Any read-ahead must have been dropped or refused by the caller. start_tls_client does not fail on a bad
-  // certificate: ask verdict().
+  // --- TLS. Octets read ahead fail with kProtocol (they were injected), unless the caller has dropped them before; the
+  // stream is as it was then. A handshake that fails for another reason leaves the stream closed. start_tls_client does
+  // not fail on a bad certificate: ask verdict().
   virtual Awaitable<Status> start_tls_server(std::shared_ptr<const tls::ServerContext> context) = 0;
   virtual Awaitable<Status> start_tls_client(std::shared_ptr<const tls::ClientContext> context) = 0;
   virtual bool is_tls() const = 0;
@@ -65,7 +67,8 @@ class Stream {
 
   // --- life
   virtual void expires_after(Duration d) = 0;
-  // Ends a wait under way with kClosed, from the stream's own thread (shutdown, drain).
+  // Ends a wait under way with kClosed, from the stream's own thread (shutdown, drain). Where none is under way, the
+  // next one ends so. Once: a last reply can still be written.
   virtual void cancel() = 0;
   virtual void close() = 0;
   virtual const Peer& peer() const = 0;
