@@ -67,8 +67,13 @@ class Server:
             text += f'[[listener]]\nname = "in"\naddress = "127.0.0.1"\nport = {self.port}\n'
         return text + self.relay
 
+    def child_environment(self):
+        """This process's, without what would be read as configuration."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("SIDEGATE_")}
+        return dict(clean, LC_ALL="C", **self.environment)
+
     def start(self, wait=True, preload=None):
-        environment = dict(os.environ, LC_ALL="C", **self.environment)
+        environment = self.child_environment()
         if preload:
             environment["LD_PRELOAD"] = preload
         log = open(self.log_path, "a")
@@ -103,7 +108,7 @@ class Server:
 
     def command(self, *arguments, check=None):
         result = subprocess.run([BINARY, *arguments, "--config", self.config_path], capture_output=True, text=True,
-                                timeout=60, env=dict(os.environ, LC_ALL="C", **self.environment))
+                                timeout=60, env=self.child_environment())
         if check is not None and result.returncode != check:
             raise AssertionError(f"{arguments} ended with {result.returncode}: {result.stdout}{result.stderr}")
         return result
