@@ -12,12 +12,12 @@ namespace sidegate::daemon {
 
 struct BoundListener {
   std::shared_ptr<const intake::ListenerPolicy> policy;
-  std::vector<int> descriptors;   // one a loop
+  std::vector<int> descriptors;  // one a loop
 };
 
 // All or none: an error closes what was bound before. It names the listener, and for an address of a family that this
 // machine does not have (::1 without IPv6) a warning is appended instead, as long as another listener stands.
-Result<std::vector<BoundListener>> bind_listeners(const std::vector<intake::ListenerSettings>& listeners, unsigned loops,
-                                                  std::vector<std::string>* warnings);
+Result<std::vector<BoundListener>> bind_listeners(const std::vector<intake::ListenerSettings>& listeners,
+                                                  unsigned loops, std::vector<std::string>* warnings);
 
 }  // namespace sidegate::daemon

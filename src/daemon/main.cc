@@ -1,14 +1,13 @@
-#include <sysexits.h>
-
-#include <cstdio>
-#include <string>
-
+#include "cli/cli.h"
 #include "daemon/run.h"
+#include "queue/rocksdb_store.h"
 
 int main(int argc, char** argv) {
-  std::string config;
-  for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--config" && i + 1 < argc) config = argv[++i];
-  }
-  return sidegate::daemon::run(config);
+  sidegate::cli::Hooks hooks;
+  hooks.version = SIDEGATE_VERSION;
+  hooks.run = [](const sidegate::config::LoadRequest& request, sidegate::config::Loaded loaded) {
+    return sidegate::daemon::run(request, std::move(loaded), SIDEGATE_VERSION);
+  };
+  hooks.open_queue = [](const std::string& path) { return sidegate::queue::open_rocksdb_readonly(path); };
+  return sidegate::cli::run(argc, argv, hooks);
 }

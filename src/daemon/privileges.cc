@@ -41,7 +41,8 @@ Status make_folders(const std::string& folder, unsigned mode) {
       return std::unexpected(errno_error(errno, "making " + folder.substr(0, at)));
     }
   }
-  if (mkdir(folder.c_str(), mode) != 0 && errno != EEXIST) return std::unexpected(errno_error(errno, "making " + folder));
+  if (mkdir(folder.c_str(), mode) != 0 && errno != EEXIST)
+    return std::unexpected(errno_error(errno, "making " + folder));
   return {};
 }
 
@@ -79,7 +80,7 @@ Status become_user(const std::string& user) {
     return std::unexpected(errno_error(errno, "becoming the user " + user));
   }
   if (setuid(0) == 0) return fail(ErrorKind::kInternal, "root could be taken back after becoming " + user);
-  prctl(PR_SET_DUMPABLE, 0);   // set again: changing the uid resets it
+  prctl(PR_SET_DUMPABLE, 0);  // set again: changing the uid resets it
   return {};
 }
 

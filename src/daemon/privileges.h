@@ -7,14 +7,16 @@
 
 namespace sidegate::daemon {
 
-// No core files, not readable by ptrace (promise 10); as many descriptors as the hard limit allows. Returns that number.
+// No core files, not readable by ptrace (promise 10); as many descriptors as the hard limit allows. Returns that
+// number.
 std::size_t harden_process();
 
-// Makes `folder` (mode 0700) if it is missing and gives it to the user that become_user() will become. No-op without root.
+// Makes `folder` (mode 0700) if it is missing and gives it to the user that become_user() will become. No-op without
+// root.
 Status prepare_folder(const std::string& folder, unsigned mode, const std::string& user);
 
-// Gives up root for good: groups, gid, uid, no_new_privs. Nothing to do (and no error) where the process is not root, or
-// where `user` is "root" itself: the caller says so in the log.
+// Gives up root for good: groups, gid, uid, no_new_privs. Nothing to do (and no error) where the process is not root,
+// or where `user` is "root" itself: the caller says so in the log.
 Status become_user(const std::string& user);
 
 }  // namespace sidegate::daemon

@@ -15,7 +15,9 @@ QueueLoader::~QueueLoader() {
   if (thread_.joinable()) thread_.join();
 }
 
-void QueueLoader::start() { thread_ = std::thread(&QueueLoader::run, this); }
+void QueueLoader::start() {
+  thread_ = std::thread(&QueueLoader::run, this);
+}
 
 void QueueLoader::run() {
   SteadyTime began = clock_.steady();

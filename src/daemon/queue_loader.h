@@ -16,7 +16,7 @@ class QueueLoader {
  public:
   // Pages over what this node may claim and gives it to the scheduler, on a thread of its own. loops: wakes are spread.
   QueueLoader(queue::Store& store, queue::Scheduler& scheduler, Log& log, Clock& clock, unsigned loops);
-  ~QueueLoader();   // stops between two pages
+  ~QueueLoader();  // stops between two pages
   void start();
   bool finished() const { return finished_; }
 

@@ -3,6 +3,8 @@
 #include <condition_variable>
 #include <thread>
 
+#include "admin/commands.h"
+#include "admin/control_server.h"
 #include "daemon/queue_loader.h"
 #include "deliver/courier.h"
 #include "dns/resolver.h"
@@ -46,14 +48,14 @@ net::Awaitable<void> stop_courier(deliver::Courier* courier, Duration patience, 
 
 // In the order in which they are made; taken down in reverse, the loops having stopped before.
 struct Server::Parts {
-  Parts(const config::Loaded& loaded, unsigned threads, Log& l)
-      : log(l),
+  Parts(config::Loaded l, unsigned threads, Log& destination)
+      : log(destination),
         loops(threads, clock, log),
         workers(kWorkers),
-        resolver(loaded.settings.dns, clock),
-        scheduler(loaded.settings.schedule, clock, threads),
+        resolver(l.settings.dns, clock),
+        scheduler(l.settings.schedule, clock, threads),
         ids(clock),
-        settings(loaded.settings) {}
+        loaded(std::move(l)) {}
 
   Clock& clock = system_clock();
   Log& log;
@@ -62,24 +64,31 @@ struct Server::Parts {
   dns::Resolver resolver;
   queue::Scheduler scheduler;
   QueueIdSource ids;
-  config::Settings settings;
+  std::mutex reload_mutex;  // over loaded and ways, which only start and reload change
+  config::Loaded loaded;
   std::shared_ptr<const deliver::Ways> ways;
   std::unique_ptr<queue::Store> store;
   std::unique_ptr<intake::IntakeContext> intake;
-  std::vector<std::unique_ptr<deliver::Courier>> couriers;   // one a loop
-  std::vector<std::unique_ptr<intake::Service>> services;    // one a listener and loop: index = listener * loops + loop
+  std::vector<std::unique_ptr<deliver::Courier>> couriers;  // one a loop
+  std::vector<std::unique_ptr<intake::Service>> services;   // one a listener and loop: index = listener * loops + loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
+  std::unique_ptr<admin::Commands> commands;
+  std::unique_ptr<admin::ControlServer> control;
   std::unique_ptr<QueueLoader> loader;
   bool drained = false;
 
+  queue::Scheduler::Router router() const {
+    return [table = ways](const queue::ClassKey& key) { return table->table.ways(key); };
+  }
   Status open_queue();
+  void make_control(int descriptor, std::string version, std::function<Result<std::vector<std::string>>()> reload);
   void make_couriers();
   void serve(std::vector<BoundListener> listeners);
   void set_ways(const config::Settings& from);
 };
 
 Status Server::Parts::open_queue() {
-  auto opened = queue::open_rocksdb_store(settings.store, clock, log);
+  auto opened = queue::open_rocksdb_store(loaded.settings.store, clock, log);
   if (!opened) return std::unexpected(opened.error());
   store = std::move(*opened);
   ids.after(store->highest_id());
@@ -95,17 +104,23 @@ void Server::Parts::set_ways(const config::Settings& from) {
   ways = deliver::Ways::make(std::move(deliver), ways.get());
   // Couriers first: a wake for a new way must find it.
   for (auto& courier : couriers) courier->set_ways(ways);
-  scheduler.set_ways(ways->limits(), [ways = ways](const queue::ClassKey& key) { return ways->table.ways(key); });
+  scheduler.set_ways(ways->limits(), router());
 }
 
 void Server::Parts::make_couriers() {
   for (std::size_t i = 0; i < loops.size(); ++i) {
-    couriers.push_back(std::make_unique<deliver::Courier>(deliver::Parts{
-        .loop = loops[i], .scheduler = scheduler, .store = *store, .resolver = resolver, .workers = workers, .ids = ids,
-        .schedule = settings.schedule, .cached = {}, .forget = {}}));
+    couriers.push_back(std::make_unique<deliver::Courier>(deliver::Parts{.loop = loops[i],
+                                                                         .scheduler = scheduler,
+                                                                         .store = *store,
+                                                                         .resolver = resolver,
+                                                                         .workers = workers,
+                                                                         .ids = ids,
+                                                                         .schedule = loaded.settings.schedule,
+                                                                         .cached = {},
+                                                                         .forget = {}}));
   }
   scheduler.set_wake([this](unsigned loop, queue::WayId way) { couriers[loop]->kick(way); });
-  set_ways(settings);
+  set_ways(loaded.settings);
   loops[0].every(kSchedulerTick, [this] { scheduler.tick(); });
 }
 
@@ -113,13 +128,38 @@ void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake = std::make_unique<intake::IntakeContext>(*store, scheduler, ids, clock, log);
   for (BoundListener& listener : listeners) {
     for (std::size_t i = 0; i < loops.size(); ++i) {
-      intake::Service* service = services.emplace_back(std::make_unique<intake::Service>(loops[i], *intake, listener.policy)).get();
+      intake::Service* service =
+          services.emplace_back(std::make_unique<intake::Service>(loops[i], *intake, listener.policy)).get();
       acceptors.push_back(std::make_unique<net::Acceptor>(
-          loops[i], listener.descriptors[i], [service](std::unique_ptr<net::Stream> stream) { service->serve(std::move(stream)); }));
+          loops[i], listener.descriptors[i],
+          [service](std::unique_ptr<net::Stream> stream) { service->serve(std::move(stream)); }));
     }
   }
   loops.start();
   for (auto& acceptor : acceptors) acceptor->start();
+}
+
+void Server::Parts::make_control(int descriptor, std::string version,
+                                 std::function<Result<std::vector<std::string>>()> reload) {
+  if (descriptor < 0) return;
+  commands = std::make_unique<admin::Commands>(admin::Parts{.loop = loops[0],
+                                                            .pool = workers,
+                                                            .store = *store,
+                                                            .scheduler = scheduler,
+                                                            .router = router(),
+                                                            .reload = std::move(reload),
+                                                            .warnings =
+                                                                [this] {
+                                                                  std::lock_guard lock(reload_mutex);
+                                                                  std::vector<std::string> texts;
+                                                                  for (const config::Problem& warning : loaded.warnings)
+                                                                    texts.push_back(warning.text());
+                                                                  return texts;
+                                                                },
+                                                            .version = std::move(version),
+                                                            .config_path = loaded.path});
+  control = std::make_unique<admin::ControlServer>(loops[0], descriptor, *commands);
+  control->start();
 }
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -129,27 +169,25 @@ Server::~Server() {
   if (!parts_->drained) drain(Duration(0));
 }
 
-Result<std::unique_ptr<Server>> Server::start(const config::Loaded& loaded, std::vector<BoundListener> listeners,
-                                              int control_descriptor, Log& log, std::function<Status()> reload) {
+Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector<BoundListener> listeners,
+                                              int control_descriptor, std::string version, Log& log,
+                                              std::function<Result<std::vector<std::string>>()> reload) {
   unsigned threads = static_cast<unsigned>(listeners.front().descriptors.size());
-  auto parts = std::make_unique<Parts>(loaded, threads, log);
-  if (Status opened = parts->open_queue(); !opened) {
-    parts->drained = true;   // nothing runs yet
-    return std::unexpected(opened.error());
-  }
+  auto parts = std::make_unique<Parts>(std::move(loaded), threads, log);
+  if (Status opened = parts->open_queue(); !opened) return std::unexpected(opened.error());
   parts->make_couriers();
   for (const BoundListener& listener : listeners) {
-    log.info("listening", {{"listener", listener.policy->settings.name},
-                           {"address", net::Endpoint{listener.policy->settings.address,
-                                                     net::bound_port(listener.descriptors.front())}.text()}});
+    net::Endpoint at{listener.policy->settings.address, net::bound_port(listener.descriptors.front())};
+    log.info("listening", {{"listener", listener.policy->settings.name}, {"address", at.text()}});
   }
+  parts->make_control(control_descriptor, std::move(version), std::move(reload));
   parts->serve(std::move(listeners));
   parts->loader = std::make_unique<QueueLoader>(*parts->store, parts->scheduler, log, parts->clock, threads);
   parts->loader->start();
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
-Status Server::reload(const config::Loaded& loaded) {
+Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   Parts& p = *parts_;
   std::vector<std::shared_ptr<const intake::ListenerPolicy>> policies;
   for (const intake::ListenerSettings& listener : loaded.settings.listeners) {
@@ -157,9 +195,8 @@ Status Server::reload(const config::Loaded& loaded) {
     if (!policy) return std::unexpected(policy.error());
     policies.push_back(std::move(*policy));
   }
-  for (const std::string& key : config::needs_restart(p.settings, loaded.settings)) {
-    p.log.warning("needs_restart", {{"key", key}, {"next", "this key takes effect when the service is restarted"}});
-  }
+  std::lock_guard lock(p.reload_mutex);
+  std::vector<std::string> restart = config::needs_restart(p.loaded.settings, loaded.settings);
   // A listener is matched by its place in the file: sockets stay as they were bound at start.
   std::size_t bound = p.services.size() / p.loops.size();
   for (std::size_t i = 0; i < policies.size() && i < bound; ++i) {
@@ -169,13 +206,15 @@ Status Server::reload(const config::Loaded& loaded) {
     }
   }
   p.set_ways(loaded.settings);
-  p.settings = loaded.settings;
-  return {};
+  if (p.commands) p.loops[0].post([commands = p.commands.get(), router = p.router()] { commands->set_router(router); });
+  p.loaded = std::move(loaded);
+  return restart;
 }
 
 bool Server::drain(Duration limit) {
   Parts& p = *parts_;
   p.drained = true;
+  if (p.control) p.control->stop();
   for (auto& acceptor : p.acceptors) acceptor->stop();
   auto stopped = std::make_shared<Countdown>(p.services.size() + p.couriers.size());
   for (std::size_t i = 0; i < p.services.size(); ++i) {
@@ -197,7 +236,7 @@ bool Server::drain(Duration limit) {
   p.loader.reset();
   p.loops.stop_and_join();
   p.acceptors.clear();
-  p.store.reset();   // finishes and syncs what it was given
+  p.store.reset();  // finishes and syncs what it was given
   return all;
 }
 

@@ -15,13 +15,17 @@ namespace sidegate::daemon {
 
 class Server {
  public:
-  // Opens the queue and begins to serve; the schedule is loaded beside it. listeners: taken over, also on failure.
-  static Result<std::unique_ptr<Server>> start(const config::Loaded& loaded, std::vector<BoundListener> listeners,
-                                               int control_descriptor, Log& log, std::function<Status()> reload);
+  // Opens the queue and begins to serve; the schedule is loaded beside it. control_descriptor: the bound control
+  // socket, or -1. reload: what the control socket's `reload` does, called on the worker pool; keys that need a restart
+  // come back.
+  static Result<std::unique_ptr<Server>> start(config::Loaded loaded, std::vector<BoundListener> listeners,
+                                               int control_descriptor, std::string version, Log& log,
+                                               std::function<Result<std::vector<std::string>>()> reload);
   ~Server();
 
-  // A new configuration for what begins from now on; sessions and connections keep the snapshot they began with.
-  Status reload(const config::Loaded& loaded);
+  // A new configuration for what begins from now on; sessions and connections keep the snapshot they began with. From
+  // any thread. Returns the keys that only a restart brings into force.
+  Result<std::vector<std::string>> reload(config::Loaded loaded);
   // No new connection is taken; transactions under way end by themselves within `limit`, then with 421. Blocks. Returns
   // false when something would not end in time (the queue is closed all the same; the process should then just exit).
   bool drain(Duration limit);
