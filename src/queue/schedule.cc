@@ -30,18 +30,6 @@ std::uint32_t Schedule::find(QueueId id) const {
   return messages_.find(FlatIndex::mix(id.value), [&](std::uint32_t at) { return entries_[at].id == id.value; });
 }
 
-// fn(place) for each entry of the message; fn may change the entry's state, not erase it.
-template <typename Fn>
-void Schedule::for_each_sibling(std::uint32_t first, Fn fn) {
-  if (first == kNone) return;
-  for (std::uint32_t at = first;;) {
-    const std::uint32_t next = entries_[at].sibling;
-    fn(at);
-    if (next == first) return;
-    at = next;
-  }
-}
-
 ClassId Schedule::intern(const ClassKey& key, bool* fresh) {
   ClassTable::Class& cls = classes_[classes_.intern(key)];
   cls.last_use = now_;
@@ -99,7 +87,7 @@ void Schedule::update(std::uint32_t at, const DueRow& row) {
   ScheduleEntry& entry = entries_[at];
   if (row.epoch <= entry.epoch) return;
   entry.epoch = row.epoch;
-  if (entry.state == EntryState::kLeased) return;   // what becomes of it, its lease says
+  if (entry.state == EntryState::kLeased) return;  // what becomes of it, its lease says
   detach(at);
   entry.due = steady(row.due);
   entry.attempts = row.attempts;

@@ -63,6 +63,7 @@ class Schedule {
   void slot_ready(WayId way, unsigned loop);
   void release_slot(WayId way, unsigned loop, bool stood);
   std::optional<Lease> lease(WayId way);
+  std::vector<Lease> overdue(unsigned most);
   void idle(WayId way, unsigned loop, int by);
   void finish(const Lease& lease, std::span<const ClassResult> results, unsigned loop);
 
@@ -99,6 +100,8 @@ class Schedule {
 
   // --- leases (schedule_lease.cc)
   void take(std::uint32_t at, Lease& lease);
+  Lease take_message(std::uint32_t first, WayId way);
+  bool is_overdue(const ScheduleEntry& entry) const;
   void settle(std::uint32_t at, const Lease& lease, const ClassResult* result);
   std::optional<std::uint8_t> next_rank(const ClassTable::Class& cls, WayId after) const;
   void end_trial(WayState& way, const Lease& lease, std::span<const ClassResult> results);
@@ -133,8 +136,21 @@ class Schedule {
     unsigned times;
   };
   std::vector<Touched> touched_;           // by the operation under way: what became ready, to be called for at its end
+  std::uint32_t overdue_at_ = 0;           // where the search goes on
   unsigned next_loop_ = 0;                 // wakes without a preferred loop go round
   std::array<std::uint64_t, 4> counts_{};  // entries by EntryState
 };
+
+// fn(place) for each entry of the message; fn may change the entry's state, not erase it.
+template <typename Fn>
+void Schedule::for_each_sibling(std::uint32_t first, Fn fn) {
+  if (first == kNone) return;
+  for (std::uint32_t at = first;;) {
+    const std::uint32_t next = entries_[at].sibling;
+    fn(at);
+    if (next == first) return;
+    at = next;
+  }
+}
 
 }  // namespace sidegate::queue

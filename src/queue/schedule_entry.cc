@@ -40,6 +40,7 @@ void EntryArena::give(std::uint32_t at) {
   const std::uint32_t number = at >> kShift, place = at & (kBlock - 1);
   Block& block = blocks_[number];
   if (block.live == kBlock) open_.push_back(number);
+  block.entries[place].state = EntryState::kFree;
   block.entries[place].next = block.free;
   block.free = place;
   --live_;

@@ -9,7 +9,7 @@ namespace sidegate::queue {
 
 inline constexpr std::uint32_t kNone = 0xFFFFFFFF;  // no entry, lane, queue, slot
 
-enum class EntryState : std::uint8_t { kWaiting, kReady, kLeased, kHeld };
+enum class EntryState : std::uint8_t { kWaiting, kReady, kLeased, kHeld, kFree };
 
 // One (message, class). Links are places in the arena; a field that only one state needs is shared with another's.
 struct ScheduleEntry {
@@ -25,6 +25,7 @@ struct ScheduleEntry {
   std::uint8_t priority;
   EntryState state : 3;
   bool hold_after : 1;  // leased: held when the lease ends
+  bool told : 1;        // its delay was reported while it waited for a way that is down
   bool follower : 1;    // ready: a sibling was ready for the same way already, so it asks for no connection
 };
 static_assert(sizeof(ScheduleEntry) == 48);
@@ -37,6 +38,20 @@ class EntryArena {
   ScheduleEntry& operator[](std::uint32_t at) { return blocks_[at >> kShift].entries[at & (kBlock - 1)]; }
   const ScheduleEntry& operator[](std::uint32_t at) const { return blocks_[at >> kShift].entries[at & (kBlock - 1)]; }
   std::size_t live() const { return live_; }
+  // fn(place) for at most `most` places from `at` on; a free one's state is kFree. Returns where to go on, 0 at the
+  // end.
+  template <typename Fn>
+  std::uint32_t scan(std::uint32_t at, unsigned most, Fn fn) const {
+    for (; (at >> kShift) < blocks_.size(); at = ((at >> kShift) + 1) << kShift) {
+      const Block& block = blocks_[at >> kShift];
+      if (!block.entries) continue;
+      for (std::uint32_t place = at & (kBlock - 1); place < block.fresh; ++place) {
+        if (most-- == 0) return (at & ~(kBlock - 1)) | place;
+        fn((at & ~(kBlock - 1)) | place);
+      }
+    }
+    return 0;
+  }
   std::size_t memory() const;
 
  private:

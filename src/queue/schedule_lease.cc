@@ -1,6 +1,7 @@
 // Leases: a message goes out to a courier, and what became of it comes back.
 #include <algorithm>
 
+#include "queue/retry.h"
 #include "queue/schedule.h"
 
 namespace sidegate::queue {
@@ -27,16 +28,46 @@ std::optional<Lease> Schedule::lease(WayId id) {
   if (lane == kNone && way.health == Health::kTrial) lane = lane_to_try(id);
   if (lane == kNone) return std::nullopt;
 
-  const std::uint32_t first = ready_.lane(lane).head;
-  Lease lease{.id = QueueId{entries_[first].id}, .way = id, .classes = {}, .attempts = 0, .epoch = 0};
-  take(first, lease);
-  for (std::uint32_t at = entries_[first].sibling; at != first; at = entries_[at].sibling) {
-    if (entries_[at].state == EntryState::kReady && ready_.lane(entries_[at].lane).way == id) take(at, lease);
-  }
+  Lease lease = take_message(ready_.lane(lane).head, id);
   if (way.health == Health::kTrial) way.trial = lease.id;
   way.connections.lease();
   call(id, kAnyLoop);
   return lease;
+}
+
+// This entry, and those of its siblings that are ready for the same way.
+Lease Schedule::take_message(std::uint32_t first, WayId way) {
+  Lease lease{.id = QueueId{entries_[first].id}, .way = way, .classes = {}, .attempts = 0, .epoch = 0};
+  take(first, lease);
+  for (std::uint32_t at = entries_[first].sibling; at != first; at = entries_[at].sibling) {
+    if (entries_[at].state == EntryState::kReady && ready_.lane(entries_[at].lane).way == way) take(at, lease);
+  }
+  return lease;
+}
+
+bool Schedule::is_overdue(const ScheduleEntry& entry) const {
+  if (entry.state != EntryState::kReady) return false;
+  const WayId way = ready_.lane(entry.lane).way;
+  if (known(way) && ways_[way].up()) return false;
+  const WallTime arrived = QueueId{entry.id}.time();
+  return expired(settings_, arrived, wall_) || (!entry.told && delay_report_due(settings_, arrived, wall_));
+}
+
+std::vector<Lease> Schedule::overdue(unsigned most) {
+  std::vector<std::uint32_t> found;
+  overdue_at_ = entries_.scan(overdue_at_, most, [&](std::uint32_t at) {
+    if (is_overdue(entries_[at])) found.push_back(at);
+  });
+  std::vector<Lease> leases;
+  for (std::uint32_t at : found) {
+    if (entries_[at].state != EntryState::kReady) continue;  // went with a sibling
+    const WayId way = ready_.lane(entries_[at].lane).way;
+    leases.push_back(take_message(at, way));
+    for_each_sibling(at,
+                     [this](std::uint32_t one) { entries_[one].told |= entries_[one].state == EntryState::kLeased; });
+    if (known(way)) ways_[way].connections.lease();  // finish counts it back
+  }
+  return leases;
 }
 
 void Schedule::finish(const Lease& lease, std::span<const ClassResult> results, unsigned loop) {

@@ -111,6 +111,9 @@ void Scheduler::release_slot(WayId way, unsigned loop, bool stood) {
 std::optional<Lease> Scheduler::lease(WayId way) {
   return state_->run([&](Schedule& s) { return s.lease(way); });
 }
+std::vector<Lease> Scheduler::overdue(unsigned most) {
+  return state_->run([&](Schedule& s) { return s.overdue(most); });
+}
 void Scheduler::idle(WayId way, unsigned loop, int by) {
   state_->run([&](Schedule& s) { s.idle(way, loop % state_->loops, by); });
 }

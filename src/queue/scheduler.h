@@ -58,6 +58,10 @@ class Scheduler {  // thread-safe
   std::optional<Lease> lease(WayId way);        // round robin over senders, then their classes, in order of due time
   void idle(WayId way, unsigned loop, int by);  // +1/-1: warm connections on this loop without work
   void finish(const Lease& lease, std::span<const ClassResult> results, unsigned loop);
+  // Messages that wait for a way that is down, past their lifetime or (once each) past the time of the delay report.
+  // Looks at `most` entries a call and goes on where it stopped: to be called at every tick or so. A lease's way may be
+  // kNoWay.
+  std::vector<Lease> overdue(unsigned most = 4096);
 
   // --- health
   // Its ready messages take their next way that is up, else wait on this one; no attempt is counted. Then it goes on
