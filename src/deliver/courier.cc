@@ -9,7 +9,8 @@ namespace sidegate::deliver {
 
 using smtp::Phase;
 
-constexpr Duration kLook = 250ms;  // between two looks at what ends by itself
+constexpr Duration kLastWait = 3s;  // after the connections were cancelled
+constexpr Duration kLook = 250ms;   // between two looks at what ends by itself
 
 // One connection's coroutine. It holds a slot of the way for as long as it lives.
 struct Courier::Line {
@@ -20,12 +21,16 @@ struct Courier::Line {
   std::optional<Attempt> attempt;  // the lease in hand
   unsigned carried = 0;            // messages on this connection
   bool stood = false;              // slot_ready was called
+  bool probes = false;             // the first connection to a way that has not proven itself
+  RelayOpening* opening = nullptr;
 
   queue::WayId id() const { return way->id; }
 };
 
 Courier::Courier(Parts parts) : parts_(std::move(parts)), random_(std::random_device{}()) {}
-Courier::~Courier() = default;
+Courier::~Courier() {
+  *alive_ = false;
+}
 
 void Courier::set_ways(std::shared_ptr<const Ways> ways) {
   parts_.loop.post([this, ways = std::move(ways)]() mutable {
@@ -63,18 +68,47 @@ void Courier::look(queue::WayId id, unsigned kicks) {
       line->parking.call();
       continue;
     }
-    if (!ways_->list[id]->health.may_open(parts_.loop.clock().steady())) return;
-    if (!parts_.scheduler.take_slot(id, loop)) return;
+    Way& way = *ways_->list[id];
+    if (!way.health.may_open(parts_.loop.clock().steady())) return;
+    // Until it has worked once: one connection alone, so that a wrong password is tried once and not ten times. When it
+    // stands, the scheduler calls for the others.
+    bool probes = !way.proven.load();
+    if (probes && way.probing.exchange(true)) return;
+    if (!parts_.scheduler.take_slot(id, loop)) {
+      if (probes) way.probing.store(false);
+      return;
+    }
     connections_.fetch_add(1, std::memory_order_relaxed);
-    parts_.loop.spawn("relay connection", run(ways_, ways_->list[id]));
+    parts_.loop.spawn("relay connection", run(ways_, ways_->list[id], probes));
   }
 }
 
-net::Awaitable<void> Courier::run(std::shared_ptr<const Ways> ways, std::shared_ptr<Way> way) {
+// What must happen however a line ends, by an exception too. Not when the loop takes its coroutines down at the very
+// end.
+struct Courier::Leaving {
+  Courier& courier;
+  Line& line;
+  std::shared_ptr<const bool> alive;
+
+  Leaving(Courier& c, Line& l) : courier(c), line(l), alive(c.alive_) { courier.lines_.push_back(&line); }
+  ~Leaving() {
+    if (!*alive) return;
+    if (line.connection) line.way->standing.fetch_sub(1);
+    if (line.probes) line.way->probing.store(false);
+    if (line.attempt) courier.give_back(line.attempt->lease());
+    courier.lines_.remove(&line);
+    for (auto& sleeping : courier.idle_) std::erase(sleeping, &line);
+    courier.parts_.scheduler.release_slot(line.id(), courier.parts_.loop.index(), line.stood);
+    courier.connections_.fetch_sub(1, std::memory_order_relaxed);
+  }
+};
+
+net::Awaitable<void> Courier::run(std::shared_ptr<const Ways> ways, std::shared_ptr<Way> way, bool probes) {
   Line line;
   line.ways = std::move(ways);
   line.way = std::move(way);
-  lines_.push_back(&line);
+  line.probes = probes;
+  Leaving leaving(*this, line);
   for (;;) {
     Served served = co_await serve(line);
     if (line.connection) {
@@ -82,18 +116,17 @@ net::Awaitable<void> Courier::run(std::shared_ptr<const Ways> ways, std::shared_
       line.connection->stream->close();
       line.connection.reset();
     }
-    if (served == Served::kEnd) break;
+    if (served == Served::kEnd) co_return;
   }
-  if (line.attempt) give_back(line.attempt->lease());
-  lines_.remove(&line);
-  parts_.scheduler.release_slot(line.id(), parts_.loop.index(), line.stood);
-  connections_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-// One connection from its opening to its end. kAgain: it broke or is used up, and there is work for another one.
+// One connection from its opening to its end. kAgain: it was found dead, and the lease in hand needs another one.
 net::Awaitable<Courier::Served> Courier::serve(Line& line) {
   RelayOpening opening(parts_.loop, parts_.resolver, *line.way, line.ways->settings.hostname);
+  line.opening = &opening;
   Opened opened = co_await opening.run();
+  line.opening = nullptr;
+  if (std::exchange(line.probes, false)) line.way->probing.store(false);
   if (!opened) {
     opening_failed(line, opened.error());
     co_return Served::kEnd;
@@ -101,19 +134,17 @@ net::Awaitable<Courier::Served> Courier::serve(Line& line) {
   line.connection = std::move(*opened);
   line.carried = 0;
   line.way->standing.fetch_add(1);
+  line.way->proven.store(true);
+  way_good(*line.way, Phase::kAuth);
   if (!line.stood) parts_.scheduler.slot_ready(line.id(), parts_.loop.index());
   line.stood = true;
-  way_good(*line.way, Phase::kAuth);
   for (;;) {
     bool leased = co_await next_lease(line);
     if (!leased) break;
     if (line.carried > 0 && line.connection->stream->looks_dead()) co_return Served::kAgain;  // the lease stays in hand
     bool usable = co_await deliver(line, *line.connection);
-    if (!usable) co_return keeps(line) ? Served::kAgain : Served::kEnd;
-    if (line.carried >= line.way->settings.messages_per_connection) {
-      co_await line.connection->session->quit();
-      co_return keeps(line) ? Served::kAgain : Served::kEnd;
-    }
+    if (!usable) co_return line.attempt ? Served::kAgain : Served::kEnd;
+    if (line.carried >= line.way->settings.messages_per_connection) break;
   }
   co_await line.connection->session->quit();
   co_return Served::kEnd;
@@ -196,6 +227,11 @@ void Courier::way_trouble(Way& way, const Verdict& verdict, Phase phase, std::st
                                            {"reason", reason},
                                            {"retry_in", advice.pause.count() / 1000}});
   }
+  if (advice.response == Advice::Response::kGoOn) {
+    parts_.loop.log().info("connection-broken",
+                           {{"relay", way.settings.name}, {"phase", smtp::name(phase)}, {"reason", reason}});
+  }
+  if (advice.response == Advice::Response::kDown && phase < Phase::kMail) way.proven.store(false);
   if (advice.response == Advice::Response::kDown) parts_.scheduler.way_down(way.id, advice.pause, std::move(reason));
 }
 
@@ -341,13 +377,16 @@ net::Awaitable<void> Courier::stop(Duration patience) {
     auto sleeping = lines;
     for (Line* line : sleeping) line->parking.call();
   }
-  SteadyTime until = parts_.loop.clock().steady() + patience;
+  const SteadyTime until = parts_.loop.clock().steady() + patience;
   bool cancelled = false;
   while (!lines_.empty() || writers_ > 0 || unwritten_->load() > 0) {
-    if (!cancelled && parts_.loop.clock().steady() >= until) {
+    SteadyTime now = parts_.loop.clock().steady();
+    if (now >= until + kLastWait) co_return;  // what is left waits for a connect or a lookup: nothing of ours
+    if (!cancelled && now >= until) {
       cancelled = true;
       for (Line* line : lines_) {
         if (line->connection) line->connection->stream->cancel();
+        if (line->opening) line->opening->cancel();
       }
     }
     co_await parts_.loop.sleep(kLook);

@@ -42,10 +42,11 @@ class Courier {
   static constexpr std::size_t kCoalescedWays = 256;
 
   struct Line;  // one connection's coroutine: its way, stream, parking place
+  struct Leaving;
   enum class Served : std::uint8_t { kEnd, kAgain };
 
   void look(queue::WayId way, unsigned kicks);
-  net::Awaitable<void> run(std::shared_ptr<const Ways> ways, std::shared_ptr<Way> way);
+  net::Awaitable<void> run(std::shared_ptr<const Ways> ways, std::shared_ptr<Way> way, bool probes);
   net::Awaitable<Served> serve(Line& line);
   net::Awaitable<bool> next_lease(Line& line);
   net::Awaitable<bool> deliver(Line& line, RelayConnection& connection);
@@ -72,6 +73,7 @@ class Courier {
   std::shared_ptr<std::atomic<unsigned>> unwritten_ = std::make_shared<std::atomic<unsigned>>(0);
   unsigned writers_ = 0;  // coroutines that wait for the store
   bool stopping_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::minstd_rand random_;
 };
 

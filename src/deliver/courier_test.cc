@@ -277,6 +277,7 @@ TEST(Courier, AuthFailureHoldsTheAccountWithOneLine) {
   for (int i = 0; i < 5; ++i) all.push_back(house.add({"a@x.example"}));
   house.settle();
   EXPECT_FALSE(house.relay().said("MAIL"));
+  EXPECT_EQ(house.relay().connections, 1u);   // a wrong password is tried once, however much waits
   for (auto id : all) EXPECT_FALSE(house.gone(id));
   EXPECT_TRUE(house.reports().empty());
   EXPECT_FALSE(house.scheduler.ways()[0].up);
@@ -535,6 +536,28 @@ TEST(Courier, AMessageThatBreaksConnectionsHoldsUpNoOther) {
   house.run_until([&] { return house.relay().carried.size() == 5; });
   EXPECT_FALSE(house.gone(poison));
   EXPECT_TRUE(house.reports().empty());
+}
+
+TEST(Courier, StopsWhileARelayIsSilent) {
+  House house(Answers{{"GREETING", "SILENT"}});
+  auto id = house.add({"a@x.example"});
+  house.run_until([&] { return house.relay().connections == 1; });
+  bool stopped = false;
+  house.loop.spawn("stop", house.stop(&stopped));
+  house.run_until([&] { return stopped; });
+  EXPECT_EQ(house.courier.connections(), 0u);
+  EXPECT_FALSE(house.gone(id));
+}
+
+TEST(Courier, ManyMessagesOverSeveralConnections) {
+  House house;
+  std::vector<QueueId> all;
+  for (int i = 0; i < 300; ++i) all.push_back(house.add({"a@x" + std::to_string(i % 7) + ".example"}));
+  house.run_until([&] { return house.relay().carried.size() == 300; });
+  house.settle();
+  for (auto id : all) EXPECT_TRUE(house.gone(id));
+  EXPECT_LE(house.relay().connections, 10u);
+  EXPECT_GE(house.relay().connections, 2u);
 }
 
 }  // namespace

@@ -37,6 +37,9 @@ class RelayOpening {
   RelayOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, std::string hostname)
       : loop_(loop), resolver_(resolver), way_(way), hostname_(std::move(hostname)) {}
   net::Awaitable<Opened> run();
+  void cancel() {  // a wait under way on the stream ends
+    if (made_ && made_->stream) made_->stream->cancel();
+  }
 
  private:
   using Done = smtp::Step<void>;

@@ -56,6 +56,8 @@ struct Way {
 
   Health health;
   std::atomic<unsigned> standing{0};     // connections that are up, on all loops
+  std::atomic<bool> proven{false};       // a session has been ready since the last trouble with one
+  std::atomic<bool> probing{false};      // and the one that tries is under way
   std::atomic<bool> bdat_broken{false};  // learnt: this relay breaks on BDAT
   std::atomic<int> good_family{0};       // 4 or 6: the one that worked last
   enum class Port465 : int { kUnknown, kTls, kNo };
