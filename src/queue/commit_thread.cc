@@ -87,14 +87,17 @@ Status CommitThread::start(const std::function<Status(const RocksDb&)>& first) {
 
 Result<std::unique_ptr<RocksDb>> CommitThread::open() {
   background_failed_ = false;
-  return RocksDb::open(settings_, budget_, [this](Error error) {
-    {
-      std::lock_guard lock(background_mutex_);
-      background_error_ = std::move(error);
-    }
-    background_failed_ = true;
-    queue_.poke();
-  });
+  return RocksDb::open(
+      settings_, budget_,
+      [this](Error error) {
+        {
+          std::lock_guard lock(background_mutex_);
+          background_error_ = std::move(error);
+        }
+        background_failed_ = true;
+        queue_.poke();
+      },
+      log_);
 }
 
 void CommitThread::commit(Work work, Done done) {
@@ -232,6 +235,7 @@ void CommitThread::publish_counts() {
 void CommitThread::failed(Entries entries, const rocksdb::Status& status) {
   const Error error = rocksdb_error(status, "cannot write to the queue");
   reopening_ = true;
+  place_.hide();
   queue_.refuse_arrivals(error);
   queue_.settle(entries);
   std::vector<Pending> again;

@@ -2,6 +2,9 @@
 
 #include <rocksdb/listener.h>
 
+#include <cstdarg>
+#include <cstdio>
+
 namespace sidegate::queue {
 namespace {
 
@@ -17,6 +20,25 @@ class Listener final : public rocksdb::EventListener {
 
  private:
   BackgroundError tell_;
+};
+
+// RocksDB's own log file must not be: a write to it that fails makes a later one end the process (an assertion in
+// Debian's 7.8), and it would be one more file to watch. What it has to say goes into ours.
+class OurLog final : public rocksdb::Logger {
+ public:
+  explicit OurLog(Log* log) : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL), log_(log) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}  // headers: the options, at each opening
+  void LogHeader(const char*, va_list) override {}
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list args) override {
+    if (!log_ || level < rocksdb::InfoLogLevel::WARN_LEVEL || level > rocksdb::InfoLogLevel::FATAL_LEVEL) return;
+    char text[1000];
+    std::vsnprintf(text, sizeof text, format, args);
+    log_->warning("rocksdb", {{"text", static_cast<const char*>(text)}});
+  }
+
+ private:
+  Log* log_;
 };
 
 std::vector<rocksdb::ColumnFamilyDescriptor> descriptors(const MemoryBudget& budget) {
@@ -40,9 +62,10 @@ Error rocksdb_error(const rocksdb::Status& status, std::string_view what) {
 }
 
 Result<std::unique_ptr<RocksDb>> RocksDb::open(const StoreSettings& settings, const MemoryBudget& budget,
-                                               BackgroundError background_error) {
+                                               BackgroundError background_error, Log& log) {
   std::unique_ptr<RocksDb> self(new RocksDb);
   rocksdb::DBOptions options = db_options(settings, budget);
+  options.info_log = std::make_shared<OurLog>(&log);
   options.listeners.push_back(std::make_shared<Listener>(std::move(background_error)));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   auto status = rocksdb::DB::Open(options, settings.path, descriptors(budget), &handles, &self->db_);
@@ -55,7 +78,7 @@ Result<std::unique_ptr<RocksDb>> RocksDb::open_readonly(const StoreSettings& set
   std::unique_ptr<RocksDb> self(new RocksDb);
   rocksdb::DBOptions options = db_options(settings, budget);
   options.create_if_missing = options.create_missing_column_families = false;
-  options.info_log_level = rocksdb::InfoLogLevel::FATAL_LEVEL;
+  options.info_log = std::make_shared<OurLog>(nullptr);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   auto status = rocksdb::DB::OpenForReadOnly(options, settings.path, descriptors(budget), &handles, &self->db_);
   if (auto taken = self->take(status, settings, std::move(handles)); !taken) return std::unexpected(taken.error());

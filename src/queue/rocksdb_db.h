@@ -4,9 +4,11 @@
 #include <rocksdb/db.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <shared_mutex>
 
+#include "base/log.h"
 #include "base/result.h"
 #include "queue/codec.h"
 #include "queue/rocksdb_options.h"
@@ -30,7 +32,7 @@ class RocksDb {
  public:
   // Opens or makes the database at settings.path and checks its format.
   static Result<std::unique_ptr<RocksDb>> open(const StoreSettings& settings, const MemoryBudget& budget,
-                                               BackgroundError background_error);
+                                               BackgroundError background_error, Log& log);
   // Reads what is there without taking the lock or writing anything.
   static Result<std::unique_ptr<RocksDb>> open_readonly(const StoreSettings& settings, const MemoryBudget& budget);
   ~RocksDb();  // closes; makes no sync
@@ -81,12 +83,15 @@ class RocksDbPlace {
   Use use() const {
     Use use;
     use.lock_ = std::shared_lock(mutex_);
-    use.db_ = db_.get();
+    if (!hidden_) use.db_ = db_.get();
     return use;
   }
+  // Readers find nothing from here on, until the next put(): a write has failed and what it left must not be seen.
+  void hide() { hidden_ = true; }
   void put(std::unique_ptr<RocksDb> db) {
     std::unique_lock lock(mutex_);
     db_ = std::move(db);
+    hidden_ = false;
   }
   // For the one writer, which is also the one who puts: no lock needed to look.
   const RocksDb* writer_view() const { return db_.get(); }
@@ -94,6 +99,7 @@ class RocksDbPlace {
  private:
   mutable std::shared_mutex mutex_;
   std::unique_ptr<RocksDb> db_;
+  std::atomic<bool> hidden_{false};
 };
 
 }  // namespace sidegate::queue

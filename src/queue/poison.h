@@ -1,0 +1,69 @@
+// Which message kills the process? A small mapped file lists what is in hand, one slot a worker; a killed process
+// leaves it in the page cache. Opening adds one to each id found there: those are tried one at a time, and the third
+// crash inside one message holds it. Setting and clearing a slot are plain stores: no system call, no lock.
+//
+//   header, 64 octets: "sidegate poison 1\n", boot id; then a slot of 64 octets each: id 8 (0: free), peer 48
+//   `poison.counts` beside it: "ID COUNT\n" a line, written anew and synced at opening and by forget()
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/queue_id.h"
+#include "base/result.h"
+
+namespace sidegate::queue {
+
+class PoisonFile {
+ public:
+  struct Suspect {
+    QueueId id;  // 0: intake had no id yet; `peer` tells who it was
+    unsigned crashes = 0;
+    std::string peer;
+    bool hold() const { return crashes >= 3; }
+  };
+
+  // Reads what a former process left, counts it durably, and begins with empty slots. A file left by another boot
+  // counts for nothing: a power cut is no message's fault. Damaged files are begun anew.
+  static Result<std::unique_ptr<PoisonFile>> open(const std::string& path, unsigned slots);
+  ~PoisonFile();
+  PoisonFile(const PoisonFile&) = delete;
+
+  // What was in hand at the last crash, or is counted from earlier ones and not yet ended.
+  const std::vector<Suspect>& suspects() const { return suspects_; }
+
+  // One thread a slot at a time. Slots beyond those there are are ignored.
+  void set(unsigned slot, QueueId id, std::string_view peer = {});
+  void clear(unsigned slot);
+  unsigned slots() const { return slots_; }
+
+  // The message ended well, or is held and reported: its count goes. Cheap where it has none.
+  void forget(QueueId id);
+
+ private:
+  struct Slot {
+    std::atomic<std::uint64_t> id;
+    char peer[48];
+    char unused[8];
+  };
+  static_assert(sizeof(Slot) == 64);
+  PoisonFile() = default;
+  std::vector<Suspect> read_slots(int fd) const;
+  Status write_counts();
+
+  std::string path_;
+  unsigned slots_ = 0;
+  void* map_ = nullptr;
+  std::size_t map_size_ = 0;
+  Slot* slot_ = nullptr;
+  std::vector<Suspect> suspects_;
+  std::mutex mutex_;
+  std::map<QueueId, unsigned> counts_;
+  std::atomic<std::size_t> counted_{0};
+};
+
+}  // namespace sidegate::queue
