@@ -37,6 +37,11 @@ inline void use_language_of_environment(const char* directory) {
   bind_textdomain_codeset("sidegate", "UTF-8");
 }
 
+// For programs that read us (--json) and for the log: the words of the source.
+inline void speak_no_language() {
+  std::setlocale(LC_MESSAGES, "C");
+}
+
 }  // namespace sidegate
 
 // NOLINTBEGIN: gettext's own names, which xgettext looks for

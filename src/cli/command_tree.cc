@@ -152,6 +152,7 @@ int run(const std::vector<std::string>& arguments, const Hooks& hooks, const Ter
   } catch (const CLI::ParseError& error) {
     return show_parse_result(root, error, terminal);
   }
+  if (a.common.json) speak_no_language();
   const Context context{hooks, terminal, a.common};
   return a.chosen ? a.chosen(context) : EX_USAGE;
 }

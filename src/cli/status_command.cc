@@ -114,6 +114,7 @@ int run_command(const Context& context) {
   auto loaded = context.load(true, false);  // the log will hold the warnings
   if (!loaded) return EX_CONFIG;
   if (!context.hooks.run) return EX_SOFTWARE;
+  speak_no_language();
   return context.hooks.run(context.request(), std::move(*loaded));
 }
 

@@ -1,0 +1,234 @@
+// The whole way: client, socket, server, commands, store and scheduler.
+#include "admin/commands.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+
+#include "admin/control_client.h"
+#include "admin/control_server.h"
+#include "admin/offline.h"
+#include "queue/memory_store.h"
+
+namespace sidegate::admin {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class CommandsTest : public testing::Test {
+ protected:
+  CommandsTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "sidegate-admin-XXXXXX").string();
+    directory_ = mkdtemp(name.data());
+    scheduler_.set_ways({{"isp", 10}, {"backup", 10}}, router_);
+    for (const char* to : {"a@example.net", "b@example.org", "c@example.org"}) ids_.push_back(add(to));
+    commands_ = std::make_unique<Commands>(Parts{loops_[0], pool_, store_, scheduler_, router_, reload_,
+                                                 [] { return std::vector<std::string>{"tls = \"none\""}; }, "1.2",
+                                                 "/etc/x.toml"});
+    auto fd = bind_control_socket(path(), "");
+    EXPECT_TRUE(fd) << fd.error().text;
+    server_ = std::make_unique<ControlServer>(loops_[0], *fd, *commands_);
+    loops_.start();
+    server_->start();
+  }
+  ~CommandsTest() override {
+    server_->stop();
+    loops_.stop_and_join();
+    std::filesystem::remove_all(directory_);
+  }
+
+  std::string path() const { return directory_ + "/control"; }
+
+  QueueId add(const std::string& to) {
+    auto message = std::make_shared<queue::Message>();
+    message->id = source_.next();
+    message->envelope.reverse_path = "me@example.com";
+    message->envelope.recipients.push_back({to, {}, {}});
+    message->header_size = 100;
+    bool fresh = false;
+    queue::ClassRow row{0, {to.substr(to.find('@') + 1), "me@example.com", "", "in"}};
+    row.id = scheduler_.intern(row.key, &fresh);
+    if (fresh) store_.commit(queue::Intern{{row}}, [](Status s) { EXPECT_TRUE(s); });
+    message->classes = {row.id};
+    queue::DueRow due{message->id, row.id, clock_.wall(), 0, 0, false, 0};
+    const QueueId id = message->id;
+    store_.commit(queue::Accept{message, "Subject: x\r\n", "\r\n", 0, {due}},
+                  [](Status s) { EXPECT_TRUE(s) << s.error().text; });
+    scheduler_.add(std::span(&due, 1), 0);
+    return id;
+  }
+
+  struct Answered {
+    std::vector<std::string> rows;
+    Result<std::string> end;
+  };
+  Answered ask(Request request) {
+    Answered out{{}, {}};
+    auto client = ControlClient::connect(path());
+    if (!client) return {{}, std::unexpected(client.error())};
+    out.end = client->ask(
+        request,
+        [&](std::string row) {
+          out.rows.push_back(std::move(row));
+          return true;
+        },
+        std::chrono::seconds(30));
+    return out;
+  }
+  static std::string member(const std::string& json, const char* key) {
+    return boost::json::value_to<std::string>(boost::json::parse(json).at(key));
+  }
+  std::vector<std::string> members(const Answered& answered, const char* key) {
+    std::vector<std::string> out;
+    for (const std::string& row : answered.rows) out.push_back(member(row, key));
+    return out;
+  }
+
+  ManualClock clock_;
+  queue::MemoryCluster cluster_{clock_};
+  queue::MemoryStore store_{cluster_, 0, std::chrono::hours(24 * 365)};
+  queue::Scheduler scheduler_{{}, clock_, 1};
+  queue::Scheduler::Router router_ = [](const queue::ClassKey& key) {
+    return key.recipient_domain == "example.net" ? std::vector<queue::WayId>{0, 1} : std::vector<queue::WayId>{1};
+  };
+  std::function<Result<std::vector<std::string>>()> reload_ = [] {
+    return Result<std::vector<std::string>>(std::vector<std::string>{"threads"});
+  };
+  QueueIdSource source_{clock_};
+  net::WorkerPool pool_{1};
+  net::Loops loops_{1, system_clock(), null_log()};
+  std::vector<QueueId> ids_;
+  std::string directory_;
+  std::unique_ptr<Commands> commands_;
+  std::unique_ptr<ControlServer> server_;
+};
+
+TEST_F(CommandsTest, ListsAndSelects) {
+  Answered all = ask({.verb = Verb::kList, .selection = {}});
+  ASSERT_TRUE(all.end) << all.end.error().text;
+  EXPECT_THAT(members(all, "id"), ElementsAre(ids_[0].text(), ids_[1].text(), ids_[2].text()));
+  EXPECT_THAT(members(all, "relay"), ElementsAre("isp", "backup", "backup"));
+  EXPECT_EQ(*all.end, "{\"messages\":3}");
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {.to = "@example.org"}}).rows.size(), 2u);
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {.to = "B@"}}).rows.size(), 1u);
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {.from = "nobody"}}).rows.size(), 0u);
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {.relay = "isp"}}).rows.size(), 1u);
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {}, .limit = 2}).rows.size(), 2u);
+}
+
+TEST_F(CommandsTest, AReasonIsWhyTheRelayIsDown) {
+  scheduler_.way_down(1, std::chrono::minutes(5), "535 bad password");
+  Answered listed = ask({.verb = Verb::kList, .selection = {.ids = {ids_[1].text()}}});
+  ASSERT_EQ(listed.rows.size(), 1u);
+  EXPECT_EQ(member(listed.rows[0], "reason"), "535 bad password");
+  EXPECT_EQ(member(listed.rows[0], "state"), "waiting");
+}
+
+TEST_F(CommandsTest, ShowsEveryAttempt) {
+  queue::AttemptRow attempt{clock_.wall(),
+                            "isp",
+                            "192.0.2.1:587",
+                            "rcpt",
+                            "450 4.2.0 later",
+                            "the server is busy",
+                            false,
+                            clock_.wall() + std::chrono::minutes(1),
+                            {0}};
+  store_.commit(queue::Outcome{ids_[0],
+                               {{0, queue::RecipientState::kPending, 1, false, true, "450 4.2.0 \x1b[31mlater",
+                                 "smtp.example", clock_.wall()}},
+                               {},
+                               {},
+                               attempt,
+                               false,
+                               {}},
+                [](Status) {});
+  Answered shown = ask({.verb = Verb::kShow, .selection = {.ids = {ids_[0].text()}}});
+  ASSERT_EQ(shown.rows.size(), 1u) << shown.end.error().text;
+  for (const char* part : {"\"phase\":\"rcpt\"", "450 4.2.0 later", "the server is busy", "\"uncertain\":true",
+                           "\"address\":\"192.0.2.1:587\""})
+    EXPECT_THAT(shown.rows[0], HasSubstr(part));
+  EXPECT_THAT(shown.rows[0], testing::Not(HasSubstr("\x1b")));
+  EXPECT_EQ(ask({.verb = Verb::kShow, .selection = {.ids = {QueueId{77}.text()}}}).end.error().kind,
+            ErrorKind::kNotFound);
+  EXPECT_EQ(ask({.verb = Verb::kShow, .selection = {.ids = {"nonsense"}}}).end.error().kind, ErrorKind::kBadInput);
+}
+
+TEST_F(CommandsTest, ChangingNeedsASelectionAndADryRunChangesNothing) {
+  EXPECT_EQ(ask({.verb = Verb::kDelete, .selection = {}}).end.error().kind, ErrorKind::kBadInput);
+  Answered dry = ask({.verb = Verb::kDelete, .selection = {.all = true}, .dry_run = true});
+  EXPECT_THAT(members(dry, "result"), ElementsAre("would", "would", "would"));
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {}}).rows.size(), 3u);
+  EXPECT_EQ(ask({.verb = Verb::kDelete, .selection = {.relay = "nowhere"}}).end.error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(CommandsTest, DeletesAndTellsWhatIsUnderWay) {
+  auto lease = scheduler_.lease(0);
+  ASSERT_TRUE(lease);
+  Answered deleted =
+      ask({.verb = Verb::kDelete, .selection = {.ids = {ids_[0].text(), ids_[1].text(), QueueId{77}.text()}}});
+  ASSERT_TRUE(deleted.end) << deleted.end.error().text;
+  EXPECT_THAT(members(deleted, "result"), ElementsAre("done_under_way", "done", "not_found"));
+  EXPECT_EQ(*deleted.end, "{\"matched\":2,\"changed\":2,\"dry_run\":false}");
+  EXPECT_EQ(store_.message(ids_[1]).error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {}}).rows.size(), 1u);
+}
+
+TEST_F(CommandsTest, HoldsOnDiskAndReleases) {
+  EXPECT_THAT(members(ask({.verb = Verb::kHold, .selection = {.to = "@example.org"}}), "result"),
+              ElementsAre("done", "done"));
+  EXPECT_TRUE(store_.find({}, QueueId{ids_[1].value - 1}, 1)->front().due.front().held);
+  EXPECT_FALSE(scheduler_.lease(1).has_value() && scheduler_.totals().held == 0);
+  EXPECT_THAT(members(ask({.verb = Verb::kList, .selection = {}}), "state"), ElementsAre("ready", "held", "held"));
+  EXPECT_THAT(members(ask({.verb = Verb::kRelease, .selection = {.all = true}}), "result"),
+              ElementsAre("not_held", "done", "done"));
+  EXPECT_FALSE(store_.find({}, QueueId{ids_[1].value - 1}, 1)->front().due.front().held);
+  EXPECT_EQ(scheduler_.totals().held, 0u);
+}
+
+TEST_F(CommandsTest, RetriesNow) {
+  auto lease = scheduler_.lease(0);
+  ASSERT_TRUE(lease);
+  const queue::ClassResult later{lease->classes[0], queue::ClassResult::Next::kAt,
+                                 clock_.wall() + std::chrono::hours(1), true};
+  scheduler_.finish(*lease, std::span(&later, 1), 0);
+  EXPECT_FALSE(scheduler_.lease(0));
+  EXPECT_THAT(members(ask({.verb = Verb::kRetry, .selection = {.ids = {ids_[0].text()}}}), "result"),
+              ElementsAre("done"));
+  EXPECT_TRUE(scheduler_.lease(0));
+  EXPECT_THAT(members(ask({.verb = Verb::kRetry, .selection = {.ids = {ids_[0].text()}}}), "result"),
+              ElementsAre("under_way"));
+}
+
+TEST_F(CommandsTest, StatusReloadAndNonsense) {
+  Answered status = ask({.verb = Verb::kStatus, .selection = {}});
+  ASSERT_TRUE(status.end);
+  for (const char* part : {"\"messages\":3", "\"name\":\"isp\"", "\"version\":\"1.2\"", "\"store\":\"open\"", "none"})
+    EXPECT_THAT(*status.end, HasSubstr(part));
+  EXPECT_EQ(*ask({.verb = Verb::kReload, .selection = {}}).end, "{\"restart_needed\":[\"threads\"]}");
+  EXPECT_EQ(ask({.verb = Verb::kVersion, .selection = {}}).end.value_or(""), "{\"version\":\"1.2\"}");
+}
+
+TEST_F(CommandsTest, OfflineReadsTheSame) {
+  std::vector<std::string> rows;
+  auto done = read_offline(store_, {.verb = Verb::kList, .selection = {.to = "@example.org"}}, clock_.wall(),
+                           [&](std::string row) {
+                             rows.push_back(std::move(row));
+                             return true;
+                           });
+  ASSERT_TRUE(done);
+  EXPECT_EQ(rows.size(), 2u);
+  EXPECT_EQ(read_offline(store_, {.verb = Verb::kDelete, .selection = {.all = true}}, clock_.wall(),
+                         [](std::string) { return true; })
+                .error()
+                .kind,
+            ErrorKind::kConflict);
+  EXPECT_TRUE(read_offline(store_, {.verb = Verb::kShow, .selection = {.ids = {ids_[0].text()}}}, clock_.wall(),
+                           [](std::string) { return true; }));
+}
+
+}  // namespace
+}  // namespace sidegate::admin

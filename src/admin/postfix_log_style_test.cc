@@ -1,0 +1,159 @@
+#include "admin/postfix_log_style.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <regex>
+
+namespace sidegate::admin {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+const WallTime kAt{std::chrono::milliseconds(1'700'000'000'123)};
+
+std::string line(std::string_view event, LogFields fields, LogLevel level = LogLevel::kInfo) {
+  setenv("TZ", "UTC", 1);
+  return postfix_log_style("gate", 4711)->line(kAt, level, event, fields);
+}
+
+std::string accepted() {
+  return line("accepted", {{"id", "0DPQJXK3G8001"},
+                           {"from", "me@example.org"},
+                           {"size", 1234},
+                           {"nrcpt", 2},
+                           {"client", "192.0.2.7"},
+                           {"helo", "pc"},
+                           {"protocol", "ESMTPS"},
+                           {"msgid", "<1@example.org>"},
+                           {"user", ""}});
+}
+std::string delivery(std::string_view status, std::string_view dsn, std::string_view reply) {
+  return line("delivery", {{"id", "0DPQJXK3G8001"},
+                           {"to", "you@example.net"},
+                           {"relay", "smtp.example[192.0.2.1]:587"},
+                           {"delay", 1.234},
+                           {"delays", "0/0.1/0.5/0.634"},
+                           {"dsn", dsn},
+                           {"status", status},
+                           {"reply", reply},
+                           {"uncertain", false}});
+}
+
+TEST(PostfixStyle, WritesWhatPostfixWrites) {
+  EXPECT_EQ(accepted(),
+            "Nov 14 22:13:20 gate postfix/smtpd[4711]: 0DPQJXK3G8001: client=unknown[192.0.2.7]\n"
+            "Nov 14 22:13:20 gate postfix/cleanup[4711]: 0DPQJXK3G8001: message-id=<1@example.org>\n"
+            "Nov 14 22:13:20 gate postfix/qmgr[4711]: 0DPQJXK3G8001: from=<me@example.org>, size=1234, nrcpt=2 (queue "
+            "active)");
+  EXPECT_EQ(delivery("sent", "2.0.0", "250 2.0.0 ok"),
+            "Nov 14 22:13:20 gate postfix/smtp[4711]: 0DPQJXK3G8001: to=<you@example.net>, "
+            "relay=smtp.example[192.0.2.1]:587, delay=1.23, delays=0/0.1/0.5/0.63, dsn=2.0.0, status=sent "
+            "(250 2.0.0 ok)");
+  EXPECT_EQ(line("removed", {{"id", "0DPQJXK3G8001"}}),
+            "Nov 14 22:13:20 gate postfix/qmgr[4711]: 0DPQJXK3G8001: removed");
+  EXPECT_EQ(line("connect", {{"client", "192.0.2.7"}}),
+            "Nov 14 22:13:20 gate postfix/smtpd[4711]: connect from unknown[192.0.2.7]");
+  const LogFields tls = {
+      {"relay", "isp"}, {"host", "smtp.example"}, {"address", "192.0.2.1:587"},         {"verified", true},
+      {"why", ""},      {"version", "TLSv1.3"},   {"cipher", "TLS_AES_256_GCM_SHA384"}, {"bits", 256},
+      {"days_left", 60}};
+  EXPECT_EQ(line("tls", tls),
+            "Nov 14 22:13:20 gate postfix/smtp[4711]: Verified TLS connection established to "
+            "smtp.example[192.0.2.1]:587: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)");
+  EXPECT_THAT(line("tls", {{"host", "h"}, {"address", "[2001:db8::1]:465"}, {"verified", false}, {"why", "expired"}}),
+              HasSubstr("Untrusted TLS connection established to h[2001:db8::1]:465: "));
+  EXPECT_EQ(line("refused", {{"client", "192.0.2.7"},
+                             {"helo", "pc"},
+                             {"from", "a@b"},
+                             {"to", "c@d"},
+                             {"reply", "554 5.7.1 Relay access denied"}}),
+            "Nov 14 22:13:20 gate postfix/smtpd[4711]: NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 554 5.7.1 Relay "
+            "access denied; from=<a@b> to=<c@d> proto=ESMTP helo=<pc>");
+  EXPECT_EQ(line("started", {{"hostname", "a b"}, {"n", 3}}, LogLevel::kWarning),
+            "Nov 14 22:13:20 gate postfix/master[4711]: warning: started hostname=\"a b\" n=3");
+}
+
+TEST(PostfixStyle, TheSyslogPartIsLeftOutWithoutAHost) {
+  EXPECT_EQ(postfix_log_style("", 1)->line(kAt, LogLevel::kInfo, "removed", {{"id", "X"}}),
+            "postfix/qmgr[1]: X: removed");
+}
+
+// What readers look for, as their own expressions say it (pflogsumm 1.1.5, fail2ban's filter postfix,
+// postfix_exporter).
+TEST(PostfixStyle, ReadersUnderstandIt) {
+  const std::regex pflogsumm(
+      R"(^(...) {1,2}(\d{1,2}) (\d\d):(\d\d):(\d\d) \S+ (?:postfix)(?:/(?:smtps|submission))?/([^\[:]*).*?: ([^:\s]+): to=<([^>]*)>, (?:orig_to=<[^>]*>, )?relay=([^,]+), (?:conn_use=[^,]+, )?delay=([^,]+), (?:delays=[^,]+, )?(?:dsn=[^,]+, )?status=(\S+)(.*)$)");
+  std::smatch m;
+  std::string text = delivery("sent", "2.0.0", "250 ok");
+  ASSERT_TRUE(std::regex_match(text, m, pflogsumm)) << text;
+  EXPECT_EQ(m[8], "you@example.net");
+  EXPECT_EQ(m[11], "sent");
+  const std::regex exporter(R"(delays=(\S+)/(\S+)/(\S+)/(\S+), )");
+  EXPECT_TRUE(std::regex_search(text, exporter));
+  const std::regex exporter_tls(
+      R"(^(\S+) TLS connection established to \S+: (\S+) with cipher (\S+) \((\d+)/(\d+) bits\))");
+  text = line("tls", {{"host", "h"},
+                      {"address", "192.0.2.1:587"},
+                      {"verified", true},
+                      {"version", "TLSv1.3"},
+                      {"cipher", "X"},
+                      {"bits", 256}});
+  text = text.substr(text.find("]: ") + 3);
+  EXPECT_TRUE(std::regex_search(text, exporter_tls)) << text;
+  const std::regex fail2ban(
+      R"(NOQUEUE: reject: RCPT from [^[]*\[(\S+)\](?::\d+)?: [45]50? ?\d?[^;]*|NOQUEUE: reject: RCPT from [^[]*\[(\S+)\](?::\d+)?: 554 5\.7\.1)");
+  EXPECT_TRUE(std::regex_search(
+      line("refused", {{"client", "192.0.2.7"}, {"to", "c@d"}, {"reply", "554 5.7.1 Relay access denied"}}), fail2ban));
+}
+
+TEST(PostfixStyle, NoValueLeavesItsPlace) {
+  const std::string evil = "x>, status=sent (\r\nNov 14 22:13:20 gate postfix/smtpd[1]: connect from unknown[6.6.6.6]";
+  for (const std::string& text :
+       {line("delivery", {{"id", evil},
+                          {"to", evil},
+                          {"relay", evil},
+                          {"delay", evil},
+                          {"delays", evil},
+                          {"dsn", evil},
+                          {"status", "deferred"},
+                          {"reply", evil}}),
+        line("removed", {{"id", evil}}), line("connect", {{"client", evil}}), line("odd", {{"key", evil}})}) {
+    EXPECT_THAT(text, Not(HasSubstr("\n")));
+    EXPECT_THAT(text, Not(HasSubstr("\r")));
+  }
+  const std::string text =
+      line("delivery", {{"id", "A"}, {"to", evil}, {"relay", evil}, {"status", "deferred"}, {"reply", "no"}});
+  const std::regex first_status(R"(to=<[^>]*>, relay=[^,]+, delay=[^,]+, delays=[^,]+, dsn=[^,]+, status=(\S+))");
+  std::smatch m;
+  ASSERT_TRUE(std::regex_search(text, m, first_status)) << text;
+  EXPECT_EQ(m[1], "deferred");
+  EXPECT_EQ(std::ranges::count(accepted(), '\n'), 2);
+}
+
+TEST(PostfixStyle, PflogsummCountsIt) {
+  const char* tool = "/usr/sbin/pflogsumm";
+  if (access(tool, X_OK) != 0) GTEST_SKIP() << "skipped: pflogsumm is not installed";
+  const std::string path = testing::TempDir() + "sidegate-pflogsumm.log";
+  FILE* file = std::fopen(path.c_str(), "w");
+  std::fprintf(file, "%s\n%s\n%s\n%s\n", accepted().c_str(), delivery("sent", "2.0.0", "250 ok").c_str(),
+               delivery("deferred", "4.2.0", "450 later").c_str(), delivery("bounced", "5.1.1", "550 no").c_str());
+  std::fclose(file);
+  FILE* run = popen((std::string(tool) + " " + path).c_str(), "r");
+  std::string report;
+  char buffer[4096];
+  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, run)) > 0;) report.append(buffer, n);
+  EXPECT_EQ(pclose(run), 0);
+  std::remove(path.c_str());
+  for (const char* expected :
+       {"1   received", "1   delivered", "1   deferred", "1   bounced", "1234", "me@example.org", "you@example.net"})
+    EXPECT_THAT(report, HasSubstr(expected));
+}
+
+}  // namespace
+}  // namespace sidegate::admin
