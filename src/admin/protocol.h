@@ -23,15 +23,15 @@ bool writes(Verb verb);
 // Which messages. Conditions are joined by "and"; a writing command needs at least one, or `all`.
 struct Selection {
   bool all = false;
-  std::vector<std::string> ids;
-  std::string to, from;  // substring of an address; "@domain" matches its end
-  std::string relay;     // what is to leave by this relay next
+  std::vector<std::string> ids{};
+  std::string to{}, from{};  // substring of an address; "@domain" matches its end
+  std::string relay{};       // what is to leave by this relay next
   bool empty() const { return !all && ids.empty() && to.empty() && from.empty() && relay.empty(); }
 };
 
 struct Request {
   Verb verb = Verb::kStatus;
-  Selection selection;
+  Selection selection{};
   bool dry_run = false;
   std::uint64_t limit = 0;  // rows; 0: all
 };
