@@ -68,22 +68,10 @@ std::string_view bounded_header(std::string_view block) {
   return end == block.npos ? std::string_view{} : block.substr(0, end + 2);
 }
 
-bool has_long_line(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    if (end - at > kLongestLine + 1) return true;
-    at = end + 1;
-  }
-  return false;
-}
-
-// RFC 3461 section 4.3: RET=FULL counts for failures alone; other reports return the header. A body with lines that
-// SMTP does not carry stays away too: the report must arrive.
+// RFC 3461 section 4.3: RET=FULL counts for failures alone; other reports return the header.
 bool returns_body(const Report& report) {
   const auto failed = [](const RecipientReport& r) { return r.action == Action::kFailed; };
-  return report.return_full && report.envelope->ret != mail::Ret::kHeaders &&
-         std::ranges::any_of(report.recipients, failed) && !has_long_line(report.original_header) &&
-         !has_long_line(report.original_body);
+  return report.return_full && std::ranges::any_of(report.recipients, failed);
 }
 
 Part returned_part(const Report& report) {

@@ -33,7 +33,7 @@ struct Report {
   std::vector<RecipientReport> recipients;   // at least one; all failures of one attempt share a report
   std::string_view original_header;          // the header block
   std::string_view original_body;            // only used when return_full (may be cut short by max_returned)
-  bool return_full = false;
+  bool return_full = false;  // RET says so, or whoever gets it must have the whole; counts where a recipient failed
 };
 
 struct Made {
