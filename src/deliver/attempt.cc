@@ -74,7 +74,7 @@ net::Awaitable<Attempted> Attempt::give(Verdict verdict, std::string words) {
     co_return std::move(result_);
   }
   judge_all(verdict, Phase::kConnect, words, false);
-  result_.trouble.reset();
+  reused_ = true;  // what has not ended goes back as it was: it waits for its way
   co_await settle_all();
   co_return std::move(result_);
 }

@@ -9,6 +9,7 @@ namespace sidegate::deliver {
 
 using smtp::Phase;
 
+constexpr Duration kOverdueEvery = 1s;
 constexpr Duration kLastWait = 3s;  // after the connections were cancelled
 constexpr Duration kLook = 250ms;   // between two looks at what ends by itself
 
@@ -27,7 +28,12 @@ struct Courier::Line {
   queue::WayId id() const { return way->id; }
 };
 
-Courier::Courier(Parts parts) : parts_(std::move(parts)), random_(std::random_device{}()) {}
+Courier::Courier(Parts parts) : parts_(std::move(parts)), random_(std::random_device{}()) {
+  if (parts_.loop.index() != 0) return;
+  parts_.loop.every(kOverdueEvery, [this, alive = alive_] {
+    if (*alive) look_overdue();
+  });
+}
 Courier::~Courier() {
   *alive_ = false;
 }
@@ -349,26 +355,40 @@ net::Awaitable<void> Courier::room_for_outcomes() {
   while (unwritten_->load() >= kMostUnwritten && !stopping_) co_await parts_.loop.sleep(kLook);
 }
 
-net::Awaitable<void> Courier::give_overdue(queue::Lease lease, std::string reason) {
-  if (!ways_ || lease.way >= ways_->list.size()) {
-    give_back(lease);
-    co_return;
-  }
+// --- messages of ways that are down
+
+void Courier::look_overdue() {
+  if (stopping_ || giving_overdue_ || !ways_ || unwritten_->load() >= kMostUnwritten) return;
+  auto leases = parts_.scheduler.overdue();
+  if (leases.empty()) return;
+  giving_overdue_ = true;
+  parts_.loop.spawn("overdue messages", give_overdue(std::move(leases)));
+}
+
+net::Awaitable<void> Courier::give_overdue(std::vector<queue::Lease> leases) {
   auto ways = ways_;
-  auto way = ways->list[lease.way];
-  Verdict verdict;
-  verdict.scope = Scope::kWay;
-  verdict.action = Action::kHoldWay;
-  verdict.meaning = "way-down";
-  verdict.status = {4, 4, 1};
-  verdict.explanation = "The way out for this message is down.";
-  Attempt attempt(parts_, *ways, *way, lease, 0.0);
-  Attempted attempted = co_await attempt.give(verdict, std::move(reason));
-  if (attempted.fate == Attempted::Fate::kSettled) {
-    settle(std::move(lease), std::move(attempted.settled));
-  } else {
-    give_back(lease);
+  Way none;
+  auto states = parts_.scheduler.ways();
+  for (queue::Lease& lease : leases) {
+    co_await room_for_outcomes();
+    bool known = lease.way < ways->list.size();
+    Verdict verdict;
+    verdict.scope = Scope::kWay;
+    verdict.action = Action::kHoldWay;
+    verdict.meaning = known ? "way-down" : "no-way";
+    verdict.status = {4, 4, 1};
+    verdict.explanation =
+        known ? "The relay for this message cannot be used now." : "No relay is configured for this message.";
+    std::string reason = known && lease.way < states.size() ? states[lease.way].reason : std::string();
+    Attempt attempt(parts_, *ways, known ? *ways->list[lease.way] : none, lease, 0.0);
+    Attempted attempted = co_await attempt.give(verdict, std::move(reason));
+    if (attempted.fate == Attempted::Fate::kSettled) {
+      settle(std::move(lease), std::move(attempted.settled));
+    } else {
+      give_back(lease);
+    }
   }
+  giving_overdue_ = false;
 }
 
 net::Awaitable<void> Courier::stop(Duration patience) {

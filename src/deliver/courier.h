@@ -31,9 +31,9 @@ class Courier {
   // No new messages; what is under way has `patience` to end, then its connections are closed. From any thread; the
   // coroutine runs on this courier's loop and returns when nothing is left.
   net::Awaitable<void> stop(Duration patience);
-  // Messages that waited too long for a way that is down: one delay report, or failure (4.4.7). Spawned on one loop
-  // only.
-  net::Awaitable<void> give_overdue(queue::Lease lease, std::string reason);
+  // Messages that wait for a way that is down: one delay report, or failure when their lifetime is over. The courier of
+  // loop 0 asks by itself, once a second.
+  void look_overdue();
 
   unsigned connections() const { return connections_.load(std::memory_order_relaxed); }
 
@@ -50,6 +50,7 @@ class Courier {
   net::Awaitable<Served> serve(Line& line);
   net::Awaitable<bool> next_lease(Line& line);
   net::Awaitable<bool> deliver(Line& line, RelayConnection& connection);
+  net::Awaitable<void> give_overdue(std::vector<queue::Lease> leases);
   net::Awaitable<void> room_for_outcomes();
   bool keeps(const Line& line) const;
 
@@ -72,7 +73,7 @@ class Courier {
   std::atomic<unsigned> connections_{0};
   std::shared_ptr<std::atomic<unsigned>> unwritten_ = std::make_shared<std::atomic<unsigned>>(0);
   unsigned writers_ = 0;  // coroutines that wait for the store
-  bool stopping_ = false;
+  bool stopping_ = false, giving_overdue_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::minstd_rand random_;
 };

@@ -277,7 +277,7 @@ TEST(Courier, AuthFailureHoldsTheAccountWithOneLine) {
   for (int i = 0; i < 5; ++i) all.push_back(house.add({"a@x.example"}));
   house.settle();
   EXPECT_FALSE(house.relay().said("MAIL"));
-  EXPECT_EQ(house.relay().connections, 1u);   // a wrong password is tried once, however much waits
+  EXPECT_EQ(house.relay().connections, 1u);  // a wrong password is tried once, however much waits
   for (auto id : all) EXPECT_FALSE(house.gone(id));
   EXPECT_TRUE(house.reports().empty());
   EXPECT_FALSE(house.scheduler.ways()[0].up);
@@ -536,6 +536,27 @@ TEST(Courier, AMessageThatBreaksConnectionsHoldsUpNoOther) {
   house.run_until([&] { return house.relay().carried.size() == 5; });
   EXPECT_FALSE(house.gone(poison));
   EXPECT_TRUE(house.reports().empty());
+}
+
+TEST(Courier, WhatWaitsForAWayThatIsDownIsReportedAndExpires) {
+  House house(Answers{{"GREETING", "554 no"}});
+  auto fresh = house.add({"a@x.example"});
+  auto late = house.add({"b@x.example"}, {}, "\r\nx\r\n", Duration(5h));
+  auto old = house.add({"c@x.example"}, {}, "\r\nx\r\n", Duration(6 * 24h));
+  house.settle();
+  EXPECT_FALSE(house.scheduler.ways()[0].up);
+  for (int i = 0; i < 3; ++i) {
+    house.courier.look_overdue();
+    house.settle();
+  }
+  EXPECT_TRUE(house.gone(old));
+  EXPECT_FALSE(house.gone(fresh) || house.gone(late));
+  auto reports = house.reports();
+  ASSERT_EQ(reports.size(), 2u);
+  std::string both = house.report_text(reports[0]) + house.report_text(reports[1]);
+  EXPECT_EQ(House::count(both, "Action: delayed"), 1) << both;
+  EXPECT_EQ(House::count(both, "Status: 4.4.7"), 1) << both;
+  EXPECT_EQ(house.relay().connections, 1u);
 }
 
 TEST(Courier, StopsWhileARelayIsSilent) {
