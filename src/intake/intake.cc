@@ -49,15 +49,7 @@ net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptC
   const mail::Mailbox& mailbox = command.path.mailbox;
   // Nothing is local here yet: whatever stands left of the last "@" (percent, bang, a quoted address) relays by the
   // domain right of it, and only for those who may relay.
-  if (!may_relay(session, *policy_)) {
-    std::string to = mailbox.text();
-    context_.log.info("refused", {{"client", session.peer.address},
-                                  {"helo", session.helo},
-                                  {"from", incoming_->envelope.reverse_path},
-                                  {"to", to},
-                                  {"reply", "554 5.7.1 Relay access denied"}});
-    co_return Reply(554, {5, 7, 1}, "Relay access denied");
-  }
+  if (!may_relay(session, *policy_)) co_return Reply(554, {5, 7, 1}, "Relay access denied");
   mail::Recipient recipient;
   recipient.address = mailbox.text();
   recipient.notify = command.notify;
@@ -216,6 +208,18 @@ void Intake::abort() {
   if (!incoming_) return;
   discard();
   incoming_.reset();
+}
+
+void Intake::refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) {
+  std::string protocol = protocol_keyword(session.esmtp, session.tls, !session.user.empty(), false);
+  std::string reply = refusal.reply.line();
+  context_.log.info("refused", {{"client", session.peer.address},
+                                {"helo", session.helo},
+                                {"protocol", protocol},
+                                {"command", refusal.command},
+                                {"from", refusal.from},
+                                {"to", refusal.to},
+                                {"reply", reply}});
 }
 
 void Intake::log_accepted(const queue::Message& message) const {

@@ -29,6 +29,7 @@ class Intake final : public smtp::Receiver {
   net::Awaitable<void> content(std::string_view bytes) override;
   net::Awaitable<mail::Reply> end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) override;
   void abort() override;
+  void refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) override;
 
  private:
   net::Awaitable<void> put_chunk();

@@ -27,7 +27,10 @@ net::Awaitable<void> Service::run(std::unique_ptr<net::Stream> stream) {
   } listed{*this, &session};
   sessions_.insert(&session);
   if (shutting_down_) session.shut_down();
+  std::string client = stream->peer().address;
+  context_.log.debug("connect", {{"client", client}, {"listener", policy_->settings.name}});
   co_await session.run();
+  context_.log.debug("disconnect", {{"client", client}});
 }
 
 void Service::forget(smtp::ServerSession* session) {

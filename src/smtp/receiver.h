@@ -42,6 +42,12 @@ struct ContentFacts {              // of a whole message, noted while it was rea
   std::uint32_t longest_line = 0;  // octets without CRLF
 };
 
+struct Refusal {              // what a client was refused, for the log
+  std::string_view command;   // "MAIL", "RCPT", "DATA" or "BDAT"
+  std::string_view from, to;  // as given; empty: not known or not of this command
+  const mail::Reply& reply;
+};
+
 class Receiver {
  public:
   virtual ~Receiver() = default;
@@ -60,6 +66,8 @@ class Receiver {
   // RSET, EHLO, a fault in the content (bare LF, too large), a lost peer: forget the transaction. Never waits; may be
   // called when there is none.
   virtual void abort() = 0;
+  // MAIL, RCPT or content was answered 4yz or 5yz, by the receiver itself or by the session. Never waits.
+  virtual void refused(const SessionInfo& session, const Refusal& refusal) {}
 };
 
 }  // namespace sidegate::smtp

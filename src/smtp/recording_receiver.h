@@ -19,6 +19,7 @@ class RecordingReceiver final : public Receiver {
 
   std::vector<std::string> kept;   // messages that end() answered with 250
   std::vector<std::string> calls;  // "mail a@b.example", "rcpt c@d.example", "begin", "end", "abort"
+  std::vector<std::string> refusals;
   std::string content_;
   SessionInfo last;
   ContentFacts facts;
@@ -62,6 +63,10 @@ class RecordingReceiver final : public Receiver {
     if (open_) calls.push_back("abort");
     open_ = false;
     content_.clear();
+  }
+  void refused(const SessionInfo&, const Refusal& refusal) override {
+    refusals.push_back(std::string(refusal.command) + " from=" + std::string(refusal.from) +
+                       " to=" + std::string(refusal.to) + " " + refusal.reply.line());
   }
   bool under_way() const { return open_; }
 

@@ -17,8 +17,9 @@ net::Awaitable<void> ServerSession::data(std::string_view arguments) {
     say("501 5.5.4 DATA takes no parameter");
     co_return;
   }
+  std::string from = transaction_->reverse_path;
   if (auto refusal = co_await begin_content()) {
-    say(*refusal);
+    answer("DATA", *refusal, from);
     co_return;
   }
   say("354 End data with <CR><LF>.<CR><LF>");
@@ -26,7 +27,7 @@ net::Awaitable<void> ServerSession::data(std::string_view arguments) {
   ContentFault fault = ContentFault::kNone;
   ContentFacts facts;
   bool whole = co_await read_dotted(fault, facts);
-  if (whole) co_await end_message(fault, facts);
+  if (whole) co_await end_message("DATA", fault, facts);
 }
 
 // Whether content may come at all: the refusal, or nothing and the receiver waits for it.
@@ -60,7 +61,7 @@ net::Awaitable<bool> ServerSession::read_dotted(ContentFault& fault, ContentFact
     }
     stream_.consume(bytes->size() - rest.size());
     if (endless(transaction_->octets)) {
-      say(content_refusal(reader.fault()));
+      answer("DATA", content_refusal(reader.fault()), transaction_->reverse_path);
       open_ = false;
       co_return false;
     }
@@ -80,6 +81,7 @@ net::Awaitable<void> ServerSession::bdat(std::string_view arguments) {
     co_return;
   }
   if (command->size == 0 && !command->last && !idle_command()) co_return;
+  std::string from = transaction_ ? transaction_->reverse_path : std::string();
   std::optional<mail::Reply> refusal = co_await admit_chunk(*command);
   // RFC 3030 section 2: the octets follow the command, so they are read whatever the answer will be.
   std::optional<BdatReader> scratch;
@@ -91,12 +93,12 @@ net::Awaitable<void> ServerSession::bdat(std::string_view arguments) {
   reader.begin_chunk(command->size, command->last);
   if (!co_await read_chunk(reader)) co_return;
   if (refusal) {
-    say(*refusal);
+    answer("BDAT", *refusal, from);
     co_return;
   }
   if (transaction_->spoiled || reader.fault() != ContentFault::kNone || command->last) {
     ContentFacts facts{reader.eight_bit(), static_cast<std::uint32_t>(reader.longest_line())};
-    co_await end_message(reader.fault(), facts);
+    co_await end_message("BDAT", reader.fault(), facts);
     co_return;
   }
   say("250 2.0.0 " + std::to_string(command->size) + " octets received");
@@ -145,7 +147,7 @@ bool ServerSession::keeps(std::string_view content, ContentFault fault) {
 }
 
 // The message is whole: refused for what was found in it, or given to the receiver, whose 250 makes it ours.
-net::Awaitable<void> ServerSession::end_message(ContentFault fault, ContentFacts facts) {
+net::Awaitable<void> ServerSession::end_message(std::string_view command, ContentFault fault, ContentFacts facts) {
   bool fit = fault == ContentFault::kNone && !transaction_->spoiled && !transaction_->too_large;
   mail::Reply reply;
   if (fit) {
@@ -154,9 +156,9 @@ net::Awaitable<void> ServerSession::end_message(ContentFault fault, ContentFacts
     receiver_.abort();
     reply = content_refusal(fault);
   }
+  answer(command, reply, transaction_->reverse_path);
   transaction_.reset();
   phase_ = kGreeted;
-  say(reply);
   if (reply.positive()) errors_ = idle_commands_ = 0;
   // At once, whatever is pipelined behind it: a reply that is lost makes a duplicate.
   co_await flush();

@@ -205,6 +205,25 @@ TEST(ServerContent, BdatRepliesAreCollected) {
   EXPECT_EQ(stream.operations(), 6u);  // greeting, HELO, its reply, the group, its replies, the end
 }
 
+// For the log: every refusal in a transaction, with the addresses it was about.
+TEST(ServerContent, RefusalsAreTold) {
+  RecordingReceiver receiver;
+  receiver.refused_rcpt = "no@b.example";
+  play(
+      "C: HELO a\nC: MAIL FROM:x\nC: MAIL FROM:<> SIZE=99999999999\nC: MAIL FROM:<a@b.example>\nC: RCPT TO:y\n"
+      "C: RCPT TO:<no@b.example>\nC: DATA\nC: RCPT TO:<c@d.example>\nC! BDAT 2\\r\\na\\nNOOP\\r\\n\n",
+      receiver);
+  EXPECT_EQ(receiver.refusals,
+            (std::vector<std::string>{
+                "MAIL from=FROM:x to= 501 5.1.7 The sender must stand in angle brackets: MAIL FROM:<address>",
+                "MAIL from= to= 552 5.3.4 Message is larger than 52428800 octets",
+                "RCPT from=a@b.example to=TO:y 501 5.1.3 The recipient must stand in angle brackets: RCPT TO:<address>",
+                "RCPT from=a@b.example to=no@b.example 550 5.1.1 No such user",
+                "DATA from=a@b.example to= 554 5.5.1 No valid recipients",
+                "BDAT from=a@b.example to= 554 5.6.0 Bare LF in content (RFC 5321 section 2.3.8)",
+            }));
+}
+
 // --- The peer is lost: at every step, and nothing is kept or claimed that is not so.
 
 const char* const kWhole[] = {

@@ -9,6 +9,7 @@ namespace sidegate::smtp {
 namespace {
 
 constexpr std::size_t kMaxUnsent = 16 * 1024;  // replies collected before they are written even in a pipelined group
+constexpr std::size_t kIdleReply = 128;
 constexpr Duration kHandshakeTimeout = 1min;
 constexpr Duration kFarewellTimeout = 5s;
 
@@ -198,46 +199,48 @@ bool ServerSession::starttls_offered() const {
 net::Awaitable<void> ServerSession::mail(std::string_view arguments) {
   auto command = parse_mail(arguments);
   if (!command) {
-    say(command.error());
+    answer("MAIL", command.error(), arguments);
     co_return;
   }
+  std::string from = command->path.mailbox.text();
   if (over_size(command->size)) {
-    say("552 5.3.4 Message is larger than " + std::to_string(settings_->max_message_size) +
-        " octets");  // RFC 1870 section 6.1
+    answer("MAIL", content_refusal(ContentFault::kNone), from);  // RFC 1870 section 6.1
     co_return;
   }
   bool smtputf8 = command->smtputf8;
   mail::Reply reply = co_await receiver_.mail(info_, std::move(*command));
-  if (reply.positive()) {
-    transaction_.emplace();
-    transaction_->smtputf8 = smtputf8;
-    phase_ = kMail;
-  }
-  say(reply);
+  answer("MAIL", reply, from);
+  if (!reply.positive()) co_return;
+  transaction_.emplace();
+  transaction_->reverse_path = std::move(from);
+  transaction_->smtputf8 = smtputf8;
+  phase_ = kMail;
 }
 
 net::Awaitable<void> ServerSession::rcpt(std::string_view arguments) {
-  auto command = parse_rcpt(arguments, transaction_->smtputf8);
+  Transaction& t = *transaction_;
+  auto command = parse_rcpt(arguments, t.smtputf8);
   if (!command) {
-    ++transaction_->refused;
-    say(command.error());
+    ++t.refused;
+    answer("RCPT", command.error(), t.reverse_path, arguments);
     co_return;
   }
-  if (transaction_->accepted >= settings_->max_recipients) {
+  std::string to = command->path.mailbox.text();
+  if (t.accepted >= settings_->max_recipients) {
     // RFC 5321 section 4.5.3.1.10: the client sends the rest in another transaction.
     say("452 4.5.3 Too many recipients");
     co_return;
   }
   mail::Reply reply = co_await receiver_.rcpt(info_, std::move(*command));
+  answer("RCPT", reply, t.reverse_path, to);
   if (reply.positive()) {
-    ++transaction_->accepted;
+    ++t.accepted;
     phase_ = kRcpt;
-  } else {
-    ++transaction_->refused;
+    co_return;
   }
-  say(reply);
+  ++t.refused;
   // A list with some bad addresses is no attack.
-  bool harmless = transaction_->accepted > 0 && transaction_->refused <= settings_->max_recipients;
+  bool harmless = t.accepted > 0 && t.refused <= settings_->max_recipients;
   if (reply.permanent() && harmless) --errors_;
 }
 
@@ -335,6 +338,12 @@ void ServerSession::say(const mail::Reply& reply) {
   if (reply.code == 421) open_ = false;  // RFC 5321 section 3.8
 }
 
+void ServerSession::answer(std::string_view command, const mail::Reply& reply, std::string_view from,
+                           std::string_view to) {
+  say(reply);
+  if (!reply.positive()) receiver_.refused(info_, {command, from, to, reply});
+}
+
 void ServerSession::count(int code) {
   if (code >= 500) ++errors_;
 }
@@ -363,6 +372,8 @@ void ServerSession::forget_transaction() {
 net::Awaitable<bool> ServerSession::flush() {
   stream_.expires_after(open_ ? settings_->idle_timeout : kFarewellTimeout);
   auto written = co_await stream_.write(out_);
+  // An idle session holds no more than a usual reply needs.
+  if (out_.capacity() > kIdleReply) out_ = {};
   out_.clear();
   if (!written) open_ = false;
   co_return written.has_value();

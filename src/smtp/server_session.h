@@ -67,7 +67,7 @@ class ServerSession {
   net::Awaitable<bool> read_dotted(ContentFault& fault, ContentFacts& facts);
   net::Awaitable<bool> read_chunk(BdatReader& reader);
   net::Awaitable<std::optional<mail::Reply>> admit_chunk(const BdatCommand& command);
-  net::Awaitable<void> end_message(ContentFault fault, ContentFacts facts);
+  net::Awaitable<void> end_message(std::string_view command, ContentFault fault, ContentFacts facts);
   bool keeps(std::string_view content, ContentFault fault);
   bool over_size(std::uint64_t octets) const;
   bool endless(std::uint64_t octets) const;
@@ -77,6 +77,8 @@ class ServerSession {
   // Replies: collected, and written in one go before the session waits (RFC 2920 section 3.2).
   void say(std::string_view line);  // "250 2.0.0 Ok": one line, code first
   void say(const mail::Reply& reply);
+  // The reply to a command of a transaction; a refusal is told to the receiver too. to: the recipient, as given.
+  void answer(std::string_view command, const mail::Reply& reply, std::string_view from = {}, std::string_view to = {});
   void count(int code);
   bool refuse_in_phase(const Verb& verb);
   static bool is_http(std::string_view verb);

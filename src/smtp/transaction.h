@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "smtp/bdat_reader.h"
 #include "smtp/settings.h"
@@ -11,6 +12,7 @@
 namespace sidegate::smtp {
 
 struct Transaction {
+  std::string reverse_path;  // for the log
   bool smtputf8 = false;
   std::uint32_t accepted = 0;  // recipients
   std::uint32_t refused = 0;
