@@ -160,7 +160,7 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
     smtp::Transmitted sent = co_await connection.session->send(transmission_now);
     if (transmission_now.bdat && refuses_bdat(sent)) {
       way_.bdat_broken.store(true, std::memory_order_relaxed);
-      parts_.loop.log().warning("bdat-refused",
+      parts_.loop.log().warning("bdat_refused",
                                 {{"relay", way_.settings.name}, {"reply", printable(sent.final->line())}});
       if (sent.usable && !sent.broken) {
         todo.insert(todo.begin(), batch.begin(), batch.end());
@@ -243,8 +243,7 @@ void Attempt::judge_all(const Verdict& verdict, Phase phase, const std::string& 
 void Attempt::note_trouble(const Target& target) {
   if (target.verdict.action != Action::kHoldWay || result_.trouble) return;
   result_.trouble =
-      WayTrouble{target.verdict, target.phase,
-                 fmt::format("{}: {}. {}", smtp::name(target.phase), target.reply, target.verdict.explanation)};
+      WayTrouble{target.verdict, target.phase, fmt::format("{}: {}", smtp::name(target.phase), target.reply)};
 }
 
 // What was answered, for each of the batch: its own refusal, else what ended the transaction.

@@ -226,24 +226,28 @@ void Courier::way_trouble(Way& way, const Verdict& verdict, Phase phase, std::st
   if (was_standing && standing > 0) --standing;
   Advice advice = way.health.trouble(parts_.loop.clock().steady(), phase, verdict.meaning, standing, verdict.hold);
   if (advice.say) {
-    parts_.loop.log().warning("way-down", {{"relay", way.settings.name},
+    parts_.loop.log().warning("way_down", {{"relay", way.settings.name},
                                            {"scope", name(verdict.scope)},
                                            {"phase", smtp::name(phase)},
                                            {"meaning", verdict.meaning},
                                            {"reason", reason},
+                                           {"cure", verdict.explanation},
                                            {"retry_in", advice.pause.count() / 1000}});
   }
   if (advice.response == Advice::Response::kGoOn) {
-    parts_.loop.log().info("connection-broken",
+    parts_.loop.log().info("connection_broken",
                            {{"relay", way.settings.name}, {"phase", smtp::name(phase)}, {"reason", reason}});
   }
   if (advice.response == Advice::Response::kDown && phase < Phase::kMail) way.proven.store(false);
-  if (advice.response == Advice::Response::kDown) parts_.scheduler.way_down(way.id, advice.pause, std::move(reason));
+  if (advice.response != Advice::Response::kDown) return;
+  reason += ". ";
+  reason += verdict.explanation;
+  parts_.scheduler.way_down(way.id, advice.pause, std::move(reason));
 }
 
 void Courier::way_good(Way& way, Phase phase) {
   if (!way.health.good(phase)) return;
-  parts_.loop.log().info("way-up", {{"relay", way.settings.name}});
+  parts_.loop.log().info("way_up", {{"relay", way.settings.name}});
   parts_.scheduler.way_up(way.id);
 }
 
@@ -258,7 +262,7 @@ void Courier::give_back(const queue::Lease& lease) {
 }
 
 void Courier::after_unread(const queue::Lease& lease) {
-  parts_.loop.log().warning("message-unread",
+  parts_.loop.log().warning("message_unread",
                             {{"id", lease.id.text()}, {"explanation", verdict_our_trouble().explanation}});
   std::vector<queue::ClassResult> results;
   WallTime due = parts_.loop.clock().wall() + parts_.schedule.retry_first;
@@ -274,7 +278,10 @@ void Courier::settle(queue::Lease lease, Settled settled) {
     parts_.scheduler.finish(lease, settled.results, loop);
     return;
   }
-  if (settled.outcome.finished && parts_.forget) parts_.forget(lease.id);
+  if (settled.outcome.finished) {
+    if (parts_.forget) parts_.forget(lease.id);
+    parts_.loop.log().info("removed", {{"id", lease.id.text()}});
+  }
   bool usual = settled.outcome.finished && !settled.outcome.report;
   if (usual) parts_.scheduler.finish(lease, settled.results, loop);
   if (!usual) {
@@ -318,7 +325,7 @@ net::Awaitable<void> Courier::write(queue::Lease lease, Settled settled, bool fi
     queue::Outcome copy = settled.outcome;
     Status written = co_await commit(parts_.store, std::move(copy));
     if (written || written.error().kind == ErrorKind::kConflict) break;
-    if (first) parts_.loop.log().error("outcome-unwritten", {{"id", lease.id.text()}, {"error", written.error().text}});
+    if (first) parts_.loop.log().error("outcome_unwritten", {{"id", lease.id.text()}, {"error", written.error().text}});
     if (stopping_) break;
     co_await parts_.loop.sleep(2s);
   }

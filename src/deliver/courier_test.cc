@@ -283,7 +283,7 @@ TEST(Courier, AuthFailureHoldsTheAccountWithOneLine) {
   EXPECT_FALSE(house.scheduler.ways()[0].up);
   EXPECT_NE(house.scheduler.ways()[0].reason.find("not accepted"), std::string::npos);
   std::string log = house.log_text();
-  EXPECT_EQ(House::count(log, "way-down"), 1) << log;
+  EXPECT_EQ(House::count(log, "way_down"), 1) << log;
   EXPECT_EQ(log.find("geheim"), std::string::npos);
 }
 
@@ -382,7 +382,7 @@ TEST(Courier, AConnectionThatDiedIdleCostsNothing) {
   house.settle();
   EXPECT_TRUE(house.gone(first) && house.gone(second));
   EXPECT_EQ(house.relay().connections, 2u);
-  EXPECT_EQ(House::count(house.log_text(), "way-down"), 0);
+  EXPECT_EQ(House::count(house.log_text(), "way_down"), 0);
 }
 
 TEST(Courier, MessagesPerConnection) {

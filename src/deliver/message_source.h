@@ -6,17 +6,13 @@
 #include <string>
 
 #include "net/worker_pool.h"
+#include "queue/content_cache.h"
 #include "queue/store.h"
 #include "smtp/client_session.h"
 
 namespace sidegate::deliver {
 
-// What a message needs to be sent. body: where it is in memory as a whole.
-struct Content {
-  std::shared_ptr<const queue::Message> message;
-  std::shared_ptr<const std::string> header;
-  std::shared_ptr<const std::string> body;
-};
+using Content = queue::Content;  // message, header, and the body where it is in memory as a whole
 
 class MessageSource final : public smtp::ContentSource {
  public:

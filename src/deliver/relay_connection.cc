@@ -103,6 +103,9 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach_one(std::string address) 
   auto stream = co_await net::connect(loop_, to, way_.settings.timeouts.connect);
   if (!stream) co_return trouble(Phase::kConnect, stream.error());
   made_->stream = std::move(*stream);
+  loop_.log().info(
+      "connected",
+      {{"relay", way_.settings.name}, {"host", way_.settings.host}, {"address", to.address}, {"port", to.port}});
   made_->session =
       std::make_unique<smtp::ClientSession>(*made_->stream, hostname_, client_timeouts(way_.settings.timeouts));
   if (way_.settings.tls == TlsMode::kImplicit) {  // RFC 8314 section 3.3
@@ -214,7 +217,9 @@ net::Awaitable<RelayOpening::Done> RelayOpening::log_in() {
   auto granted = co_await made_->session->authenticate(usable, credentials, circumstances, &used);
   if (!granted) co_return std::unexpected(std::move(granted.error()));
   made_->authenticated = true;
-  loop_.log().debug("authenticated", {{"relay", settings.name}, {"address", made_->address}, {"mechanism", used}});
+  loop_.log().info(
+      "authenticated",
+      {{"relay", settings.name}, {"address", made_->address}, {"mechanism", used}, {"user", settings.user}});
   co_return Done{};
 }
 
@@ -225,7 +230,7 @@ OpenTrouble RelayOpening::explain(smtp::Trouble trouble) {
   OpenTrouble told;
   told.verdict = judge(way_.settings, event);
   std::string words = trouble.reply ? trouble.reply->line() : trouble.error.text;
-  told.reason = fmt::format("{}: {}. {}", smtp::name(trouble.phase), printable(words, 500), told.verdict.explanation);
+  told.reason = fmt::format("{}: {}", smtp::name(trouble.phase), printable(words, 500));
   told.address = made_->address;
   told.trouble = std::move(trouble);
   return told;

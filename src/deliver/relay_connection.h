@@ -24,7 +24,7 @@ struct RelayConnection {
 struct OpenTrouble {
   smtp::Trouble trouble;
   Verdict verdict;
-  std::string reason;   // for way_down, status and the log: what happened and what to do
+  std::string reason;   // what happened, in the words of the relay or ours
   std::string address;  // as far as it came
 };
 
