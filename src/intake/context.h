@@ -1,13 +1,10 @@
 // What all sessions share. Everything in it outlives every session and is thread-safe.
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <string>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue_id.h"
+#include "queue/content_cache.h"
 #include "queue/scheduler.h"
 #include "queue/store.h"
 
@@ -22,9 +19,8 @@ struct IntakeContext {
   QueueIdSource& ids;
   Clock& clock;
   Log& log;
-  // Keeps a whole fresh message in memory for its first attempt (queue/content_cache.h); empty: nothing is kept. Called
-  // when the message is durable, before the scheduler hears of it.
-  std::function<void(std::shared_ptr<const queue::Message>, std::string header, std::string body)> keep;
+  // Whole fresh messages for their first attempt; nullptr: every one is read back from the store.
+  queue::ContentCache* cache = nullptr;
 };
 
 }  // namespace sidegate::intake

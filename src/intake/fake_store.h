@@ -22,11 +22,12 @@ class FakeStore final : public queue::Store {
   std::vector<queue::ClassRow> saved;
   std::vector<std::string> calls;         // "intern", "put 0", "accept", "discard"
   std::size_t fail_at = ~std::size_t{0};  // this commit, counted from 0, fails
+  std::string fail_all;                   // every commit of this kind fails
   Error error{ErrorKind::kStorage, "injected"};
   Status accepting;
 
   void commit(queue::Change change, queue::Done done) override {
-    bool fails = calls.size() == fail_at;
+    bool fails = calls.size() == fail_at || (!fail_all.empty() && kind(change) == fail_all);
     Status status = fails ? Status(std::unexpected(error)) : Status();
     if (auto* intern = std::get_if<queue::Intern>(&change)) {
       calls.push_back("intern");
@@ -37,6 +38,9 @@ class FakeStore final : public queue::Store {
     } else if (auto* discard = std::get_if<queue::Discard>(&change)) {
       calls.push_back("discard");
       if (!fails) open.erase(discard->id);
+    } else if (auto* remove = std::get_if<queue::Remove>(&change)) {
+      calls.push_back("remove");
+      if (!fails) messages.erase(remove->id);
     } else if (auto* accept = std::get_if<queue::Accept>(&change)) {
       calls.push_back("accept");
       if (!fails) keep(*accept);
@@ -58,6 +62,12 @@ class FakeStore final : public queue::Store {
   Status may_accept(std::uint64_t) const override { return accepting; }
 
  private:
+  static std::string_view kind(const queue::Change& change) {
+    return std::holds_alternative<queue::Intern>(change)    ? "intern"
+           : std::holds_alternative<queue::Accept>(change)  ? "accept"
+           : std::holds_alternative<queue::Discard>(change) ? "discard"
+                                                            : "other";
+  }
   static std::unexpected<Error> none() { return fail(ErrorKind::kNotFound, "not in this test"); }
   void keep(queue::Accept& accept) {
     Kept kept{*accept.message, std::move(accept.header), {}, std::move(accept.due)};

@@ -1,5 +1,6 @@
 #include "intake/intake.h"
 
+#include <atomic>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -100,12 +101,8 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   queue::Accept accept = make_accept(session, facts, unsaved);
   std::shared_ptr<const queue::Message> message = accept.message;
   std::vector<queue::DueRow> due = accept.due;
-  bool keep = context_.keep && accept.first_chunk == 0;
-  std::string header = keep ? accept.header : std::string(), body = keep ? accept.body : std::string();
-  // Handed over just before the message: the store applies one caller's changes in order. If this one is lost the
-  // message is too, and the scheduler calls the class fresh again.
-  if (!unsaved.empty()) context_.store.commit(queue::Intern{std::move(unsaved)}, [](Status) {});
-  Status committed = co_await commit(context_.store, std::move(accept));
+  std::optional<queue::Content> fresh = copy_for_cache(accept);
+  Status committed = co_await commit_with_classes(std::move(accept), std::move(unsaved));
   if (!committed) {
     refuse(committed.error());
     Reply reply = std::move(*incoming_->refusal);
@@ -114,10 +111,32 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   }
   incoming_.reset();
   // Durable from here on: only now may anybody try to deliver it.
-  if (keep) context_.keep(message, std::move(header), std::move(body));
+  if (fresh) context_.cache->put(std::move(*fresh));
   context_.scheduler.add(due, loop_);
   log_accepted(*message);
   co_return Reply(250, {2, 0, 0}, "queued as " + message->id.text());
+}
+
+// New classes go just before their message: the store applies one caller's changes in order, and both ride on one sync.
+// They may be split over two syncs of which only the first fails, and a message without its class would not be routed
+// after a restart: then the classes are written again, or the message is taken back.
+net::Awaitable<Status> Intake::commit_with_classes(queue::Accept accept, std::vector<queue::ClassRow> classes) {
+  QueueId id = accept.message->id;
+  if (classes.empty()) co_return co_await commit(context_.store, std::move(accept));
+  auto lost = std::make_shared<std::atomic<bool>>(false);
+  context_.store.commit(queue::Intern{classes}, [lost](Status saved) { lost->store(!saved); });
+  Status committed = co_await commit(context_.store, std::move(accept));
+  if (!committed || !lost->load()) co_return committed;
+  Status saved = co_await commit(context_.store, queue::Intern{std::move(classes)});
+  if (!saved) context_.store.commit(queue::Remove{id}, [](Status) {});
+  co_return saved;
+}
+
+// What the first attempt will read: only what is in memory whole.
+std::optional<queue::Content> Intake::copy_for_cache(const queue::Accept& accept) const {
+  if (!context_.cache || accept.first_chunk > 0) return std::nullopt;
+  return queue::Content{accept.message, std::make_shared<const std::string>(accept.header),
+                        std::make_shared<const std::string>(accept.body)};
 }
 
 std::optional<Reply> Intake::content_fault() const {

@@ -33,6 +33,8 @@ class Intake final : public smtp::Receiver {
 
  private:
   net::Awaitable<void> put_chunk();
+  net::Awaitable<Status> commit_with_classes(queue::Accept accept, std::vector<queue::ClassRow> classes);
+  std::optional<queue::Content> copy_for_cache(const queue::Accept& accept) const;
   std::optional<mail::Reply> content_fault() const;
   queue::Accept make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                             std::vector<queue::ClassRow>& unsaved);
