@@ -12,6 +12,7 @@
 #include "net/loop.h"
 #include "net/socket.h"
 #include "net/worker_pool.h"
+#include "queue/content_cache.h"
 #include "queue/rocksdb_store.h"
 
 namespace sidegate::daemon {
@@ -54,6 +55,7 @@ struct Server::Parts {
         workers(kWorkers),
         resolver(l.settings.dns, clock),
         scheduler(l.settings.schedule, clock, threads),
+        cache(l.settings.store.content_cache),
         ids(clock),
         loaded(std::move(l)) {}
 
@@ -63,6 +65,7 @@ struct Server::Parts {
   net::WorkerPool workers;
   dns::Resolver resolver;
   queue::Scheduler scheduler;
+  queue::ContentCache cache;
   QueueIdSource ids;
   std::mutex reload_mutex;  // over loaded and ways, which only start and reload change
   config::Loaded loaded;
@@ -109,15 +112,16 @@ void Server::Parts::set_ways(const config::Settings& from) {
 
 void Server::Parts::make_couriers() {
   for (std::size_t i = 0; i < loops.size(); ++i) {
-    couriers.push_back(std::make_unique<deliver::Courier>(deliver::Parts{.loop = loops[i],
-                                                                         .scheduler = scheduler,
-                                                                         .store = *store,
-                                                                         .resolver = resolver,
-                                                                         .workers = workers,
-                                                                         .ids = ids,
-                                                                         .schedule = loaded.settings.schedule,
-                                                                         .cached = {},
-                                                                         .forget = {}}));
+    couriers.push_back(
+        std::make_unique<deliver::Courier>(deliver::Parts{.loop = loops[i],
+                                                          .scheduler = scheduler,
+                                                          .store = *store,
+                                                          .resolver = resolver,
+                                                          .workers = workers,
+                                                          .ids = ids,
+                                                          .schedule = loaded.settings.schedule,
+                                                          .cached = [this](QueueId id) { return cache.get(id); },
+                                                          .forget = [this](QueueId id) { cache.drop(id); }}));
   }
   scheduler.set_wake([this](unsigned loop, queue::WayId way) { couriers[loop]->kick(way); });
   set_ways(loaded.settings);
@@ -126,6 +130,7 @@ void Server::Parts::make_couriers() {
 
 void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake = std::make_unique<intake::IntakeContext>(*store, scheduler, ids, clock, log);
+  intake->cache = &cache;
   for (BoundListener& listener : listeners) {
     for (std::size_t i = 0; i < loops.size(); ++i) {
       intake::Service* service =
