@@ -2,6 +2,7 @@
 // ids); steady time is what deadlines are made of, so that a clock that jumps ends no session.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 
 namespace sidegate {
@@ -22,15 +23,18 @@ Clock& system_clock();
 // A clock that tests move by hand. Both faces move together in advance(); jump() moves the wall alone.
 class ManualClock final : public Clock {
  public:
-  explicit ManualClock(WallTime start = WallTime(std::chrono::seconds(1'700'000'000))) : wall_(start) {}
-  WallTime wall() const override { return wall_; }
-  SteadyTime steady() const override { return steady_; }
-  void advance(Duration by) { wall_ += by; steady_ += by; }
-  void jump(Duration by) { wall_ += by; }
+  explicit ManualClock(WallTime start = WallTime(std::chrono::seconds(1'700'000'000))) : wall_(start.time_since_epoch()) {}
+  WallTime wall() const override { return WallTime(wall_.load()); }
+  SteadyTime steady() const override { return SteadyTime(steady_.load()); }
+  void advance(Duration by) {
+    wall_ = wall_.load() + by;
+    steady_ = steady_.load() + by;
+  }
+  void jump(Duration by) { wall_ = wall_.load() + by; }
 
  private:
-  WallTime wall_;
-  SteadyTime steady_{};
+  std::atomic<Duration> wall_;   // one thread moves it, any reads
+  std::atomic<std::chrono::nanoseconds> steady_{std::chrono::nanoseconds(0)};
 };
 
 }  // namespace sidegate

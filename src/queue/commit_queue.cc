@@ -179,8 +179,9 @@ bool CommitQueue::refuse_older(SteadyTime before, const Error& error) {
     for (auto& entry : in_hand_) {
       if (entry.settled || entry.since > before) continue;
       in_hand = true;
-      if (entry.refused || !refusable(entry.work)) continue;
-      entry.refused = true;
+      std::atomic_ref<bool> is_refused(entry.refused);   // the commit thread looks at it while it builds
+      if (is_refused || !refusable(entry.work)) continue;
+      is_refused = true;
       refused.emplace_back().done = std::move(entry.done);
     }
     // Those never reach the disk. The work that is not refusable keeps its order.

@@ -59,6 +59,7 @@ void Housekeeper::stop() {
 }
 
 void Housekeeper::tick() {
+  std::lock_guard one_at_a_time(tick_mutex_);
   look_at_space();
   look_at_garbage();
 }

@@ -58,6 +58,7 @@ class Housekeeper {
   SteadyTime last_commit_{};
 
   std::thread thread_;
+  std::mutex tick_mutex_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
