@@ -47,15 +47,16 @@ function(sidegate_room name)
   endif()
 endfunction()
 
-# sidegate_fuzz(NAME ROOM): fuzz/NAME.cc with LLVMFuzzerTestOneInput; built with libFuzzer where SIDEGATE_FUZZ is on.
-# Without it the same file is linked to a replayer, and the corpus in fuzz/corpus/NAME is a test.
+# sidegate_fuzz(NAME ROOM): fuzz/NAME.cc with LLVMFuzzerTestOneInput. With SIDEGATE_FUZZ it is built with libFuzzer
+# (tools/fuzz runs it); in every build with tests it is also linked to a replayer, and fuzz/corpus/NAME is a test.
 function(sidegate_fuzz name room)
   if(SIDEGATE_FUZZ)
     add_executable(fuzz_${name} ${CMAKE_SOURCE_DIR}/fuzz/${name}.cc)
     target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     target_link_libraries(fuzz_${name} PRIVATE sidegate_${room})
-  elseif(SIDEGATE_TESTS)
+  endif()
+  if(SIDEGATE_TESTS)
     add_executable(replay_${name} ${CMAKE_SOURCE_DIR}/fuzz/${name}.cc ${CMAKE_SOURCE_DIR}/fuzz/replay_main.cc)
     target_link_libraries(replay_${name} PRIVATE sidegate_${room})
     add_test(NAME corpus.${name} COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
