@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/text.h"
+#include "queue/await_commit.h"
 
 namespace sidegate::admin {
 namespace {
@@ -41,25 +42,6 @@ Result<T> flat(Result<Result<T>> nested) {
   if (!nested) return std::unexpected(nested.error());
   return std::move(*nested);
 }
-
-// Resumes the caller on its loop when the commit thread is done.
-struct CommitAwaiter {
-  queue::Store& store;
-  queue::Change change;
-
-  net::Awaitable<Status> run() {
-    auto executor = co_await boost::asio::this_coro::executor;
-    auto start = [this, executor](auto handler) {
-      auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-      store.commit(std::move(change), [executor, shared](Status status) {
-        boost::asio::post(executor, [shared, status = std::move(status)]() mutable { (*shared)(std::move(status)); });
-      });
-    };
-    auto status = co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Status)>(
-        std::move(start), boost::asio::use_awaitable);
-    co_return status;
-  }
-};
 
 }  // namespace
 
@@ -273,8 +255,7 @@ net::Awaitable<Result<std::string>> Commands::show(Request request, RowSink& row
 // --- changing
 
 net::Awaitable<Status> Commands::commit(queue::Change change) {
-  CommitAwaiter awaiter{parts_.store, std::move(change)};
-  co_return co_await awaiter.run();
+  co_return co_await queue::commit(parts_.store, std::move(change));
 }
 
 net::Awaitable<Result<std::string>> Commands::change(Request request, RowSink& rows) {

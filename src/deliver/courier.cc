@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "deliver/store_commit.h"
+#include "queue/await_commit.h"
 
 namespace sidegate::deliver {
 
@@ -323,7 +323,7 @@ net::Awaitable<void> Courier::write(queue::Lease lease, Settled settled, bool fi
   }
   for (bool first = true;; first = false) {
     queue::Outcome copy = settled.outcome;
-    Status written = co_await commit(parts_.store, std::move(copy));
+    Status written = co_await queue::commit(parts_.store, std::move(copy));
     if (written || written.error().kind == ErrorKind::kConflict) break;
     if (first) parts_.loop.log().error("outcome_unwritten", {{"id", lease.id.text()}, {"error", written.error().text}});
     if (stopping_) break;
@@ -355,7 +355,7 @@ net::Awaitable<void> Courier::finish_if_all_ended(QueueId id) {
   queue::Outcome outcome;
   outcome.id = id;
   outcome.finished = true;
-  co_await commit(parts_.store, std::move(outcome));
+  co_await queue::commit(parts_.store, std::move(outcome));
 }
 
 net::Awaitable<void> Courier::room_for_outcomes() {

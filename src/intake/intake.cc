@@ -4,9 +4,9 @@
 #include <unordered_map>
 
 #include "base/text.h"
-#include "intake/commit.h"
 #include "intake/own_fields.h"
 #include "intake/reply_for.h"
+#include "queue/await_commit.h"
 
 namespace sidegate::intake {
 namespace {
@@ -83,7 +83,7 @@ net::Awaitable<void> Intake::content(std::string_view bytes) {
 net::Awaitable<void> Intake::put_chunk() {
   Incoming& in = *incoming_;
   queue::PutChunk chunk{in.id, 0, in.chunks_put++, in.take_chunk()};
-  Status put = co_await commit(context_.store, std::move(chunk));
+  Status put = co_await queue::commit(context_.store, std::move(chunk));
   if (!put) refuse(put.error());
 }
 
@@ -122,12 +122,12 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
 // after a restart: then the classes are written again, or the message is taken back.
 net::Awaitable<Status> Intake::commit_with_classes(queue::Accept accept, std::vector<queue::ClassRow> classes) {
   QueueId id = accept.message->id;
-  if (classes.empty()) co_return co_await commit(context_.store, std::move(accept));
+  if (classes.empty()) co_return co_await queue::commit(context_.store, std::move(accept));
   auto lost = std::make_shared<std::atomic<bool>>(false);
   context_.store.commit(queue::Intern{classes}, [lost](Status saved) { lost->store(!saved); });
-  Status committed = co_await commit(context_.store, std::move(accept));
+  Status committed = co_await queue::commit(context_.store, std::move(accept));
   if (!committed || !lost->load()) co_return committed;
-  Status saved = co_await commit(context_.store, queue::Intern{std::move(classes)});
+  Status saved = co_await queue::commit(context_.store, queue::Intern{std::move(classes)});
   if (!saved) context_.store.commit(queue::Remove{id}, [](Status) {});
   co_return saved;
 }

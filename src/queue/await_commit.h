@@ -4,9 +4,9 @@
 #include "net/stream.h"
 #include "queue/store.h"
 
-namespace sidegate::deliver {
+namespace sidegate::queue {
 
 // store outlives the wait, and finishes what it was given before the loops are taken down.
-net::Awaitable<Status> commit(queue::Store& store, queue::Change change);
+net::Awaitable<Status> commit(Store& store, Change change);
 
-}  // namespace sidegate::deliver
+}  // namespace sidegate::queue

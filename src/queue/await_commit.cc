@@ -1,15 +1,16 @@
-#include "deliver/store_commit.h"
+#include "queue/await_commit.h"
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-namespace sidegate::deliver {
+namespace sidegate::queue {
 
-net::Awaitable<Status> commit(queue::Store& store, queue::Change change) {
+net::Awaitable<Status> commit(Store& store, Change change) {
   auto executor = co_await boost::asio::this_coro::executor;
-  auto start = [&store, executor](auto handler, queue::Change what) {
+  auto start = [&store, executor](auto handler, Change what) {
+    // Called on the commit thread: one post brings the result back to the caller's thread.
     auto done = [executor, handler = std::move(handler)](Status status) mutable {
       auto resume = [handler = std::move(handler), status = std::move(status)]() mutable {
         std::move(handler)(std::move(status));
@@ -24,4 +25,4 @@ net::Awaitable<Status> commit(queue::Store& store, queue::Change change) {
   co_return status;
 }
 
-}  // namespace sidegate::deliver
+}  // namespace sidegate::queue
