@@ -272,6 +272,11 @@ void Courier::after_unread(const queue::Lease& lease) {
   parts_.scheduler.finish(lease, results, parts_.loop.index());
 }
 
+// Written, or there is nothing left to write it to: the claim has lapsed, or an operator has deleted the message.
+static bool is_settled(const Status& written) {
+  return written || written.error().kind == ErrorKind::kConflict || written.error().kind == ErrorKind::kNotFound;
+}
+
 void Courier::settle(queue::Lease lease, Settled settled) {
   const unsigned loop = parts_.loop.index();
   if (!settled.changes) {
@@ -295,7 +300,7 @@ void Courier::settle(queue::Lease lease, Settled settled) {
   queue::Outcome outcome = std::move(settled.outcome);
   QueueId id = outcome.id;
   auto done = [this, id, counter = unwritten_](Status status) {
-    if (status || status.error().kind == ErrorKind::kConflict) {
+    if (is_settled(status)) {
       counter->fetch_sub(1);
       return;
     }
@@ -324,7 +329,7 @@ net::Awaitable<void> Courier::write(queue::Lease lease, Settled settled, bool fi
   for (bool first = true;; first = false) {
     queue::Outcome copy = settled.outcome;
     Status written = co_await queue::commit(parts_.store, std::move(copy));
-    if (written || written.error().kind == ErrorKind::kConflict) break;
+    if (is_settled(written)) break;
     if (first) parts_.loop.log().error("outcome_unwritten", {{"id", lease.id.text()}, {"error", written.error().text}});
     if (stopping_) break;
     co_await parts_.loop.sleep(2s);
