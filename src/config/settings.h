@@ -14,7 +14,7 @@
 namespace sidegate::config {
 
 enum class LogStyleName : std::uint8_t { kJson, kPlain, kPostfix };
-enum class LogTls : std::uint8_t { kNone, kSummary, kHandshake };
+using deliver::LogTls;
 
 struct LogSettings {
   LogStyleName style = LogStyleName::kJson;

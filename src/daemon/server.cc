@@ -104,6 +104,7 @@ Status Server::Parts::open_queue() {
 void Server::Parts::set_ways(const config::Settings& from) {
   deliver::DeliverSettings deliver = from.deliver;
   if (deliver.hostname.empty()) deliver.hostname = from.hostname;
+  deliver.log_tls = from.log.tls;
   ways = deliver::Ways::make(std::move(deliver), ways.get());
   // Couriers first: a wake for a new way must find it.
   for (auto& courier : couriers) courier->set_ways(ways);

@@ -128,7 +128,7 @@ net::Awaitable<void> Courier::run(std::shared_ptr<const Ways> ways, std::shared_
 
 // One connection from its opening to its end. kAgain: it was found dead, and the lease in hand needs another one.
 net::Awaitable<Courier::Served> Courier::serve(Line& line) {
-  RelayOpening opening(parts_.loop, parts_.resolver, *line.way, line.ways->settings.hostname);
+  RelayOpening opening(parts_.loop, parts_.resolver, *line.way, line.ways->settings);
   line.opening = &opening;
   Opened opened = co_await opening.run();
   line.opening = nullptr;

@@ -106,8 +106,8 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach_one(std::string address) 
   loop_.log().info(
       "connected",
       {{"relay", way_.settings.name}, {"host", way_.settings.host}, {"address", to.address}, {"port", to.port}});
-  made_->session =
-      std::make_unique<smtp::ClientSession>(*made_->stream, hostname_, client_timeouts(way_.settings.timeouts));
+  made_->session = std::make_unique<smtp::ClientSession>(*made_->stream, settings_.hostname,
+                                                         client_timeouts(way_.settings.timeouts));
   if (way_.settings.tls == TlsMode::kImplicit) {  // RFC 8314 section 3.3
     Done tls = co_await secure();
     if (!tls) co_return tls;
@@ -175,6 +175,7 @@ RelayOpening::Done RelayOpening::judge_peer() {
 }
 
 void RelayOpening::log_tls() {
+  if (settings_.log_tls == LogTls::kNone) return;
   const tls::Verdict& v = made_->stream->verdict();
   loop_.log().info("tls", {{"relay", way_.settings.name},
                            {"host", way_.settings.host},
@@ -185,6 +186,12 @@ void RelayOpening::log_tls() {
                            {"cipher", v.cipher},
                            {"bits", v.bits},
                            {"days_left", v.days_left.value_or(0)}});
+  if (settings_.log_tls != LogTls::kHandshake) return;
+  loop_.log().info("tls_certificate", {{"relay", way_.settings.name},
+                                       {"subject", v.subject},
+                                       {"issuer", v.issuer},
+                                       {"names", fmt::format("{}", fmt::join(v.names, ","))},
+                                       {"fingerprint", v.fingerprint}});
 }
 
 net::Awaitable<RelayOpening::Done> RelayOpening::log_in() {

@@ -34,8 +34,8 @@ using Opened = std::expected<std::unique_ptr<RelayConnection>, OpenTrouble>;
 // TLS is asked for and not to be had, nothing is sent at all.
 class RelayOpening {
  public:
-  RelayOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, std::string hostname)
-      : loop_(loop), resolver_(resolver), way_(way), hostname_(std::move(hostname)) {}
+  RelayOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, const DeliverSettings& settings)
+      : loop_(loop), resolver_(resolver), way_(way), settings_(settings) {}
   net::Awaitable<Opened> run();
   void cancel() {  // a wait under way on the stream ends
     if (made_ && made_->stream) made_->stream->cancel();
@@ -58,7 +58,7 @@ class RelayOpening {
   net::Loop& loop_;
   dns::Resolver& resolver_;
   Way& way_;
-  std::string hostname_;
+  const DeliverSettings& settings_;
   std::unique_ptr<RelayConnection> made_;
 };
 

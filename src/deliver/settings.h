@@ -13,6 +13,7 @@ namespace sidegate::deliver {
 using namespace std::chrono_literals;
 
 enum class TlsMode : std::uint8_t { kStartTls, kImplicit, kNone };
+enum class LogTls : std::uint8_t { kNone, kSummary, kHandshake };
 enum class EightBit : std::uint8_t { kPass, kConvert, kBounce };
 
 struct Timeouts {  // RFC 5321 section 4.5.3.2
@@ -48,7 +49,8 @@ struct RelaySettings {
 struct DeliverSettings {
   std::string hostname;  // EHLO
   std::vector<RelaySettings> relays;
-  std::string postmaster;  // who gets a report that cannot be delivered; empty: the dead-letter store
+  LogTls log_tls = LogTls::kSummary;  // what is told of each connection's TLS
+  std::string postmaster;             // who gets a report that cannot be delivered; empty: the dead-letter store
 };
 
 }  // namespace sidegate::deliver
