@@ -1,5 +1,7 @@
 #include "queue/commit_thread.h"
 
+#include <pthread.h>
+
 namespace sidegate::queue {
 namespace {
 
@@ -112,6 +114,7 @@ void CommitThread::commit(Work work, Done done) {
 // --- the loop
 
 void CommitThread::run() {
+  pthread_setname_np(pthread_self(), "commit");
   while (!failed_) {
     auto& group = queue_.take(sync_by_);
     if (background_failed_) {
