@@ -64,7 +64,7 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
       {"postmaster = \"nobody\"", {"f:1: postmaster: \"nobody\" is not a mail address"}},
       {"[queue]\nlifetime = 5", {"f:2: lifetime: 5 needs a unit, in quotes: \"5s\", \"5min\", \"5h\""}},
       {"[queue]\nlifetime = \"5 fortnights\"", {"f:2: lifetime: \"5 fortnights\" is not a duration"}},
-      {"[queue]\nlifetime = \"1s\"", {"f:2: lifetime: \"1s\" is not between 1min and 60d"}},
+      {"[queue]\nlifetime = \"100ms\"", {"f:2: lifetime: \"100ms\" is not between 1s and 60d"}},
       {"[queue]\nretry_first = \"5h\"", {"f:2: retry_first (5h) is longer than retry_max (4h)"}},
       {"[queue]\nmemory = \"50 parsec\"", {"f:2: memory: \"50 parsec\" is not a size"}},
       {"[queue]\nmemory = true", {"f:2: memory: must be a size such as \"50MiB\", not true or false"}},

@@ -42,6 +42,7 @@ struct RelaySettings {
   EightBit eight_bit = EightBit::kPass;
   std::uint32_t connections = 10;
   std::uint32_t messages_per_connection = 200;
+  Duration retry_after = 30s;  // the first pause of a way in trouble; the scheduler, which knows how trials end, grows it
   Timeouts timeouts;
   bool has_credentials() const { return !user.empty(); }
 };

@@ -10,8 +10,8 @@ Advice Health::trouble(SteadyTime now, smtp::Phase phase, std::string_view kind,
   std::lock_guard lock(mutex_);
   bool setting_up = phase < smtp::Phase::kMail;
   if (setting_up && standing > 0) {  // the provider's limit on connections, most likely
-    open_from_ = now + kBackoffFirst;
-    return {Advice::Response::kSlowOpening, kBackoffFirst, false};
+    open_from_ = now + first_pause_;
+    return {Advice::Response::kSlowOpening, first_pause_, false};
   }
   // A working way that drops one connection in the middle of a transaction is no broken way; twice in a row is.
   bool first = !phase_.has_value();
@@ -24,7 +24,7 @@ Advice Health::trouble(SteadyTime now, smtp::Phase phase, std::string_view kind,
   ++count_;
   if (!phase_ || phase > *phase_) phase_ = phase;
   kind_ = kind;
-  return {Advice::Response::kDown, std::max(kBackoffFirst, least), say};  // the scheduler doubles it from time to time
+  return {Advice::Response::kDown, std::max(first_pause_, least), say};  // the scheduler doubles it from time to time
 }
 
 bool Health::good(smtp::Phase phase) {
@@ -76,6 +76,7 @@ std::shared_ptr<Way> make_way(queue::WayId id, RelaySettings settings) {
   std::string host;
   if (split_host(settings.host, &host, &settings.port)) settings.host = host;
   way->settings = std::move(settings);
+  way->health.set_first_pause(way->settings.retry_after);
   const RelaySettings& s = way->settings;
   if (s.tls == TlsMode::kNone) return way;
   tls::PeerPolicy policy{s.tls_verify, s.tls_name.empty() ? s.host : s.tls_name, s.tls_ca_file, s.tls_fingerprints};
@@ -102,8 +103,8 @@ bool unchanged(const Way& way, const RelaySettings& s) {
   if (split_host(s.host, &host, &wanted.port)) wanted.host = host;
   const RelaySettings& have = way.settings;
   return !way.retired && way.tls_error.empty() && same_block(have, wanted) && have.connections == wanted.connections &&
-         have.messages_per_connection == wanted.messages_per_connection && have.eight_bit == wanted.eight_bit &&
-         have.timeouts == wanted.timeouts;
+         have.messages_per_connection == wanted.messages_per_connection && have.retry_after == wanted.retry_after &&
+         have.eight_bit == wanted.eight_bit && have.timeouts == wanted.timeouts;
 }
 
 }  // namespace

@@ -18,8 +18,6 @@
 
 namespace sidegate::deliver {
 
-inline constexpr Duration kBackoffFirst = 30s;  // grown by the scheduler, which knows how trials end
-
 // What a trouble of the way leads to.
 struct Advice {
   enum class Response : std::uint8_t {
@@ -33,6 +31,7 @@ struct Advice {
 
 class Health {  // thread-safe
  public:
+  void set_first_pause(Duration pause) { first_pause_ = pause; }  // before it is shared
   // `standing`: other connections of this way that are up now. `least`: the pause is at least that long.
   Advice trouble(SteadyTime now, smtp::Phase phase, std::string_view kind, unsigned standing, Duration least);
   // A step up to `phase` went well. True when that ends a trouble: one line in the log, Scheduler::way_up.
@@ -40,6 +39,7 @@ class Health {  // thread-safe
   bool may_open(SteadyTime now) const;
 
  private:
+  Duration first_pause_ = RelaySettings().retry_after;
   mutable std::mutex mutex_;
   unsigned count_ = 0;                // troubles without a good between them
   std::optional<smtp::Phase> phase_;  // of the trouble that has not ended
