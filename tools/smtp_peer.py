@@ -32,10 +32,11 @@ class Script:
     """What happens at a step: 'mail' at every MAIL, 'rcpt:3' at the third RCPT of a transaction, 'final:2' at the second
     message of the whole run. Steps: greeting ehlo starttls auth mail rcpt data content final quit."""
 
-    def __init__(self, reply=None, cut=None, stall=None, endless=None, huge=None, lose=None, inject="", octet_delay=0.0, reset=False):
+    def __init__(self, reply=None, cut=None, stall=None, endless=None, huge=None, lose=None, inject="", octet_delay=0.0, reset=False,
+                 sessions=0):
         self.reply, self.cut, self.stall = reply or {}, set(cut or ()), stall or {}
         self.endless, self.huge, self.lose = set(endless or ()), huge or {}, set(lose or ())
-        self.inject, self.octet_delay, self.reset = inject, octet_delay, reset
+        self.inject, self.octet_delay, self.reset, self.sessions = inject, octet_delay, reset, sessions
         self.seen = {}
 
     def count(self, step):
@@ -142,6 +143,8 @@ class Session:
 
     async def at(self, step, nth=None):
         nth = self.script.count(step) if nth is None else nth
+        if self.script.sessions and self.number > self.script.sessions:
+            return None
         wait = self.script.pick(self.script.stall, step, nth)
         if wait:
             await self.wire.flush()
