@@ -113,6 +113,23 @@ class Failure(unittest.TestCase):
                                 for line in s.lines), s.lines)
             self.assertTrue(any("ORCPT=rfc822;old+2B..x.@first.test" in line for line in s.lines))
 
+    def test_words_of_the_peer(self):
+        """Not ASCII, with control characters, or long: the report stays well formed, and nothing is injected into it."""
+        for words in ("宛先不明", "bad\x1b[31m\x07\tname", "x" * 3000, "a:b; (c) <d> \"e\\"):
+            with self.subTest(words=words[:20]), Setting({"no@": f"550 5.1.1 {words}"}) as s:
+                s.submit("<no@test>")
+                _, report = s.report()
+                (one,) = report.recipients
+                self.assertEqual((one["Final-Recipient"], one["Status"]), ("rfc822;no@test", "5.1.1"))
+                self.assertRegex(one["Diagnostic-Code"], r"^smtp; 550 5\.1\.1\s")   # perhaps folded
+                (data,) = [m[3] for m in s.sink.messages]
+                head, _, rest = data.partition(b"\r\n\r\n")
+                status = rest[rest.index(b"message/delivery-status"):rest.index(b"text/rfc822-headers")]
+                self.assertTrue(head.isascii() and status.isascii())
+                self.assertNotRegex(data, rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+                self.assertLessEqual(max(map(len, data.split(b"\r\n"))), 998)
+                self.assertNotRegex(s.server.log_text(), r"[\x1b\x07]")
+
     def test_return_full(self):
         with Setting({"no@": "550 5.1.1 no"}) as s:
             s.submit("<no@test>", parameters=" RET=FULL")

@@ -1,0 +1,38 @@
+#include "deliver/way.h"
+
+#include <gtest/gtest.h>
+
+namespace sidegate::deliver {
+namespace {
+
+using smtp::Phase;
+
+TEST(Way, FirstPauseIsTheRelaysRetryAfter) {
+  DeliverSettings settings;
+  settings.relays.resize(2);
+  settings.relays[0].name = "usual";
+  settings.relays[1].name = "quick";
+  settings.relays[1].retry_after = 2s;
+  auto ways = Ways::make(settings);
+  const SteadyTime now{};
+  EXPECT_EQ(ways->list[0]->health.trouble(now, Phase::kConnect, "connect-failed", 0, Duration(0)).pause, 30s);
+  EXPECT_EQ(ways->list[1]->health.trouble(now, Phase::kConnect, "connect-failed", 0, Duration(0)).pause, 2s);
+  EXPECT_EQ(ways->list[1]->health.trouble(now, Phase::kMail, "quota-exceeded", 0, 1h).pause, 1h);
+}
+
+TEST(Way, ChangedRetryAfterMakesANewWay) {
+  DeliverSettings settings;
+  settings.relays.resize(1);
+  settings.relays[0].name = "isp";
+  settings.relays[0].host = "mail.example";
+  auto before = Ways::make(settings);
+  auto same = Ways::make(settings, before.get());
+  settings.relays[0].retry_after = 1min;
+  auto after = Ways::make(settings, same.get());
+  EXPECT_EQ(before->list[0], same->list[0]);
+  EXPECT_NE(same->list[0], after->list[0]);
+  EXPECT_EQ(after->list[0]->id, same->list[0]->id);
+}
+
+}  // namespace
+}  // namespace sidegate::deliver
