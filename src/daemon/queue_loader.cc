@@ -1,5 +1,7 @@
 #include "daemon/queue_loader.h"
 
+#include "queue/arrivals.h"
+
 namespace sidegate::daemon {
 namespace {
 
@@ -7,30 +9,66 @@ constexpr std::size_t kPage = 4096;
 
 }  // namespace
 
-QueueLoader::QueueLoader(queue::Store& store, queue::Scheduler& scheduler, Log& log, Clock& clock, unsigned loops)
-    : store_(store), scheduler_(scheduler), log_(log), clock_(clock), loops_(loops) {}
+QueueLoader::QueueLoader(queue::Store& store, queue::Scheduler& scheduler, queue::PoisonFile* poison, Log& log,
+                         Clock& clock, unsigned loops)
+    : store_(store),
+      scheduler_(scheduler),
+      log_(log),
+      clock_(clock),
+      loops_(loops),
+      suspects_(poison, store, scheduler, log, clock) {}
 
 QueueLoader::~QueueLoader() {
-  stop_ = true;
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
 void QueueLoader::start() {
+  // Ids are given by the clock: the highest in the store lies ahead only where the clock was set back since. (What is
+  // accepted meanwhile lies ahead of it too, so this is asked first.)
+  Duration ahead = store_.highest_id().time() - clock_.wall();
+  if (ahead >= queue::kLeastJump) {
+    clock_went_back_ = ahead;
+    log_.warning("clock_jumped", {{"seconds", -ahead.count() / 1000}, {"since", "the last run"}});
+  }
   thread_ = std::thread(&QueueLoader::run, this);
 }
 
+bool QueueLoader::pause(Duration for_how_long) {
+  std::unique_lock lock(mutex_);
+  return !wake_.wait_for(lock, for_how_long, [this] { return stop_; });
+}
+
 void QueueLoader::run() {
+  suspects_.begin();
+  load();
+  for (Duration again = suspects_.step(); again > Duration(0) && pause(again);) again = suspects_.step();
+}
+
+// Due times written by a clock that was ahead would stall what waits.
+void QueueLoader::put_right(std::vector<queue::DueRow>& rows) const {
+  std::erase_if(rows, [this](const queue::DueRow& row) { return suspects_.has(row.id); });
+  if (clock_went_back_ == Duration(0)) return;
+  for (queue::DueRow& row : rows) row.due -= clock_went_back_;
+}
+
+void QueueLoader::load() {
   SteadyTime began = clock_.steady();
   std::uint64_t rows = 0;
-  for (unsigned page_number = 0; !stop_; ++page_number) {
+  for (unsigned page_number = 0; pause(Duration(0)); ++page_number) {
     Result<queue::ClaimPage> page = store_.claim(kPage, WallTime::max());
     if (!page) {
       // The store is reopening or broken; it says so itself. What is on disk stays there, and is tried again.
       log_.error("queue_load_failed", {{"error", page.error().text}});
-      for (int i = 0; i < 10 && !stop_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      pause(Duration(1000));
       continue;
     }
     rows += page->rows.size();
+    put_right(page->rows);
     scheduler_.add(page->rows, page_number % loops_);
     if (page->end) break;
   }

@@ -13,6 +13,7 @@
 #include "net/socket.h"
 #include "net/worker_pool.h"
 #include "queue/content_cache.h"
+#include "queue/poison.h"
 #include "queue/rocksdb_store.h"
 
 namespace sidegate::daemon {
@@ -20,6 +21,7 @@ namespace {
 
 constexpr Duration kSchedulerTick{250};
 constexpr unsigned kWorkers = 2;
+constexpr unsigned kInHand = 4096;  // messages that can be listed as in hand; more than that are not listed
 
 // Waits, on the main thread, for things that end on other threads.
 class Countdown {
@@ -61,6 +63,7 @@ struct Server::Parts {
 
   Clock& clock = system_clock();
   Log& log;
+  std::unique_ptr<queue::PoisonFile> poison;  // before the loops, whose coroutines leave their slots when they go
   net::Loops loops;
   net::WorkerPool workers;
   dns::Resolver resolver;
@@ -98,6 +101,12 @@ Status Server::Parts::open_queue() {
   Result<std::vector<queue::ClassRow>> classes = store->classes();
   if (!classes) return std::unexpected(classes.error());
   scheduler.restore_classes(std::move(*classes));
+  auto listed = queue::PoisonFile::open(loaded.settings.store.path + "/poison", kInHand);
+  if (!listed) {  // a full disk, say: mail goes on, only a crash would not be traced
+    log.warning("start", {{"warning", listed.error().text + ": a crash will not be traced to its message"}});
+    return {};
+  }
+  poison = std::move(*listed);
   return {};
 }
 
@@ -122,16 +131,22 @@ void Server::Parts::make_couriers() {
                                                           .ids = ids,
                                                           .schedule = loaded.settings.schedule,
                                                           .cached = [this](QueueId id) { return cache.get(id); },
-                                                          .forget = [this](QueueId id) { cache.drop(id); }}));
+                                                          .forget = [this](QueueId id) { cache.drop(id); },
+                                                          .poison = poison.get()}));
   }
   scheduler.set_wake([this](unsigned loop, queue::WayId way) { couriers[loop]->kick(way); });
   set_ways(loaded.settings);
-  loops[0].every(kSchedulerTick, [this] { scheduler.tick(); });
+  loops[0].every(kSchedulerTick, [this] {
+    scheduler.tick();
+    if (Duration jump = scheduler.take_jump(); jump != Duration(0))
+      log.warning("clock_jumped", {{"seconds", jump.count() / 1000}});
+  });
 }
 
 void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake = std::make_unique<intake::IntakeContext>(*store, scheduler, ids, clock, log);
   intake->cache = &cache;
+  intake->poison = poison.get();
   for (BoundListener& listener : listeners) {
     for (std::size_t i = 0; i < loops.size(); ++i) {
       intake::Service* service =
@@ -188,7 +203,8 @@ Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector
   }
   parts->make_control(control_descriptor, std::move(version), std::move(reload));
   parts->serve(std::move(listeners));
-  parts->loader = std::make_unique<QueueLoader>(*parts->store, parts->scheduler, log, parts->clock, threads);
+  parts->loader =
+      std::make_unique<QueueLoader>(*parts->store, parts->scheduler, parts->poison.get(), log, parts->clock, threads);
   parts->loader->start();
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
@@ -242,6 +258,7 @@ bool Server::drain(Duration limit) {
   p.loader.reset();
   p.loops.stop_and_join();
   p.acceptors.clear();
+  if (p.poison) p.poison->end();
   p.store.reset();  // finishes and syncs what it was given
   return all;
 }

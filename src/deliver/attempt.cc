@@ -96,7 +96,7 @@ net::Awaitable<Status> Attempt::load() {
     return std::ranges::find(lease_.classes, id) != lease_.classes.end();
   });
   bool all = mine == content_.message->classes.size();
-  bool young = taken_ - lease_.id.time() < kOldEnoughForRows;
+  bool young = taken_ - parts_.scheduler.arrived(lease_.id) < kOldEnoughForRows;
   if (from_memory && all && young && lease_.attempts == 0) {
     take_targets({});
     co_return Status{};
@@ -310,6 +310,7 @@ net::Awaitable<void> Attempt::settle_all() {
   c.schedule = &parts_.schedule;
   c.routes = &ways_.table;
   c.now = parts_.loop.clock().wall();
+  c.arrived = parts_.scheduler.arrived(lease_.id);
   c.random = random_;
   c.others_ended = others_ended_;
   c.relay_reports = dsn_;
@@ -351,7 +352,7 @@ net::Awaitable<void> Attempt::add_report(const Circumstances& c) {
 std::string Attempt::delays() const {
   auto seconds = [](Duration d) { return static_cast<double>(std::max<Duration::rep>(d.count(), 0)) / 1000; };
   // As Postfix: before the queue, in the queue, connection set-up, transmission. The first is not known here.
-  Duration waited = taken_ - lease_.id.time() - setup_;
+  Duration waited = taken_ - parts_.scheduler.arrived(lease_.id) - setup_;
   Duration sent = std::chrono::duration_cast<Duration>(parts_.loop.clock().steady() - began_);
   return fmt::format("0/{:.3g}/{:.3g}/{:.3g}", seconds(waited), seconds(setup_), seconds(sent));
 }
@@ -367,7 +368,7 @@ void Attempt::log_deliveries(const Circumstances& c) const {
     if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
     relay = fmt::format("{}[{}]:{}", c.host, host, c.address.substr(colon + 1));
   }
-  double delay = static_cast<double>((c.now - lease_.id.time()).count()) / 1000;
+  double delay = static_cast<double>((c.now - c.arrived).count()) / 1000;
   std::string id = lease_.id.text();
   for (const Target& t : targets_) {
     bool sent = t.verdict.action == Action::kDelivered;

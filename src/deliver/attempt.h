@@ -14,6 +14,7 @@
 #include "deliver/way.h"
 #include "dns/resolver.h"
 #include "net/loop.h"
+#include "queue/poison.h"
 #include "queue/scheduler.h"
 #include "queue/settings.h"
 
@@ -31,6 +32,7 @@ struct Parts {
   // A fresh message from memory, or nothing (queue/content_cache.h); forget() when it has ended.
   std::function<std::optional<Content>(QueueId)> cached;
   std::function<void(QueueId)> forget;
+  queue::PoisonFile* poison = nullptr;  // lists what is in hand; null: nothing is listed
 };
 
 // The way's trouble that an attempt ran into.

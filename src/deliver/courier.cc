@@ -190,7 +190,11 @@ net::Awaitable<bool> Courier::next_lease(Line& line) {
 
 // The lease in hand over this connection. True: another message may follow on it.
 net::Awaitable<bool> Courier::deliver(Line& line, RelayConnection& connection) {
-  Attempted attempted = co_await line.attempt->run(connection, line.carried > 0);
+  Attempted attempted;
+  {
+    queue::InHand in_hand(parts_.poison, line.attempt->lease().id, line.way->settings.name);
+    attempted = co_await line.attempt->run(connection, line.carried > 0);
+  }
   if (attempted.fate == Attempted::Fate::kDiedIdle) co_return false;  // the lease stays in hand for a new connection
   ++line.carried;
   queue::Lease lease = line.attempt->lease();
@@ -392,6 +396,7 @@ net::Awaitable<void> Courier::give_overdue(std::vector<queue::Lease> leases) {
     verdict.explanation =
         known ? "The relay for this message cannot be used now." : "No relay is configured for this message.";
     std::string reason = known && lease.way < states.size() ? states[lease.way].reason : std::string();
+    queue::InHand in_hand(parts_.poison, lease.id, "");
     Attempt attempt(parts_, *ways, known ? *ways->list[lease.way] : none, lease, 0.0);
     Attempted attempted = co_await attempt.give(verdict, std::move(reason));
     if (attempted.fate == Attempted::Fate::kSettled) {

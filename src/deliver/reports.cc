@@ -33,7 +33,7 @@ dsn::RecipientReport line_for(const Circumstances& c, const Target& target, dsn:
   line.recipient = c.message->envelope.recipients[target.n];
   line.action = action;
   line.status = target.verdict.status;
-  if (action == dsn::Action::kDelayed) line.will_retry_until = c.message->id.time() + c.schedule->lifetime;
+  if (action == dsn::Action::kDelayed) line.will_retry_until = c.arrived + c.schedule->lifetime;
   if (target.by_peer) {
     line.remote_host = c.host;
     line.diagnostic = target.reply;

@@ -26,7 +26,7 @@ void resolve(const Circumstances& c, Target& t) {
     if (!c.routes->after(key, c.lease->way)) t.verdict.action = t.verdict.otherwise;
   }
   bool waits = t.verdict.action != Action::kDelivered && t.verdict.action != Action::kFail;
-  if (waits && queue::expired(*c.schedule, c.message->id.time(), c.now)) t.verdict = verdict_expired(t.verdict);
+  if (waits && queue::expired(*c.schedule, c.arrived, c.now)) t.verdict = verdict_expired(t.verdict);
 }
 
 // Promise 2: a failure is told to the reverse-path, or to the postmaster, or kept. RFC 5321 section 4.5.5: never to <>.
@@ -42,7 +42,7 @@ Told told(const Circumstances& c, const Target& t) {
 
 bool delay_due(const Circumstances& c, const Target& t) {
   return !t.row.delay_reported && !c.message->envelope.reverse_path.empty() && !c.message->is_report &&
-         queue::delay_report_due(*c.schedule, c.message->id.time(), c.now) &&
+         queue::delay_report_due(*c.schedule, c.arrived, c.now) &&
          dsn::wants(recipient_of(c, t).notify, dsn::Action::kDelayed);
 }
 

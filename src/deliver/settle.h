@@ -32,6 +32,7 @@ struct Circumstances {
   const queue::ScheduleSettings* schedule = nullptr;
   const route::Table* routes = nullptr;
   WallTime now{};
+  WallTime arrived{};  // of the message, on the same scale (Scheduler::arrived)
   double random = 0;
   bool others_ended = true;    // no recipient outside this lease is pending
   bool relay_reports = false;  // the relay took our DSN parameters: success is its to report

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/queue_id.h"
 #include "queue/content_cache.h"
+#include "queue/poison.h"
 #include "queue/scheduler.h"
 #include "queue/store.h"
 
@@ -19,6 +20,8 @@ struct IntakeContext {
   QueueIdSource& ids;
   Clock& clock;
   Log& log;
+  // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.
+  queue::PoisonFile* poison = nullptr;
   // Whole fresh messages for their first attempt; nullptr: every one is read back from the store.
   queue::ContentCache* cache = nullptr;
 };

@@ -8,6 +8,7 @@
 
 #include "mail/header.h"
 #include "mail/reply.h"
+#include "queue/poison.h"
 #include "queue/records.h"
 
 namespace sidegate::intake {
@@ -17,6 +18,7 @@ class Incoming {
   mail::Envelope envelope;
   std::vector<std::string> domains;    // of the recipients, lower case, same order
   QueueId id;                          // from DATA on
+  queue::InHand in_hand;               // as long
   std::optional<mail::Reply> refusal;  // why the rest is read for nothing
   std::uint32_t chunks_put = 0;        // of the body, handed to the store already
 

@@ -60,8 +60,9 @@ net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptC
   co_return Reply(250, {2, 1, 5}, "Ok");
 }
 
-net::Awaitable<Reply> Intake::begin(const smtp::SessionInfo&) {
+net::Awaitable<Reply> Intake::begin(const smtp::SessionInfo& session) {
   incoming_->id = context_.ids.next();
+  incoming_->in_hand = queue::InHand(context_.poison, incoming_->id, session.peer.address);
   co_return Reply(250, {2, 0, 0}, "Ok");
 }
 

@@ -55,6 +55,10 @@ struct WayStatus {
   unsigned connections = 0;
   std::uint64_t ready = 0;  // messages waiting for it now
 };
+// Where a message's entries are; all false: it waits for its due time.
+struct Standing {
+  bool leased = false, ready = false, held = false;
+};
 struct Totals {
   std::uint64_t messages = 0, ready = 0, waiting = 0, active = 0, held = 0;
 };

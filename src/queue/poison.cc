@@ -127,8 +127,29 @@ Result<std::unique_ptr<PoisonFile>> PoisonFile::open(const std::string& path, un
 
 PoisonFile::~PoisonFile() {
   if (!map_) return;
-  for (unsigned i = 0; i < slots_; ++i) clear(i);  // an orderly end is no crash
+  end();
   ::munmap(map_, map_size_);
+}
+
+void PoisonFile::end() {
+  ended_ = true;
+  for (unsigned i = 0; i < slots_; ++i) clear(i);
+}
+
+// Threads begin to look at different places, each goes on from its last one: usually the first look finds a free slot.
+unsigned PoisonFile::enter(QueueId id, std::string_view peer) {
+  static std::atomic<unsigned> threads{0};
+  thread_local unsigned next = threads.fetch_add(1, std::memory_order_relaxed) * 97;
+  if (ended_.load(std::memory_order_relaxed)) return slots_;
+  for (unsigned looked = 0; looked < slots_; ++looked) {
+    const unsigned slot = next++ % slots_;
+    std::uint64_t free = 0;
+    if (slot_[slot].id.load(std::memory_order_relaxed) != 0) continue;
+    if (!slot_[slot].id.compare_exchange_strong(free, id.value, std::memory_order_acquire)) continue;
+    set(slot, id, peer);
+    return slot;
+  }
+  return slots_;
 }
 
 void PoisonFile::set(unsigned slot, QueueId id, std::string_view peer) {
@@ -142,14 +163,16 @@ void PoisonFile::set(unsigned slot, QueueId id, std::string_view peer) {
 
 void PoisonFile::clear(unsigned slot) {
   if (slot >= slots_) return;
-  slot_[slot].id.store(0, std::memory_order_relaxed);
   slot_[slot].peer[0] = '\0';
+  slot_[slot].id.store(0, std::memory_order_release);  // last: from here on it may be another thread's
 }
 
-void PoisonFile::forget(QueueId id) {
+void PoisonFile::forget(std::span<const QueueId> ids) {
   if (counted_.load(std::memory_order_relaxed) == 0) return;
   std::lock_guard lock(mutex_);
-  if (counts_.erase(id) == 0) return;
+  std::size_t gone = 0;
+  for (QueueId id : ids) gone += counts_.erase(id);
+  if (gone == 0) return;
   counted_ = counts_.size();
   (void)write_counts();  // at worst an innocent is a suspect once more
 }

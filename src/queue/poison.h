@@ -10,7 +10,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/queue_id.h"
@@ -40,9 +42,14 @@ class PoisonFile {
   void set(unsigned slot, QueueId id, std::string_view peer = {});
   void clear(unsigned slot);
   unsigned slots() const { return slots_; }
+  // A free slot for what comes and goes (InHand); slots() where none is free.
+  unsigned enter(QueueId id, std::string_view peer);
+  // An orderly end of the process is no crash: empty from here on, whatever is still in hand.
+  void end();
 
-  // The message ended well, or is held and reported: its count goes. Cheap where it has none.
-  void forget(QueueId id);
+  // The messages ended well, or are held and reported: their counts go. Cheap where they have none; else it writes.
+  void forget(std::span<const QueueId> ids);
+  void forget(QueueId id) { forget(std::span(&id, 1)); }
 
  private:
   struct Slot {
@@ -64,6 +71,28 @@ class PoisonFile {
   std::mutex mutex_;
   std::map<QueueId, unsigned> counts_;
   std::atomic<std::size_t> counted_{0};
+  std::atomic<bool> ended_{false};
+};
+
+// "This thread works on this message": from its making to its end. Without a file it does nothing.
+class InHand {
+ public:
+  InHand() = default;
+  InHand(PoisonFile* file, QueueId id, std::string_view peer)
+      : file_(file), slot_(file != nullptr ? file->enter(id, peer) : 0) {}
+  InHand(InHand&& other) noexcept : file_(std::exchange(other.file_, nullptr)), slot_(other.slot_) {}
+  InHand& operator=(InHand&& other) noexcept {
+    std::swap(file_, other.file_);
+    std::swap(slot_, other.slot_);
+    return *this;
+  }
+  ~InHand() {
+    if (file_ != nullptr) file_->clear(slot_);
+  }
+
+ private:
+  PoisonFile* file_ = nullptr;
+  unsigned slot_ = 0;
 };
 
 }  // namespace sidegate::queue

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "queue/test_stores.h"
 
@@ -83,6 +85,45 @@ TEST(PoisonFile, DamagedFilesAreBegunAnew) {
     (*file)->set(0, sample_id(1));
   }
   EXPECT_FALSE(PoisonFile::open(directory.path() + "/no/such", 2));
+}
+
+TEST(PoisonFile, InHandFromManyThreadsLeavesExactlyWhatWasInHand) {
+  TemporaryDirectory directory;
+  const std::string path = directory.path() + "/poison";
+  in_killed_process([&] {
+    auto file = PoisonFile::open(path, 8);
+    std::vector<std::thread> threads;
+    for (unsigned t = 0; t < 4; ++t) {
+      threads.emplace_back([&file, t] {
+        for (unsigned i = 0; i < 10'000; ++i) InHand passing(file->get(), sample_id(10 + t), "peer");
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    InHand moved;
+    moved = InHand(file->get(), sample_id(1), "192.0.2.1");
+    static std::optional<InHand> left;
+    left.emplace(std::move(moved));
+    return file;
+  });
+  auto file = PoisonFile::open(path, 8);
+  ASSERT_TRUE(file);
+  ASSERT_EQ((*file)->suspects().size(), 1u);
+  EXPECT_EQ((*file)->suspects()[0].id, sample_id(1));
+  EXPECT_EQ((*file)->suspects()[0].peer, "192.0.2.1");
+}
+
+TEST(PoisonFile, FullOrEndedTakesNothing) {
+  TemporaryDirectory directory;
+  const std::string path = directory.path() + "/poison";
+  in_killed_process([&] {
+    auto file = PoisonFile::open(path, 2);
+    for (unsigned i = 0; i < 2; ++i) (*file)->enter(sample_id(i + 1), "");
+    EXPECT_EQ((*file)->enter(sample_id(9), ""), 2u);
+    (*file)->end();
+    EXPECT_EQ((*file)->enter(sample_id(9), ""), 2u);
+    return file;
+  });
+  EXPECT_TRUE((*PoisonFile::open(path, 2))->suspects().empty());
 }
 
 }  // namespace

@@ -17,6 +17,11 @@ class Listener final : public rocksdb::EventListener {
     if (reason == Reason::kWriteCallback || reason == Reason::kMemTable) return;
     if (tell_) tell_(rocksdb_error(*status, "background work of the queue"));
   }
+  // After "no space" it would resume by itself, whatever max_bgerror_resume_count says, and sync the log whose sync has
+  // just failed a second time: we close it and open anew.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
 
  private:
   BackgroundError tell_;

@@ -14,6 +14,7 @@ void Schedule::begin(std::int64_t steady_ms, WallTime wall, WakeList* wakes) {
   now_ = steady_ms;
   wall_ = wall;
   wakes_ = wakes;
+  jump_ += arrivals_.look(steady_ms, wall, newest_);
 }
 
 // Due times are written down as wall time and kept on the steady clock: a wall clock that jumps later neither stalls
@@ -76,6 +77,7 @@ std::uint32_t Schedule::insert(const DueRow& row) {
     entry.sibling = entries_[first].sibling;
     entries_[first].sibling = at;
   }
+  newest_ = std::max(newest_, row.id);
   classes_[cls].stored = true;  // rows are added when they are durable, and so is their class
   ++classes_[cls].entries;
   return at;
@@ -216,6 +218,20 @@ bool Schedule::is_leased(QueueId id) const {
     if (entries_[at].state == EntryState::kLeased) return true;
     at = entries_[at].sibling;
     if (at == first) return false;
+  }
+}
+
+std::optional<Standing> Schedule::standing(QueueId id) const {
+  const std::uint32_t first = find(id);
+  if (first == kNone) return std::nullopt;
+  Standing standing;
+  for (std::uint32_t at = first;;) {
+    const EntryState state = entries_[at].state;
+    standing.leased |= state == EntryState::kLeased;
+    standing.ready |= state == EntryState::kReady;
+    standing.held |= state == EntryState::kHeld;
+    at = entries_[at].sibling;
+    if (at == first) return standing;
   }
 }
 

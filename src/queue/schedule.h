@@ -8,8 +8,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "queue/arrivals.h"
 #include "queue/class_table.h"
 #include "queue/flat_index.h"
 #include "queue/lease.h"
@@ -74,6 +76,11 @@ class Schedule {
   bool move_due(unsigned budget);
   void tick();
 
+  // By how much the wall clock has jumped since this was asked last.
+  Duration take_jump() { return std::exchange(jump_, Duration(0)); }
+  WallTime arrived(QueueId id) const { return arrivals_.of(id); }
+
+  std::optional<Standing> standing(QueueId id) const;
   Totals totals() const;
   std::vector<WayStatus> ways() const;
   std::size_t memory() const;
@@ -124,6 +131,9 @@ class Schedule {
   std::int64_t now_ = 0;
   WallTime wall_{};
   WakeList* wakes_ = nullptr;
+  Arrivals arrivals_;
+  Duration jump_{};
+  QueueId newest_;  // that was added
 
   EntryArena entries_;
   FlatIndex messages_;  // queue id -> one of its entries

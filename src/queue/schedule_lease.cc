@@ -49,7 +49,7 @@ bool Schedule::is_overdue(const ScheduleEntry& entry) const {
   if (entry.state != EntryState::kReady) return false;
   const WayId way = ready_.lane(entry.lane).way;
   if (known(way) && ways_[way].up()) return false;
-  const WallTime arrived = QueueId{entry.id}.time();
+  const WallTime arrived = arrivals_.of(QueueId{entry.id});
   return expired(settings_, arrived, wall_) || (!entry.told && delay_report_due(settings_, arrived, wall_));
 }
 

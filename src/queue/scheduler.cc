@@ -98,6 +98,10 @@ bool Scheduler::is_leased(QueueId id) const {
   const std::lock_guard lock(state_->mutex);
   return state_->schedule.is_leased(id);
 }
+std::optional<Standing> Scheduler::standing(QueueId id) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->schedule.standing(id);
+}
 
 bool Scheduler::take_slot(WayId way, unsigned loop) {
   return state_->run([&](Schedule& s) { return s.take_slot(way, loop % state_->loops); });
@@ -133,6 +137,13 @@ void Scheduler::tick() {
   constexpr unsigned kAtOnce = 1000;
   for (bool more = true; more;) more = state_->run([](Schedule& s) { return s.move_due(kAtOnce); });
   state_->run([](Schedule& s) { s.tick(); });
+}
+
+WallTime Scheduler::arrived(QueueId id) const {
+  return state_->run([&](Schedule& s) { return s.arrived(id); });
+}
+Duration Scheduler::take_jump() {
+  return state_->run([](Schedule& s) { return s.take_jump(); });
 }
 
 Totals Scheduler::totals() const {

@@ -50,6 +50,7 @@ class Scheduler {  // thread-safe
   void retry_now(QueueId id);        // what is held stays held; a way that is down is tried at once
   void hold(QueueId id, bool held);  // one that is leased is held when its lease ends
   bool is_leased(QueueId id) const;
+  std::optional<Standing> standing(QueueId id) const;  // nullopt: not in the schedule
 
   // --- for couriers. A slot is a place in the way's connection limit.
   bool take_slot(WayId way, unsigned loop);   // true only while messages wait that no opening connection will take
@@ -72,6 +73,11 @@ class Scheduler {  // thread-safe
 
   // Every 250 ms from one loop: moves due rows, brings ways back on trial, wakes.
   void tick();
+
+  // When a message came, on the wall clock's scale of now: a clock that was set meanwhile makes it no older
+  // (queue/arrivals.h). take_jump: by how much the wall clock has jumped since this was asked last, usually 0.
+  WallTime arrived(QueueId id) const;
+  Duration take_jump();
 
   Totals totals() const;  // all but `messages` count (message, class)
   std::vector<WayStatus> ways() const;

@@ -354,5 +354,28 @@ TEST_F(SchedulerTest, OverdueMessagesOfAWayThatIsDown) {
   EXPECT_EQ(s->totals().messages, 0u);
 }
 
+TEST_F(SchedulerTest, AClockThatJumpsExpiresAndStallsNothing) {
+  QueueIdSource ids(clock);
+  const auto waiting = ids.next().value, retried = ids.next().value;
+  add(waiting, cls("a"));
+  s->way_down(kA, 1h, "x");
+  add(retried, cls("b"), 10min);
+  pass(1min);
+  clock.jump(240h);
+  s->tick();
+  EXPECT_EQ(s->take_jump(), 240h);
+  EXPECT_EQ(s->take_jump(), 0h);
+  EXPECT_TRUE(s->overdue().empty()) << "neither expired nor delayed";
+  EXPECT_EQ(clock.wall() - s->arrived(QueueId{waiting}), 1min);
+  EXPECT_FALSE(s->lease(kB)) << "and not due before its time";
+  clock.jump(-264h);
+  s->tick();
+  EXPECT_EQ(s->take_jump(), -264h);
+  pass(9min);
+  EXPECT_EQ(drain(kB), std::vector<std::uint64_t>{retried});
+  pass(4h);
+  ASSERT_EQ(s->overdue().size(), 1u) << "its delay is told when it has waited so long";
+}
+
 }  // namespace
 }  // namespace sidegate::queue

@@ -29,7 +29,7 @@ static struct identity failed_files[256]; /* files whose sync failed */
 static unsigned failed_count;
 
 static void attach(void) {
-  const char* path = getenv("SIDEGATE_FAULT");
+  const char* path = getenv("FAULT_CONTROL");
   if (!path) return;
   int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
   if (fd < 0) return;
@@ -83,6 +83,9 @@ static struct identity who(int fd) {
 }
 
 static void remember_failed(int fd) {
+  struct stat info;
+  /* A folder stays the same when all its files are new. */
+  if (fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) return;
   struct identity me = who(fd);
   pthread_mutex_lock(&failed_mutex);
   if (failed_count < 256) failed_files[failed_count++] = me;

@@ -17,14 +17,14 @@ using tests::FaultControl;
 using namespace std::chrono_literals;
 
 FaultControl& faults() {
-  static FaultControl control(::getenv("SIDEGATE_FAULT"), "/");
+  static FaultControl control(::getenv("FAULT_CONTROL"), "/");
   return control;
 }
 
 class FaultyStore : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!::getenv("SIDEGATE_FAULT")) GTEST_SKIP() << "skipped: run by ctest with the fault shim preloaded";
+    if (!::getenv("FAULT_CONTROL")) GTEST_SKIP() << "skipped: run by ctest with the fault shim preloaded";
     std::string pattern = (std::filesystem::temp_directory_path() / "sidegate-fault-XXXXXX").string();
     directory_ = ::mkdtemp(pattern.data());
     faults().clear();

@@ -1,0 +1,79 @@
+"""A message that kills the server: after the third crash inside it, it is held and reported; all others arrive."""
+import json
+import os
+import signal
+import smtplib
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from support.faults import CRASH_SHIM, skip_without   # noqa: E402
+from support.server import Server, wait_for           # noqa: E402
+from support.sink import Sink                         # noqa: E402
+
+MARK, OTHERS, CONNECTIONS = "kills-whoever-sends-it", 50, 4
+
+
+def relay(port, connections):
+    return (f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\nconnections = {connections}\n')
+
+
+def submit(port):
+    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+        for number in range(OTHERS + 1):
+            mark = MARK if number == OTHERS // 2 else "harmless"
+            client.sendmail("a@test", ["b@test"], f"Subject: {mark}\r\nX-Test: m{number}\r\n\r\nx\r\n")
+
+
+def numbers(sink):
+    return [data.split(b"X-Test: ", 1)[1].split(b"\r\n", 1)[0].decode() for _, _, _, data in list(sink.messages)]
+
+
+def main():
+    skip_without(CRASH_SHIM, "the crash shim")
+    sink = Sink().start()
+    server = Server(relay=relay(sink.port, 0), environment={"CRASH_ON": MARK})
+    server.start(preload=CRASH_SHIM)
+    submit(server.port)
+    assert not sink.messages
+    server.relay = relay(sink.port, CONNECTIONS)
+    server.write_config()
+    server.process.send_signal(signal.SIGHUP)
+    crashes = 0
+    others = {f"m{n}" for n in range(OTHERS + 1) if n != OTHERS // 2}
+
+    def at_rest():
+        return server.process.poll() is not None or (server.events("message_held") and others <= set(numbers(sink)))
+    while crashes < 10:
+        wait_for(at_rest, 30, 0.05, f"a crash or the end, after {crashes} crashes")
+        if server.process.poll() is None:
+            break
+        assert server.process.returncode == -signal.SIGABRT, server.process.returncode
+        crashes += 1
+        server.start(preload=CRASH_SHIM, wait=False)
+    assert crashes == 3, crashes
+    arrived = numbers(sink)
+    twice = len(arrived) - len(set(arrived))
+    assert set(arrived) == others, others ^ set(arrived)
+    assert twice <= crashes * CONNECTIONS, twice   # their replies were lost with the process
+    held = server.events("message_held")
+    assert len(held) == 1 and held[0]["crashes"] == 3, held
+    queued = [json.loads(line) for line in server.command("queue", "list", "--json", check=0).stdout.splitlines()]
+    assert [row["id"] for row in queued if "id" in row] == [held[0]["id"]], queued
+    shown = server.command("queue", "show", held[0]["id"], check=0).stdout
+    assert "held" in shown and "crashed 3 times" in shown, shown
+    # It stays so over a restart, and goes when the operator says so (and the server no longer minds).
+    assert server.stop() == 0
+    server.environment = {}
+    server.start()
+    assert "held" in server.command("queue", "show", held[0]["id"], check=0).stdout
+    assert numbers(sink) == arrived
+    server.command("queue", "release", held[0]["id"], check=0)
+    wait_for(lambda: f"m{OTHERS // 2}" in numbers(sink), 20, what="the released message")
+    print(f"{crashes} crashes, {len(set(arrived))} others arrived ({twice} twice), 1 held, reported and released")
+    server.stop()
+    server.discard()
+    sink.stop()
+
+
+if __name__ == "__main__":
+    main()
