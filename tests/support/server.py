@@ -128,9 +128,13 @@ class Server:
                 found.append(event)
         return found
 
-    def discard(self):
-        """Ends the process if it still runs and removes the folder."""
+    def end(self):
+        """Kills the process if it still runs; the folder stays, to be looked at."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    def discard(self):
+        """Ends the process if it still runs and removes the folder."""
+        self.end()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -32,6 +32,16 @@ def main():
     skip_without(CRASH_SHIM, "the crash shim")
     sink = Sink().start()
     server = Server(relay=relay(sink.port, 0), environment={"CRASH_ON": MARK})
+    try:
+        try_poison(server, sink)
+    except BaseException:
+        server.end()
+        raise
+    server.discard()
+    sink.stop()
+
+
+def try_poison(server, sink):
     server.start(preload=CRASH_SHIM)
     submit(server.port)
     assert not sink.messages
@@ -71,8 +81,6 @@ def main():
     wait_for(lambda: f"m{OTHERS // 2}" in numbers(sink), 20, what="the released message")
     print(f"{crashes} crashes, {len(set(arrived))} others arrived ({twice} twice), 1 held, reported and released")
     server.stop()
-    server.discard()
-    sink.stop()
 
 
 if __name__ == "__main__":

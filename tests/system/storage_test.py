@@ -109,10 +109,21 @@ def check(load, sink, what):
 
 def failing_sync():
     sink = Sink().start()
-    server = Server(relay=relay(sink), extra="[queue]\nstall_limit = \"1s\"\n")
+    server = Server(relay=relay(sink), extra='[queue]\nstall_limit = "1s"\nretry_first = "1s"\n')
     faults = Faults(os.path.join(server.folder, "faults"), os.path.join(server.folder, "queue"))
     server.environment = faults.environment
-    server.start(preload=FAULT_SHIM)
+    try:
+        server.start(preload=FAULT_SHIM)
+        try_faults(server, faults, sink)
+        assert server.stop() == 0
+    except BaseException:
+        server.end()
+        raise
+    server.discard()
+    sink.stop()
+
+
+def try_faults(server, faults, sink):
     load = Load(server.port)
     for fault in ({"sync_errno": EIO}, {"sync_errno": ENOSPC}, {"write_errno": ENOSPC}, {"sync_errno": EIO, "count": 1}):
         load.more(250)
@@ -127,9 +138,6 @@ def failing_sync():
     load.more(250)
     load.end()
     check(load, sink, "failing and stalled syncs")
-    assert server.stop() == 0
-    server.discard()
-    sink.stop()
 
 
 def queued(server):
@@ -154,8 +162,7 @@ def full_disk(disk_megabytes=96):
         server.stop()
         sink.stop()
     finally:
-        if server.process and server.process.poll() is None:
-            server.kill()
+        server.end()
         disk.remove()
     server.discard()
 
