@@ -9,7 +9,7 @@ namespace {
 // How long the next one waits for one that hangs in an attempt, and for one whose way is down.
 constexpr Duration kLongAttempt{60'000}, kNoAttempt{5'000};
 constexpr Duration kWriteLimit{5'000};
-constexpr Duration kSoon{100}, kLater{2'000};
+constexpr Duration kSoon{10}, kLater{2'000};
 constexpr unsigned kMostTold = 20;
 
 // Waits for the store; false: it has trouble, and says so itself.

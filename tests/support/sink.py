@@ -10,6 +10,7 @@ class Sink:
     def __init__(self, port=0, extensions=("PIPELINING", "SIZE 104857600", "8BITMIME", "DSN", "ENHANCEDSTATUSCODES"),
                  reply=None):
         self.messages = []
+        self.unconfirmed = set()   # places in messages: the connection broke after its reply, which may have been lost
         self.port = port
         self.extensions = extensions
         self.reply = reply or (lambda stage, value: None)   # (stage, text) -> reply line or None for the usual one
@@ -41,14 +42,16 @@ class Sink:
 
     async def _session(self, reader, writer):
         self.connections += 1
+        last = []   # place of the message that nothing has followed yet
         try:
-            await self._dialogue(reader, writer)
+            await self._dialogue(reader, writer, last)
         except (ConnectionError, asyncio.IncompleteReadError, ValueError):
             pass
         finally:
+            self.unconfirmed.update(last)
             writer.close()
 
-    async def _dialogue(self, reader, writer):
+    async def _dialogue(self, reader, writer, last):
         def say(line):
             writer.write(line.encode() + b"\r\n")
 
@@ -59,6 +62,7 @@ class Sink:
             line = (await reader.readline()).decode("utf-8", "replace")
             if not line:
                 return
+            last.clear()
             verb = line[:4].upper()
             text = line.rstrip("\r\n")
             answer = self.reply(verb.lower(), text)
@@ -93,6 +97,7 @@ class Sink:
                     return
                 if not answer or answer.startswith("2"):
                     self.messages.append((time.monotonic(), sender, recipients, b"".join(content)))
+                    last.append(len(self.messages) - 1)
                 say(answer or "250 2.0.0 ok")
             elif verb == "QUIT":
                 say("221 2.0.0 bye")
