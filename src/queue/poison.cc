@@ -136,13 +136,14 @@ void PoisonFile::end() {
   for (unsigned i = 0; i < slots_; ++i) clear(i);
 }
 
-// Threads begin to look at different places, each goes on from its last one: usually the first look finds a free slot.
+// Threads begin to look at different places, each at the slot it had last: usually the first look finds it free, and few
+// pages of the file are ever touched.
 unsigned PoisonFile::enter(QueueId id, std::string_view peer) {
   static std::atomic<unsigned> threads{0};
   thread_local unsigned next = threads.fetch_add(1, std::memory_order_relaxed) * 97;
   if (ended_.load(std::memory_order_relaxed)) return slots_;
-  for (unsigned looked = 0; looked < slots_; ++looked) {
-    const unsigned slot = next++ % slots_;
+  for (unsigned looked = 0; looked < slots_; ++looked, ++next) {
+    const unsigned slot = next % slots_;
     std::uint64_t free = 0;
     if (slot_[slot].id.load(std::memory_order_relaxed) != 0) continue;
     if (!slot_[slot].id.compare_exchange_strong(free, id.value, std::memory_order_acquire)) continue;
