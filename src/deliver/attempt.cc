@@ -96,7 +96,7 @@ net::Awaitable<Status> Attempt::load() {
     return std::ranges::find(lease_.classes, id) != lease_.classes.end();
   });
   bool all = mine == content_.message->classes.size();
-  bool young = taken_ - parts_.scheduler.arrived(lease_.id) < kOldEnoughForRows;
+  bool young = taken_ - lease_.id.time() < kOldEnoughForRows;
   if (from_memory && all && young && lease_.attempts == 0) {
     take_targets({});
     co_return Status{};
@@ -310,7 +310,7 @@ net::Awaitable<void> Attempt::settle_all() {
   c.schedule = &parts_.schedule;
   c.routes = &ways_.table;
   c.now = parts_.loop.clock().wall();
-  c.arrived = parts_.scheduler.arrived(lease_.id);
+  c.arrived = parts_.scheduler.arrived(lease_.id);  // after `now`: a jump between the two makes it younger, not older
   c.random = random_;
   c.others_ended = others_ended_;
   c.relay_reports = dsn_;
@@ -349,10 +349,10 @@ net::Awaitable<void> Attempt::add_report(const Circumstances& c) {
 
 // --- log
 
-std::string Attempt::delays() const {
+std::string Attempt::delays(const Circumstances& c) const {
   auto seconds = [](Duration d) { return static_cast<double>(std::max<Duration::rep>(d.count(), 0)) / 1000; };
   // As Postfix: before the queue, in the queue, connection set-up, transmission. The first is not known here.
-  Duration waited = taken_ - parts_.scheduler.arrived(lease_.id) - setup_;
+  Duration waited = taken_ - c.arrived - setup_;
   Duration sent = std::chrono::duration_cast<Duration>(parts_.loop.clock().steady() - began_);
   return fmt::format("0/{:.3g}/{:.3g}/{:.3g}", seconds(waited), seconds(setup_), seconds(sent));
 }
@@ -360,7 +360,7 @@ std::string Attempt::delays() const {
 void Attempt::log_deliveries(const Circumstances& c) const {
   const Settled& settled = result_.settled;
   if (!settled.changes) return;  // the way's trouble has a line of its own
-  std::string all_delays = delays();
+  std::string all_delays = delays(c);
   std::string relay = fmt::format("{}[{}]", c.host, c.address);
   auto colon = c.address.rfind(':');
   if (colon != std::string::npos) {  // name[address]:port, as people's tools know it

@@ -83,7 +83,7 @@ class Attempt {
   net::Awaitable<void> settle_all();
   net::Awaitable<void> add_report(const Circumstances& c);
   void log_deliveries(const Circumstances& c) const;
-  std::string delays() const;
+  std::string delays(const Circumstances& c) const;
 
   const Parts& parts_;
   const Ways& ways_;
