@@ -47,7 +47,7 @@ class Running(unittest.TestCase):
         for bad, words in ((relay(self.sinks[1].port, extra='hots = "x"\n'), ("hots", "host")),
                            (relay(self.sinks[1].port, extra="tls = 7 7\n"), ("toml:",)),
                            (relay(self.sinks[1].port, extra='eight_bit = "convrt"\n'), ("convert",)),
-                           (relay(self.sinks[1].port, extra='connections = 0\n'), ("connections",)),
+                           (relay(self.sinks[1].port, extra='connections = 5000\n'), ("connections",)),
                            (relay(self.sinks[1].port, extra='password_file = "/nowhere"\nuser = "u"\n'), ("/nowhere",))):
             with self.subTest(bad=bad):
                 refused = len(self.server.events("reload_refused"))
