@@ -1,5 +1,6 @@
 // The log: events with named values, no free text. One thread writes; the caller never blocks on a slow journal, except
-// for the line that ends a recipient's story (kStory), which is never dropped.
+// for the line that ends a recipient's story (kStory): it waits for room, but a reader that takes nothing stops mail only
+// once and for a bounded time. From then on lines are dropped and counted until the writer moves again.
 //
 //   log.info("accepted", {{"id", id.text()}, {"from", path}, {"size", bytes}});
 //
@@ -21,7 +22,7 @@ namespace sidegate {
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 enum class LogWeight : std::uint8_t {
   kSession,   // may be dropped (and counted) when the buffer is full
-  kStory,     // ends a recipient's story: waits for room
+  kStory,     // ends a recipient's story: waits for room, unless the log is stuck
 };
 
 struct LogField {
@@ -51,8 +52,10 @@ std::unique_ptr<LogStyle> plain_log_style();   // for people: "accepted id=... f
 class Log {   // thread-safe
  public:
   // Writes lines to fd (not owned) on a thread of its own. buffer_bytes bounds what waits; session lines may use three
-  // quarters of it, so that one noisy session does not make a story wait.
-  Log(int fd, std::unique_ptr<LogStyle> style, LogLevel least = LogLevel::kInfo, std::size_t buffer_bytes = 4 << 20);
+  // quarters of it, so that one noisy session does not make a story wait. patience: how long stories wait, all callers
+  // together, before the log counts as stuck.
+  Log(int fd, std::unique_ptr<LogStyle> style, LogLevel least = LogLevel::kInfo, std::size_t buffer_bytes = 4 << 20,
+      Duration patience = std::chrono::seconds(2));
   ~Log();   // writes what waits; gives up after 5 s on a reader that takes nothing
   Log(const Log&) = delete;
 
@@ -65,7 +68,8 @@ class Log {   // thread-safe
   void warning(std::string_view event, LogFields fields = {}) { write(LogLevel::kWarning, LogWeight::kSession, event, fields); }
   void error(std::string_view event, LogFields fields = {}) { write(LogLevel::kError, LogWeight::kSession, event, fields); }
   void story(std::string_view event, LogFields fields = {}) { write(LogLevel::kInfo, LogWeight::kStory, event, fields); }
-  std::uint64_t dropped() const;
+  std::uint64_t dropped() const;   // lines of any weight
+  bool stuck() const;              // the reader takes nothing: nobody waits for it
   void flush();   // returns when what was logged before is written, or lost; for tests and the end of a command
 
  private:

@@ -140,6 +140,43 @@ TEST(Log, AStuckReaderDropsSessionLinesAndKeepsStories) {
   EXPECT_EQ(count_lines(all, "\"after\""), 1u);
 }
 
+TEST(Log, AStuckReaderStopsStoriesOnceAndForABoundedTime) {
+  Pipe pipe;
+  std::string all;
+  std::uint64_t dropped = 0;
+  {
+    Log log(pipe.ends[1], json_log_style(), LogLevel::kInfo, 16 * 1024, std::chrono::milliseconds(50));
+    auto tell = [&log](int from) {
+      for (int i = from; i < from + 5000; ++i) log.story("story", {{"i", i}});  // far more than pipe and buffer take
+    };
+    std::thread one(tell, 0), two(tell, 5000);  // neither would end if each line waited
+    one.join();
+    two.join();
+    EXPECT_TRUE(log.stuck());
+    dropped = log.dropped();
+    EXPECT_GT(dropped, 5000u);
+    std::thread reader([&] { all = pipe.read_all(); });
+    log.flush();
+    EXPECT_FALSE(log.stuck());
+    log.story("after");
+    log.flush();
+    EXPECT_EQ(log.dropped(), dropped);
+    pipe.close_writer();
+    reader.join();
+  }
+  EXPECT_EQ(count_lines(all, "\"story\""), 10000 - dropped);
+  EXPECT_EQ(count_lines(all, "\"after\""), 1u);
+  std::uint64_t told = 0;
+  for (auto line : split(all, '\n')) {
+    std::size_t at = line.find("\"count\":");
+    if (line.find("log_lines_dropped") == std::string_view::npos || at == std::string_view::npos) continue;
+    std::string_view number = line.substr(at + 8);
+    told += parse_number(number.substr(0, number.find(','))).value_or(0);
+    EXPECT_NE(line.find("\"stories\":"), std::string_view::npos);
+  }
+  EXPECT_EQ(told, dropped);
+}
+
 TEST(Log, AReaderThatIsGoneStopsNobody) {
   Log log(-1, json_log_style(), LogLevel::kInfo, 4096);
   for (int i = 0; i < 1000; ++i) log.story("story", {{"i", i}});
