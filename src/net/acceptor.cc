@@ -1,5 +1,9 @@
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -36,7 +40,21 @@ bool only_this_connection(int error) {
   }
 }
 
+// The kernel gives the lowest free number: the next one tells how many descriptors are in use at least.
+int next_descriptor() {
+  int fd = ::fcntl(0, F_DUPFD_CLOEXEC, 0);
+  if (fd >= 0) ::close(fd);
+  return fd;
+}
+
 }  // namespace
+
+int accept_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;
+  rlim_t most = std::min<rlim_t>(files.rlim_cur, 1 << 30);
+  return static_cast<int>(most - std::min<rlim_t>(most / 4, 1024));
+}
 
 struct Acceptor::State : std::enable_shared_from_this<Acceptor::State> {
   State(Loop& l, int fd, OnConnection fn)
@@ -56,16 +74,21 @@ struct Acceptor::State : std::enable_shared_from_this<Acceptor::State> {
   // Waiting again tells of what is left over: there is no need to accept until the backlog is empty.
   Accepted accept_all() {
     for (int i = 0; i < kMostAtOnce && !stopped; ++i) {
+      if (crowded && next_descriptor_over_limit()) {
+        report({ErrorKind::kOverload, "no file descriptor is left but those kept for the store and the ways out"});
+        return Accepted::kBackOff;
+      }
       SocketAddress address;
       int fd = ::accept4(descriptor.native_handle(), address.get(), address.room(), SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
+        crowded = fd >= limit;
         hand_over(fd, address);
         continue;
       }
       int error = errno;
       if (error == EAGAIN) return Accepted::kAll;
       if (only_this_connection(error)) continue;
-      report(error);  // EMFILE, ENFILE, ENOBUFS, ENOMEM: the backlog waits
+      report(errno_error(error, "accept"));  // EMFILE, ENFILE, ENOBUFS, ENOMEM: the backlog waits
       return Accepted::kBackOff;
     }
     return Accepted::kMore;
@@ -79,11 +102,17 @@ struct Acceptor::State : std::enable_shared_from_this<Acceptor::State> {
     }
   }
 
-  void report(int error) {
+  bool next_descriptor_over_limit() {
+    int next = next_descriptor();
+    crowded = next < 0 || next >= limit;
+    return crowded;
+  }
+
+  void report(const Error& error) {
     SteadyTime now = loop.clock().steady();
     if (logged && now - *logged < kLogEvery) return;
     logged = now;
-    loop.log().error("accept_failed", {{"reason", errno_error(error, "accept").text}});
+    loop.log().error("accept_failed", {{"reason", error.text}, {"limit", limit}});
   }
 
   void close() {
@@ -97,6 +126,8 @@ struct Acceptor::State : std::enable_shared_from_this<Acceptor::State> {
   Loop& loop;
   Descriptor descriptor;
   OnConnection on_connection;
+  const int limit = accept_limit();
+  bool crowded = false;  // the last connection took a descriptor of the reserve
   bool stopped = false;
   std::optional<SteadyTime> logged;
 };

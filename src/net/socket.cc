@@ -71,6 +71,9 @@ Result<int> bind_one(const Endpoint& at, const SocketAddress& address, int backl
   // One listener per family: the setting of the machine (bindv6only) must not matter.
   if (address.family() == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY);
   set(fd.get(), IPPROTO_TCP, TCP_NODELAY);  // accepted sockets inherit it
+  // And this: what a client that does not read makes the kernel hold. Replies are small; its own bound is some MiB.
+  int unsent = 64 * 1024;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &unsent, sizeof(unsent));
   if (::bind(fd.get(), address.get(), address.size()) != 0) return std::unexpected(listen_error(errno, at));
   if (shared && ::listen(fd.get(), backlog) != 0) return std::unexpected(listen_error(errno, at));
   return fd.release();

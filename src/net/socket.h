@@ -24,8 +24,12 @@ Result<std::vector<int>> bind_listener(const Endpoint& at, unsigned count, int b
 Result<int> bind_unix_listener(const std::string& path, unsigned mode);
 unsigned bound_port(int fd);
 
-// Accepts on one descriptor on one loop until stopped; EMFILE and ENFILE back off for 250 ms and are logged once a
-// minute.
+// Descriptors that connections from outside may use: a quarter of the process's limit, at most 1024, is left to the
+// store, the log and the ways out.
+int accept_limit();
+
+// Accepts on one descriptor on one loop until stopped. Beyond accept_limit(), and at EMFILE and ENFILE, the backlog
+// waits; looked at again every 250 ms, logged once a minute.
 class Acceptor {
  public:
   using OnConnection = std::function<void(std::unique_ptr<Stream>)>;

@@ -310,6 +310,51 @@ TEST(Acceptor, BacksOffWithoutDescriptors) {
   EXPECT_TRUE(accepted);
 }
 
+Awaitable<void> close_until(Loop& loop, std::vector<std::unique_ptr<Stream>>* accepted, const std::size_t* count,
+                            std::size_t wanted) {
+  while (*count < wanted) {
+    accepted->clear();
+    co_await loop.sleep(1ms);
+  }
+}
+
+// A reserve is left to others: the backlog waits before the last descriptor is gone.
+TEST(Acceptor, LeavesDescriptorsToOthers) {
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit few{120, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  EXPECT_EQ(accept_limit(), 90);
+  {
+    Bench bench;
+    auto fds = listen_on({"127.0.0.1", 0});
+    Endpoint to{"127.0.0.1", bound_port(fds[0])};
+    std::vector<std::unique_ptr<Stream>> accepted;
+    int highest = 0;
+    std::size_t count = 0;
+    Acceptor acceptor(bench.loop, fds[0], [&](std::unique_ptr<Stream> stream) {
+      highest = std::max(highest, static_cast<SocketStream&>(*stream).fd());
+      accepted.push_back(std::move(stream));
+      ++count;
+    });
+    std::vector<std::unique_ptr<Stream>> clients;
+    for (int i = 0; i < 50; ++i) {
+      Attempt made = attempt(bench, to);
+      ASSERT_TRUE(made.stream) << made.error.text;
+      clients.push_back(std::move(made.stream));
+    }
+    acceptor.start();
+    bench.loop.context().restart();
+    for (int i = 0; i < 100; ++i) bench.loop.context().poll();
+    EXPECT_GT(count, 0u);
+    EXPECT_LT(count, 50u);
+    EXPECT_LE(highest, 90);
+    bench.run(close_until(bench.loop, &accepted, &count, clients.size()));  // and all are served when others have gone
+    EXPECT_EQ(count, clients.size());
+  }
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
 TEST(Acceptor, StopsFromAnyThread) {
   auto fds = listen_on({"127.0.0.1", 0});
   Endpoint to{"127.0.0.1", bound_port(fds[0])};
