@@ -8,6 +8,7 @@
 
 #include "deliver/settings.h"
 #include "dns/settings.h"
+#include "intake/admission.h"
 #include "intake/settings.h"
 #include "queue/settings.h"
 
@@ -28,6 +29,7 @@ struct Settings {
   std::uint32_t threads = 0;      // I/O threads; 0: one per core
   std::string control_socket = "/run/sidegate/control";
   std::string dead_letter = "";  // reserved name of the dead-letter store; empty: inside the queue
+  intake::AdmissionLimits admission;
   LogSettings log;
   queue::StoreSettings store;
   queue::ScheduleSettings schedule;

@@ -147,6 +147,7 @@ void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake = std::make_unique<intake::IntakeContext>(*store, scheduler, ids, clock, log);
   intake->cache = &cache;
   intake->poison = poison.get();
+  intake->admission.set_limits(loaded.settings.admission);
   for (BoundListener& listener : listeners) {
     for (std::size_t i = 0; i < loops.size(); ++i) {
       intake::Service* service =
@@ -228,6 +229,7 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
     }
   }
   p.set_ways(loaded.settings);
+  p.intake->admission.set_limits(loaded.settings.admission);
   if (p.commands) p.loops[0].post([commands = p.commands.get(), router = p.router()] { commands->set_router(router); });
   p.loaded = std::move(loaded);
   return restart;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue_id.h"
+#include "intake/admission.h"
 #include "queue/content_cache.h"
 #include "queue/poison.h"
 #include "queue/scheduler.h"
@@ -20,6 +21,7 @@ struct IntakeContext {
   QueueIdSource& ids;
   Clock& clock;
   Log& log;
+  Admission admission;
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.
   queue::PoisonFile* poison = nullptr;
   // Whole fresh messages for their first attempt; nullptr: every one is read back from the store.

@@ -29,8 +29,21 @@ Intake::~Intake() {
   abort();
 }
 
-net::Awaitable<Reply> Intake::connected(const smtp::SessionInfo&) {
-  co_return Reply(220, "ready");
+net::Awaitable<Reply> Intake::connected(const smtp::SessionInfo& session) {
+  switch (context_.admission.enter(session.peer.address, may_relay(session, *policy_), &place_)) {
+    case Admission::Verdict::kWelcome:
+      co_return Reply(220, "ready");
+    case Admission::Verdict::kTooManyFromAddress:
+      co_return turn_away(session, {421, {4, 7, 0}, "Too many connections from your address"});
+    case Admission::Verdict::kTooManyInAll:
+      break;
+  }
+  co_return turn_away(session, {421, {4, 3, 2}, "Too many connections, try again later"});
+}
+
+Reply Intake::turn_away(const smtp::SessionInfo& session, Reply reply) {
+  refused(session, {"CONNECT", {}, {}, reply});
+  return reply;
 }
 
 net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo&, smtp::MailCommand command) {
@@ -113,8 +126,8 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   incoming_.reset();
   // Durable from here on: only now may anybody try to deliver it.
   if (fresh) context_.cache->put(std::move(*fresh));
+  log_accepted(*message);  // before its first attempt can be told
   context_.scheduler.add(due, loop_);
-  log_accepted(*message);
   co_return Reply(250, {2, 0, 0}, "queued as " + message->id.text());
 }
 

@@ -32,6 +32,7 @@ class Intake final : public smtp::Receiver {
   void refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) override;
 
  private:
+  mail::Reply turn_away(const smtp::SessionInfo& session, mail::Reply reply);
   net::Awaitable<void> put_chunk();
   net::Awaitable<Status> commit_with_classes(queue::Accept accept, std::vector<queue::ClassRow> classes);
   std::optional<queue::Content> copy_for_cache(const queue::Accept& accept) const;
@@ -45,6 +46,7 @@ class Intake final : public smtp::Receiver {
   IntakeContext& context_;
   std::shared_ptr<const ListenerPolicy> policy_;
   unsigned loop_;
+  Admission::Place place_;  // of this connection among all
   std::unique_ptr<Incoming> incoming_;  // absent while the session is idle
 };
 

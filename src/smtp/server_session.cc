@@ -138,7 +138,8 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
     say(name.error());
     co_return;
   }
-  forget_transaction();  // RFC 5321 section 4.1.4
+  if (phase_ != kStart && !idle_command()) co_return;  // a second one brings no mail nearer
+  forget_transaction();                                // RFC 5321 section 4.1.4
   info_.helo = *name;
   info_.esmtp = true;
   phase_ = kGreeted;
@@ -151,6 +152,7 @@ net::Awaitable<void> ServerSession::helo(std::string_view arguments) {
     say(name.error());
     co_return;
   }
+  if (phase_ != kStart && !idle_command()) co_return;
   forget_transaction();
   info_.helo = *name;
   info_.esmtp = false;

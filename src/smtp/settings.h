@@ -26,7 +26,7 @@ struct ServerSettings {
   std::uint32_t max_long_line = 65536;             // where long_lines passes
   LongLines long_lines = LongLines::kPass;
   std::uint32_t max_errors = 20;                   // then 421 4.7.0
-  std::uint32_t max_idle_commands = 100;           // NOOP, RSET, VRFY, HELP without mail in between, then 421
+  std::uint32_t max_idle_commands = 100;           // NOOP, RSET, VRFY, HELP, a second EHLO without mail in between, then 421
   Duration idle_timeout = 5min;                    // waiting for a command (RFC 5321 section 4.5.3.2.7)
   Duration data_timeout = 3min;                    // waiting for the next block of content
   bool offer_starttls = false;
