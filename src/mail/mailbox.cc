@@ -86,6 +86,7 @@ std::size_t scan_local(std::string_view text, bool utf8) {
 // Letters, digits, inner hyphens; inner and leading underscores, which names of containers and Windows hosts have.
 std::size_t scan_label(std::string_view text, bool utf8) {
   std::size_t at = 0, good = 0;  // good: the end of what may end here
+  bool ascii = true;
   while (at < text.size()) {
     char c = text[at];
     if (c == '-' && at > 0) {
@@ -94,10 +95,11 @@ std::size_t scan_label(std::string_view text, bool utf8) {
     }
     std::size_t length = is_let_dig(c) || c == '_' ? 1 : utf8 && is_8bit(c) ? scan_utf8(text.substr(at)) : 0;
     if (length == 0) break;
+    ascii = ascii && length == 1;
     at += length;
     good = at;
   }
-  return good == at && at <= kLabelLimit * (utf8 ? 4 : 1) ? at : 0;
+  return good == at && at <= kLabelLimit * (ascii ? 1 : 4) ? at : 0;
 }
 
 std::size_t scan_domain(std::string_view text, bool utf8) {

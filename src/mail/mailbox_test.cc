@@ -170,6 +170,7 @@ TEST(Path, Refused) {
                            "<a@b,c@d>"}) {
     EXPECT_FALSE(parse_path(text, false)) << printable(text);
   }
+  EXPECT_FALSE(parse_path("<a@" + times(64, "x") + ".org>", true));               // room for U-labels alone
   EXPECT_FALSE(parse_path("<" + times(2000, "@a.example,") + "@b:c@d>", false));  // an endless route
 }
 
