@@ -137,6 +137,7 @@ class PostfixStyle final : public LogStyle {
     if (event == "connect") return line_of(at, "smtpd", "connect from " + client(f));
     if (event == "disconnect") return line_of(at, "smtpd", "disconnect from " + client(f));
     if (event == "refused") return refused(at, f);
+    if (event == "report") return report(at, f);
     return generic(at, level, event, f);
   }
 
@@ -160,13 +161,27 @@ class PostfixStyle final : public LogStyle {
     const std::string id = word(f.text("id"), "NOQUEUE");
     std::string login;
     if (!f.text("user").empty()) login = ", sasl_username=" + word(f.text("user"), "");
+    return line_of(at, "smtpd", fmt::format("{}: client={}{}", id, client(f), login)) + "\n" +
+           queued(at, f, id, f.text("from"));
+  }
+
+  // A message that comes from nobody outside: as Postfix's bounce, cleanup and qmgr tell of it.
+  std::string report(WallTime at, const Fields& f) const {
+    const std::string id = word(f.text("id"), "NOQUEUE"), kind = f.text("kind");
+    const char* words = kind == "delay"     ? "sender delay notification"
+                        : kind == "success" ? "sender delivery status notification"
+                                            : "sender non-delivery notification";
+    return line_of(at, "bounce", fmt::format("{}: {}: {}", word(f.text("about"), "NOQUEUE"), words, id)) + "\n" +
+           queued(at, f, id, "");
+  }
+
+  std::string queued(WallTime at, const Fields& f, const std::string& id, std::string from) const {
     std::string msgid = f.text("msgid");
     if (msgid.starts_with('<') && msgid.ends_with('>')) msgid = msgid.substr(1, msgid.size() - 2);
-    return line_of(at, "smtpd", fmt::format("{}: client={}{}", id, client(f), login)) + "\n" +
-           line_of(at, "cleanup", fmt::format("{}: message-id={}", id, bracketed(msgid))) + "\n" +
+    return line_of(at, "cleanup", fmt::format("{}: message-id={}", id, bracketed(msgid))) + "\n" +
            line_of(at, "qmgr",
-                   fmt::format("{}: from={}, size={}, nrcpt={} (queue active)", id, bracketed(f.text("from")),
-                               word(f.text("size"), "0"), word(f.text("nrcpt"), "0")));
+                   fmt::format("{}: from={}, size={}, nrcpt={} (queue active)", id, bracketed(std::move(from)),
+                               word(f.text("size"), "0"), word(f.text("nrcpt"), "1")));
   }
 
   std::string delivery(WallTime at, const Fields& f) const {

@@ -75,6 +75,12 @@ TEST(PostfixStyle, WritesWhatPostfixWrites) {
                              {"reply", "554 5.7.1 Relay access denied"}}),
             "Nov 14 22:13:20 gate postfix/smtpd[4711]: NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 554 5.7.1 Relay "
             "access denied; from=<a@b> to=<c@d> proto=ESMTP helo=<pc>");
+  EXPECT_EQ(
+      line("report",
+           {{"id", "R"}, {"about", "X"}, {"to", "a@b"}, {"kind", "delay"}, {"size", 1000}, {"msgid", "<r@gate>"}}),
+      "Nov 14 22:13:20 gate postfix/bounce[4711]: X: sender delay notification: R\n"
+      "Nov 14 22:13:20 gate postfix/cleanup[4711]: R: message-id=<r@gate>\n"
+      "Nov 14 22:13:20 gate postfix/qmgr[4711]: R: from=<>, size=1000, nrcpt=1 (queue active)");
   EXPECT_EQ(line("started", {{"hostname", "a b"}, {"n", 3}}, LogLevel::kWarning),
             "Nov 14 22:13:20 gate postfix/master[4711]: warning: started hostname=\"a b\" n=3");
 }

@@ -321,14 +321,30 @@ void Courier::settle(queue::Lease lease, Settled settled) {
   parts_.store.commit(std::move(outcome), std::move(done));
 }
 
+void Courier::log_report(const queue::Message& report, QueueId about, const Settled& settled) const {
+  bool delay =
+      std::ranges::all_of(settled.reported, [](const Reported& r) { return r.action == dsn::Action::kDelayed; });
+  bool failure =
+      std::ranges::any_of(settled.reported, [](const Reported& r) { return r.action == dsn::Action::kFailed; });
+  std::string id = report.id.text(), about_id = about.text();
+  parts_.loop.log().info("report", {{"id", id},
+                                    {"about", about_id},
+                                    {"to", settled.report_to},
+                                    {"kind", failure ? "failure"
+                                             : delay ? "delay"
+                                                     : "success"},
+                                    {"size", report.header_size + report.body_size},
+                                    {"msgid", report.message_id}});
+}
+
 // Until it is written: what the relay has taken must not be forgotten while the store has its trouble.
 net::Awaitable<void> Courier::write(queue::Lease lease, Settled settled, bool finish_after) {
   const unsigned loop = parts_.loop.index();
   std::vector<queue::DueRow> report_due;
-  QueueId report_id;
+  std::shared_ptr<const queue::Message> report;
   if (settled.outcome.report) {
     report_due = settled.outcome.report->due;
-    report_id = settled.outcome.report->message->id;
+    report = settled.outcome.report->message;
   }
   for (bool first = true;; first = false) {
     queue::Outcome copy = settled.outcome;
@@ -341,7 +357,7 @@ net::Awaitable<void> Courier::write(queue::Lease lease, Settled settled, bool fi
   unwritten_->fetch_sub(1);
   if (finish_after) parts_.scheduler.finish(lease, settled.results, loop);
   if (!report_due.empty()) {
-    parts_.loop.log().info("report", {{"id", report_id.text()}, {"about", lease.id.text()}, {"to", settled.report_to}});
+    log_report(*report, lease.id, settled);
     parts_.scheduler.add(report_due, loop);
   }
   if (settled.ask_again) co_await finish_if_all_ended(lease.id);
