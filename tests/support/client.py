@@ -3,8 +3,9 @@ import socket
 
 
 class RawClient:
-    def __init__(self, port, timeout=20):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, timeout=20, address="127.0.0.1", connected=None):
+        self.socket = connected or socket.create_connection((address, port), timeout)
+        self.socket.settimeout(timeout)
         self.file = self.socket.makefile("rb")
         self.greeting = self.reply()
 

@@ -32,7 +32,8 @@ def wait_for(condition, seconds=30, every=0.02, what="condition"):
 class Server:
     """One Sidegate in a folder of its own. The folder survives kill() and start(), so that restarts can be tested."""
 
-    def __init__(self, relay="", extra="", folder=None, environment=None):
+    def __init__(self, relay="", extra="", folder=None, environment=None, prefix=()):
+        self.prefix = list(prefix)   # a program that starts it: prlimit, ip netns exec
         self.folder = folder or tempfile.mkdtemp(prefix="sidegate-test-")
         self.port = free_port()
         self.relay, self.extra = relay, extra
@@ -77,7 +78,7 @@ class Server:
         if preload:
             environment["LD_PRELOAD"] = preload
         log = open(self.log_path, "a")
-        self.process = subprocess.Popen([BINARY, "run", "--config", self.config_path], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*self.prefix, BINARY, "run", "--config", self.config_path], stdin=subprocess.DEVNULL,
                                         stdout=log, stderr=log, env=environment)
         log.close()
         if wait:
@@ -89,12 +90,15 @@ class Server:
             if self.process.poll() is not None:
                 raise AssertionError(f"sidegate ended with {self.process.returncode}:\n{self.log_text()[-2000:]}")
             try:
-                with socket.create_connection(("127.0.0.1", self.port), 2) as probe:
+                with self.connect() as probe:
                     probe.settimeout(5)
                     return probe.recv(200).startswith(b"220")
             except OSError:
                 return False
         wait_for(answers, seconds, what="the greeting")
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), 2)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

@@ -1,0 +1,157 @@
+"""What clients cost in memory: idle ones, ones that never read, and large messages."""
+import hashlib
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from support.client import RawClient                             # noqa: E402
+from support.content import without_trace                        # noqa: E402
+from support.process import peak_rss, reset_peak, rss            # noqa: E402
+from support.server import Server, wait_for                      # noqa: E402
+from support.sink import Sink                                    # noqa: E402
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+class Memory(unittest.TestCase):
+    def setUp(self):
+        self.sink = Sink().start()
+        self.addCleanup(self.sink.stop)
+
+    def serve(self, more="", top="", relay=True, start=True, **arguments):
+        relay_block = f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {self.sink.port}\ntls = "none"\n'
+        server = Server(relay=relay_block if relay else "", **arguments)
+        self.addCleanup(server.discard)
+        server.extra = top + f'[[listener]]\nname = "in"\naddress = "127.0.0.1"\nport = {server.port}\nadd_missing_headers = false\n' + more
+        server.write_config()
+        return server.start() if start else server
+
+    def arrived(self, sender, count=1):
+        def found():
+            mine = [m for m in list(self.sink.messages) if m[1].startswith(f"<{sender}>")]
+            return mine if len(mine) >= count else None
+        return wait_for(found, 40, what=f"mail from {sender}")
+
+    def test_idle_connections(self):
+        server = self.serve()
+        warm = [RawClient(server.port) for _ in range(50)]
+        for client in warm:
+            client.command("EHLO c.test")
+        before = rss(server.process.pid)
+        clients = [RawClient(server.port) for _ in range(2000)]
+        for client in clients:
+            self.assertEqual(client.command("EHLO c.test")[0], 250)
+        grown = (rss(server.process.pid) - before) / 2000
+        print(f"idle connections: {grown / KIB:.1f} KB each")
+        self.assertLess(grown, 20000)
+        server.stop()
+
+    def test_client_that_never_reads(self):
+        """Replies that nobody takes: we stop reading. What waits is bounded, and the other clients notice nothing."""
+        server = self.serve("max_idle_commands = 100000\nmax_errors = 1000\n")
+        RawClient(server.port).command("EHLO c.test")
+        before = rss(server.process.pid)
+        stuck = []
+        for commands in (b"NOOP\r\n" * 1000, b"EHLO c.test\r\n" * 500, b"HELP\r\n" * 1000, b"EHLO c.test\r\nMAIL FROM:<a@test>\r\n" * 300,
+                         b"MAIL FROM:<a@test>\r\nRSET\r\n" * 300):
+            for _ in range(4):
+                client = socket.socket()
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.connect(("127.0.0.1", server.port))
+                client.sendall(b"EHLO c.test\r\n")
+                client.setblocking(False)
+                sent = 0
+                end = time.monotonic() + 3
+                while time.monotonic() < end and sent < 64 * MIB:
+                    try:
+                        sent += client.send(commands)
+                        end = time.monotonic() + 0.3
+                    except BlockingIOError:
+                        time.sleep(0.01)
+                    except ConnectionError:   # too many commands without mail: closed
+                        break
+                self.assertLess(sent, 64 * MIB, "it reads for ever")
+                stuck.append(client)
+        grown = rss(server.process.pid) - before
+        print(f"clients that never read: {grown / KIB / len(stuck):.0f} KB each")
+        kernel = subprocess.run(["ss", "-tnH", "sport", "=", f":{server.port}"], capture_output=True, text=True).stdout
+        queued = [int(line.split()[2]) for line in kernel.splitlines()]
+        print(f"in the kernel: {max(queued, default=0) // KIB} KB at most")
+        self.assertLess(max(queued, default=0), 300 * KIB)
+        self.assertLess(grown / len(stuck), 200 * KIB)
+        client = RawClient(server.port)
+        client.open_transaction(sender="after@test")
+        self.assertEqual(client.data(b"\r\n")[0], 250)
+        self.arrived("after@test")
+        for client in stuck:
+            client.close()
+        server.stop()
+
+    def test_large_messages(self):
+        """Four times 50 MiB at once, byte for byte, and no more memory than the store's budget and 1 MiB a session."""
+        sessions, size = 4, 50 * MIB - 4 * KIB
+        # Reception alone: nothing is relayed until the provider comes back.
+        server = self.serve(relay=False, start=False)
+        server.relay = '[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = 1\ntls = "none"\n'
+        server.write_config()
+        server.start()
+        rng = random.Random(1)
+        block = b"".join(bytes(rng.choices(range(33, 127), k=76)) + b"\r\n" for _ in range(1000))
+        digests = {}
+
+        def send(name, octets):
+            client = RawClient(server.port, timeout=120)
+            client.open_transaction(sender=f"{name}@test")
+            assert client.command("DATA")[0] == 354
+            digest = hashlib.sha256()
+            sent = 0
+            head = f"Subject: {name}\r\n\r\n".encode()
+            digest.update(head)
+            client.send(head)
+            while sent + len(block) < octets:
+                at = rng.randrange(len(block) // 78) * 78
+                piece = block[at:] + block[:at]
+                digest.update(piece)
+                client.send(piece.replace(b"\r\n.", b"\r\n..") if not piece.startswith(b".") else b"." + piece.replace(b"\r\n.", b"\r\n.."))
+                sent += len(piece)
+            client.send(b".\r\n")
+            code, lines = client.reply()
+            client.close()
+            digests[name] = digest.hexdigest() if code == 250 else lines
+
+        def all_at_once(names, octets):
+            threads = [threading.Thread(target=send, args=(name, octets)) for name in names]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        # The store's memory first: write buffers and block cache fill up to their budget whatever the sessions do.
+        all_at_once(["warm0"], 40 * MIB)
+        before = rss(server.process.pid)
+        reset_peak(server.process.pid)
+        begun = time.monotonic()
+        all_at_once([f"big{i}" for i in range(sessions)], size)
+        grown = peak_rss(server.process.pid) - before
+        print(f"4 messages of 50 MiB: {time.monotonic() - begun:.1f} s, RSS {before // MIB} MiB, peak growth {grown / MIB:.1f} MiB")
+        for name, digest in digests.items():
+            self.assertIsInstance(digest, str, (name, digest))
+        self.assertLess(grown, 60 * MIB)
+        server.stop()
+        server.relay = f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {self.sink.port}\ntls = "none"\n'
+        server.write_config()
+        server.start()
+        server.command("queue", "retry", "--all")
+        for name, digest in digests.items():
+            (message,) = self.arrived(f"{name}@test")
+            self.assertEqual(hashlib.sha256(without_trace(message[3])).hexdigest(), digest, name)
+        server.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
