@@ -180,6 +180,9 @@ TEST(ServerSession, IdleCommandsAreBoundedAndMailResetsThem) {
   std::string message =
       "C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<a@b.example>\nS: 250\nC: DATA\nS: 354\nC: .\nS: 250 2.0.0\n";
   EXPECT_EQ(play("C: HELO a\nS: 250 \n" + idle + message + idle + "C: QUIT\nS: 221\n", receiver).problem, "");
+  std::string hellos = "C: HELO a\nS: 250 \n";  // the first is none of them
+  for (int i = 0; i < 100; ++i) hellos += "C: HELO a\nS: 250 \n";
+  EXPECT_EQ(play(hellos + "C: EHLO a\nS: 421 4.7.0\n", receiver).problem, "");
 }
 
 TEST(ServerSession, TooManyRecipients) {

@@ -1,6 +1,7 @@
 """Every bound of the receiving side against the real binary: what is answered, and that service goes on"""
 import os
 import select
+import signal
 import socket
 import sys
 import threading
@@ -243,6 +244,11 @@ class Limits(unittest.TestCase):
         wait_for(lambda: [e for e in server.events("refused") if e["command"] == "CONNECT"], 5, what="the log line")
         held.pop().close()
         wait_for(lambda: RawClient(server.port).greeting[0] == 220, 10, what="a free place")
+        server.extra = server.extra.replace("max_connections_per_address = 5", "max_connections_per_address = 8")   # and reloaded
+        server.write_config()
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: server.events("reloaded"), 10, what="the new limit")
+        held += self.hold(server, 3)
         server.stop()
         server = self.serve("", top="max_connections = 10\nmax_connections_per_address = 1\n")
         held = self.hold(server, 10)   # who may relay is not counted by address
