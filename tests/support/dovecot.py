@@ -2,10 +2,9 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 
-from .server import free_port, wait_for
+from .server import free_port, greets, wait_for
 
 
 def available():
@@ -66,15 +65,7 @@ service stats {{
     def start(self):
         self.process = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", self.config], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        def answers():
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 2) as probe:
-                    probe.settimeout(5)
-                    return probe.recv(100).startswith(b"220")
-            except OSError:
-                return False
-        wait_for(answers, 30, what="Dovecot's greeting")
+        wait_for(lambda: greets(self.port), 30, what="Dovecot's greeting")
         return self
 
     def stop(self):

@@ -2,10 +2,9 @@
 
 Its compiled-in user exists only inside a mount namespace of its own, in which /etc/passwd and /etc/group are copies."""
 import os
-import socket
 import subprocess
 
-from .server import BUILD, free_port, wait_for
+from .server import BUILD, free_port, greets, wait_for
 
 USER_ID = 64999
 
@@ -103,12 +102,7 @@ cram:
             if self.process.poll() is not None:
                 with open(os.path.join(self.folder, "output")) as output:
                     raise AssertionError("Exim ended: " + output.read() + self.log_text())
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 2) as probe:
-                    probe.settimeout(5)
-                    return probe.recv(100).startswith(b"220")
-            except OSError:
-                return False
+            return greets(self.port)
         wait_for(answers, 30, what="Exim's greeting")
         return self
 

@@ -1,10 +1,9 @@
 """A real Postfix with Cyrus SASL as the provider, with a configuration, queue and accounts of its own. Needs root."""
 import os
 import shutil
-import socket
 import subprocess
 
-from .server import free_port, wait_for
+from .server import free_port, greets, wait_for
 
 DAEMONS = "/usr/lib/postfix/sbin"
 
@@ -84,15 +83,7 @@ postlog unix-dgram n - n - 1 postlogd
 
     def start(self):
         subprocess.run(["/usr/sbin/postfix", "-c", self.config, "start"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
-
-        def answers():
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 2) as probe:
-                    probe.settimeout(5)
-                    return probe.recv(100).startswith(b"220")
-            except OSError:
-                return False
-        wait_for(answers, 30, what="Postfix's greeting")
+        wait_for(lambda: greets(self.port), 30, what="Postfix's greeting")
         return self
 
     def stop(self):

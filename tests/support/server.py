@@ -29,6 +29,16 @@ def wait_for(condition, seconds=30, every=0.02, what="condition"):
     raise AssertionError(f"timed out after {seconds} s waiting for {what}")
 
 
+def greets(port):
+    """Whether an SMTP server on this port of 127.0.0.1 says 220."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as probe:
+            probe.settimeout(5)
+            return probe.recv(200).startswith(b"220")
+    except OSError:
+        return False
+
+
 class Server:
     """One Sidegate in a folder of its own. The folder survives kill() and start(), so that restarts can be tested."""
 

@@ -12,31 +12,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from support.client import RawClient                             # noqa: E402
 from support.content import without_trace                        # noqa: E402
 from support.process import descriptors                      # noqa: E402
-from support.server import Server, wait_for                      # noqa: E402
-from support.sink import Sink                                    # noqa: E402
+from support.receiving import ReceivingCase                     # noqa: E402
+from support.server import wait_for                      # noqa: E402
 
 KIB, MIB = 1 << 10, 1 << 20
 
 
-class Limits(unittest.TestCase):
-    def setUp(self):
-        self.sink = Sink().start()
-        self.addCleanup(self.sink.stop)
-
-    def serve(self, more="", top="", relay=True, start=True, **arguments):
-        relay_block = f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {self.sink.port}\ntls = "none"\n'
-        server = Server(relay=relay_block if relay else "", **arguments)
-        self.addCleanup(server.discard)
-        server.extra = top + f'[[listener]]\nname = "in"\naddress = "127.0.0.1"\nport = {server.port}\nadd_missing_headers = false\n' + more
-        server.write_config()
-        return server.start() if start else server
-
-    def arrived(self, sender, count=1):
-        def found():
-            mine = [m for m in list(self.sink.messages) if m[1].startswith(f"<{sender}>")]
-            return mine if len(mine) >= count else None
-        return wait_for(found, 40, what=f"mail from {sender}")
-
+class Limits(ReceivingCase):
     def closed(self, client):
         try:
             return client.reply()[0] == 0
