@@ -36,18 +36,41 @@ std::uint8_t bits(std::initializer_list<bool> flags) {
   return v;
 }
 
-void put_recipient(OctetWriter& out, const mail::Recipient& r) {
-  out.string(r.address);
-  out.octet(bits({r.notify.never, r.notify.success, r.notify.failure, r.notify.delay}));
-  out.string(r.orcpt);
+template <typename E>
+E get_enum(OctetReader& in, E highest, bool& ok) {
+  std::uint8_t v = in.octet();
+  if (v > static_cast<std::uint8_t>(highest)) ok = false;
+  return static_cast<E>(v);
 }
 
-mail::Recipient get_recipient(OctetReader& in) {
+bool through_alias(const mail::Recipient& r) {
+  mail::Recipient plain;
+  plain.address = r.address;
+  plain.notify = r.notify;
+  plain.orcpt = r.orcpt;
+  return plain != r;
+}
+
+void put_recipient(OctetWriter& out, const mail::Recipient& r) {
+  bool more = through_alias(r);
+  out.string(r.address);
+  out.octet(bits({r.notify.never, r.notify.success, r.notify.failure, r.notify.delay, more, r.forwarded}));
+  out.string(r.orcpt);
+  if (!more) return;
+  out.octet(static_cast<std::uint8_t>(r.destination));
+  for (const auto* text : {&r.target, &r.as_user, &r.original, &r.return_path}) out.string(*text);
+}
+
+mail::Recipient get_recipient(OctetReader& in, bool& ok) {
   mail::Recipient r;
   r.address = in.string();
-  std::uint8_t notify = in.octet();
-  r.notify = {(notify & 1) != 0, (notify & 2) != 0, (notify & 4) != 0, (notify & 8) != 0};
+  std::uint8_t flags = in.octet();
+  r.notify = {(flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, (flags & 8) != 0};
   r.orcpt = in.string();
+  if (!(flags & 16)) return r;
+  r.forwarded = flags & 32;
+  r.destination = get_enum(in, mail::Destination::kDiscard, ok);
+  for (auto* text : {&r.target, &r.as_user, &r.original, &r.return_path}) *text = in.string();
   return r;
 }
 
@@ -60,13 +83,6 @@ bool any(const std::array<std::uint8_t, 32>& hash) {
 
 std::string_view view(const std::array<std::uint8_t, 32>& hash) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
-}
-
-template <typename E>
-E get_enum(OctetReader& in, E highest, bool& ok) {
-  std::uint8_t v = in.octet();
-  if (v > static_cast<std::uint8_t>(highest)) ok = false;
-  return static_cast<E>(v);
 }
 
 }  // namespace
@@ -181,7 +197,7 @@ Result<Message> decode_message(std::string_view key, std::string_view value) {
   bool ok = true;
   m.id = id_of_key(key);
   m.envelope.reverse_path = in.string();
-  for (std::size_t n = in.count(); n > 0 && in.ok(); --n) m.envelope.recipients.push_back(get_recipient(in));
+  for (std::size_t n = in.count(); n > 0 && in.ok(); --n) m.envelope.recipients.push_back(get_recipient(in, ok));
   m.envelope.body = get_enum(in, mail::BodyType::k8bitMime, ok);
   m.envelope.ret = get_enum(in, mail::Ret::kHeaders, ok);
   m.envelope.envid = in.string();

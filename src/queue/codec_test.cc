@@ -43,6 +43,12 @@ Message full_message() {
   Message m = *sample({.id = 9, .to = {"a@x", "b@y", "c@z"}, .own_classes = true}).message;
   m.envelope.recipients[1].notify = {.never = true};
   m.envelope.recipients[2].notify = {.success = true, .failure = true, .delay = true};
+  m.envelope.recipients[1].forwarded = true;
+  m.envelope.recipients[1].return_path = "owner-list@home.example";
+  m.envelope.recipients[2].destination = mail::Destination::kPipe;
+  m.envelope.recipients[2].target = "/usr/bin/prog \"a b\"";
+  m.envelope.recipients[2].as_user = "taro";
+  m.envelope.recipients[2].original = "robot@home.example";
   m.envelope.body = mail::BodyType::k8bitMime;
   m.envelope.ret = mail::Ret::kFull;
   m.envelope.envid = "xyz+2B";
