@@ -27,10 +27,10 @@ struct Recipient {
   std::string orcpt;     // "rfc822;xtext" as received, still encoded; empty: none
   // --- of a recipient that went through an alias or ends here; all empty for the usual one that is relayed
   Destination destination = Destination::kRoute;
-  std::string target;       // kMailbox: the user or mailbox name; kPipe: the command; kFile: the path
-  std::string as_user;      // kPipe, kFile: the Unix user with whose rights; empty: the default_user setting
-  std::string original;     // the address as given, where `address` is another one
-  std::string return_path;  // takes the reverse-path's place for this recipient (owner- alias); empty: it does not
+  std::string target = {};       // kMailbox: the user or mailbox name; kPipe: the command; kFile: the path
+  std::string as_user = {};      // kPipe, kFile: the Unix user with whose rights; empty: the default_user setting
+  std::string original = {};     // the address as given, where `address` is another one
+  std::string return_path = {};  // takes the reverse-path's place for this recipient (owner- alias); empty: it does not
   bool forwarded = false;   // an address of ours led to one elsewhere: the sender is rewritten as forward_sender says
   bool operator==(const Recipient&) const = default;
 };
