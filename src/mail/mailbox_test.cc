@@ -90,6 +90,13 @@ TEST(Mailbox, Refused) {
   }
 }
 
+TEST(Mailbox, ReturnAddressesMayBeLong) {
+  EXPECT_TRUE(Mailbox::parse("SRS0=abcd=TT=" + times(80, "x") + "=" + times(64, "y") + "@example.org", false));
+  EXPECT_TRUE(Mailbox::parse("\"srs1=abcd=" + times(80, "x") + "==a b\"@example.org", false));
+  EXPECT_FALSE(Mailbox::parse("SRS0=" + times(400, "x") + "@example.org", false));
+  EXPECT_FALSE(Mailbox::parse("SRS2=" + times(80, "x") + "@example.org", false));
+}
+
 TEST(Mailbox, Utf8) {
   std::string good[] = {"j\xc3\xb6rg@ex\xc3\xa4mple.org",
                         "\xe7\x94\xa8\xe6\x88\xb7@\xe4\xbe\x8b\xe5\xad\x90.\xe5\xb9\xbf\xe5\x91\x8a",
