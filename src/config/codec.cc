@@ -240,6 +240,19 @@ const Words<deliver::EightBit>& words() {
   return kWords;
 }
 template <>
+const Words<deliver::Identity>& words() {
+  using deliver::Identity;
+  static const Words<Identity> kWords = {{"keep", Identity::kKeep}, {"account", Identity::kAccount}};
+  return kWords;
+}
+template <>
+const Words<deliver::ForwardSender>& words() {
+  using deliver::ForwardSender;
+  static const Words<ForwardSender> kWords = {
+      {"srs", ForwardSender::kSrs}, {"account", ForwardSender::kAccount}, {"keep", ForwardSender::kKeep}};
+  return kWords;
+}
+template <>
 const Words<auth::InsecureAuth>& words() {
   using auth::InsecureAuth;
   static const Words<InsecureAuth> kWords = {
@@ -440,6 +453,14 @@ const Codec& codec<deliver::TlsMode>() {
 template <>
 const Codec& codec<deliver::EightBit>() {
   return enum_codec<deliver::EightBit>();
+}
+template <>
+const Codec& codec<deliver::Identity>() {
+  return enum_codec<deliver::Identity>();
+}
+template <>
+const Codec& codec<deliver::ForwardSender>() {
+  return enum_codec<deliver::ForwardSender>();
 }
 template <>
 const Codec& codec<auth::InsecureAuth>() {

@@ -148,6 +148,8 @@ void read_environment(const LoadRequest& request, Tree& tree, Problems& problems
       forget_in_file(*block, target.option->name == "password"        ? "password_file"
                              : target.option->name == "password_file" ? "password"
                                                                       : "");
+    if (target.option->name == "srs_secret") forget_in_file(*block, "srs_secret_file");
+    if (target.option->name == "srs_secret_file") forget_in_file(*block, "srs_secret");
     block->values.insert_or_assign(std::string(target.option->name), Value::from_text(*text, {shown, 0}));
   }
 }

@@ -156,6 +156,7 @@ LoadResult load(const LoadRequest& request) {
   resolve_hostname(draft);
   resolve_listeners(draft);
   resolve_relays(draft);
+  resolve_srs(draft);
   check_queue(draft);
   sort_by_place(draft.problems);
   sort_by_place(draft.loaded.warnings);

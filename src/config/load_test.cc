@@ -61,6 +61,16 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
       {"hostname = 5", {"f:1: hostname: must be text in quotes, not a number"}},
       {"hostname = \"a\\r\\nQUIT\"", {"f:1: hostname: must not hold control characters"}},
       {"hostname = \"not a name\"", {"f:1: hostname: \"not a name\" is not a host name"}},
+      {"[[relay]]\nhost = \"smtp.isp.example\"\nidentity = \"account\"",
+       {"f:3: relay \"smtp.isp.example\": identity = \"account\" needs the account's mail address, and user is none",
+        "add address = \"me@isp.example\""}},
+      {"[[relay]]\nhost = \"127.0.0.1\"\nuser = \"ann\"\npassword = \"p\"\nidentity = \"account\"",
+       {"f:5:", "add address = \"ann@example.org\""}},
+      {"[[relay]]\nhost = \"x.example\"\nidentity = \"acount\"", {"f:3: identity:", "did you mean \"account\"?"}},
+      {"[[relay]]\nhost = \"x.example\"\naddress = \"me\"", {"f:3: address: \"me\" is not a mail address"}},
+      {"forward_sender = \"sr\"", {"f:1: forward_sender:", "\"srs\" | \"account\" | \"keep\""}},
+      {"srs_secret = \"0123456789abcdef\"\nsrs_secret_file = \"/x\"",
+       {"f:1: srs_secret and srs_secret_file are both given"}},
       {"postmaster = \"nobody\"", {"f:1: postmaster: \"nobody\" is not a mail address"}},
       {"[queue]\nlifetime = 5", {"f:2: lifetime: 5 needs a unit, in quotes: \"5s\", \"5min\", \"5h\""}},
       {"[queue]\nlifetime = \"5 fortnights\"", {"f:2: lifetime: \"5 fortnights\" is not a duration"}},
@@ -153,6 +163,34 @@ TEST(Load, DefaultsAreTheStructsOwn) {
       EXPECT_EQ(option.place.text(a), option.place.text(b)) << t.name << "." << option.name;
     }
   }
+}
+
+TEST(Load, TheAccountsAddressIsTheUserWhereThatIsOne) {
+  struct {
+    const char *lines, *address;
+  } cases[] = {
+      {"user = \"me@isp.example\"\npassword = \"p\"\nidentity = \"account\"\n", "me@isp.example"},
+      {"user = \"me@isp.example\"\npassword = \"p\"\naddress = \"other@isp.example\"\n", "other@isp.example"},
+      {"user = \"me\"\npassword = \"p\"\naddress = \"me@isp.example\"\nidentity = \"account\"\n", "me@isp.example"},
+      {"user = \"me\"\npassword = \"p\"\n", ""},
+      {"", ""},
+  };
+  for (const auto& c : cases) EXPECT_EQ(settings_of(request(kRelay + c.lines)).deliver.relays.at(0).address, c.address);
+}
+
+TEST(Load, ReturnAddressesAreOfTheHostByDefault) {
+  Settings s = settings_of(request(kRelay));
+  EXPECT_EQ(s.deliver.srs.domain, "mail.example.org");
+  EXPECT_TRUE(s.deliver.srs.secrets.empty());
+  EXPECT_EQ(s.deliver.forward_sender, deliver::ForwardSender::kSrs);
+  s = settings_of(
+      request("srs_domain = \"example.org\"\nsrs_secret = \"first-0123456789  second-0123456789\"\n" + kRelay));
+  EXPECT_EQ(s.deliver.srs.domain, "example.org");
+  EXPECT_EQ(s.deliver.srs.secrets, (std::vector<std::string>{"first-0123456789", "second-0123456789"}));
+  auto loaded = load(request("srs_secret = \"short\"\n" + kRelay));
+  ASSERT_TRUE(loaded);
+  EXPECT_THAT(text_of(loaded->warnings), HasSubstr("f:1: the secret for return addresses is short"));
+  EXPECT_THAT(text_of(loaded->warnings), Not(HasSubstr("\"short\"")));
 }
 
 TEST(Load, ListenersDefaultToLoopback) {

@@ -30,6 +30,19 @@ Table global_table() {
               {"postmaster", Place(&Settings::deliver, &deliver::DeliverSettings::postmaster).checked(check_mailbox),
                "", kAny, kLive, kOpen,
                N_("Who gets a report that cannot be delivered. Empty: it is kept in the dead-letter store.")},
+              {"forward_sender", Place(&Settings::deliver, &deliver::DeliverSettings::forward_sender), "srs", kAny,
+               kLive, kOpen,
+               N_("The envelope sender of mail that an address here forwards elsewhere. srs: one of srs_domain, through "
+                  "which bounces find their way back. account: the address of the relay it leaves by; bounces then go "
+                  "to that account. keep: the old one, which many receivers refuse from us.")},
+              {"srs_domain", Place(&Settings::srs_domain).checked(check_host_name), "", kAny, kLive, kOpen,
+               N_("The domain of such senders; bounces to it must come here. Empty: hostname.")},
+              {"srs_secret", Place(&Settings::srs_secret), "", kAny, kLive, kSecret,
+               N_("What such senders are signed with. After a space an old one may follow that is still known. Empty: one "
+                  "is made once and kept in the queue's directory.")},
+              {"srs_secret_file", Place(&Settings::srs_secret_file).checked(check_path), "", kAny, kLive, kOpen,
+               N_("A file that holds srs_secret, readable by its owner alone (0600), or by the service's group "
+                  "(0640).")},
               {"user", Place(&Settings::user).checked(check_unix_user), "sidegate", kAny, kRestart, kOpen,
                N_("The Unix user to become once the ports are bound, when started as root.")},
               {"threads",
@@ -352,6 +365,12 @@ Table relay_table() {
               "DIGEST-MD5, SCRAM). true: by all. Both can be listened to.")},
           {"eight_bit", Place(&RelayBlock::eight_bit), "pass", kAny, kLive, kOpen,
            N_("An 8-bit message for a relay without 8BITMIME: pass it as it is, convert it, or bounce it.")},
+          {"identity", Place(&RelayBlock::identity), "keep", kAny, kLive, kOpen,
+           N_("Whom mail that leaves by it is from. keep: the sender as it is. account: the account's address, in the "
+              "envelope and in From, for a relay that takes no other; the old From goes to Reply-To (where there is "
+              "none) and X-Original-From.")},
+          {"address", Place(&RelayBlock::address).checked(check_mailbox), "", kAny, kLive, kOpen,
+           N_("The account's own mail address. Empty: user, where that is an address.")},
           {"connections",
            Place(&RelayBlock::connections),
            "10",

@@ -8,6 +8,7 @@
 #include "config/option_checks.h"
 #include "config/resolve.h"
 #include "config/secret_file.h"
+#include "mail/mailbox.h"
 
 namespace sidegate::config {
 namespace {
@@ -148,6 +149,20 @@ void check_main_file(const Subject& s) {
   }
 }
 
+// The account's address: as it was given, else the user it logs in as.
+void resolve_identity(const Subject& s) {
+  RelayBlock& r = s.relay;
+  const bool is_address = r.user.find('@') != std::string::npos && mail::is_mailbox(r.user, true);
+  if (r.address.empty() && is_address) r.address = r.user;
+  if (r.identity != deliver::Identity::kAccount || !r.address.empty()) return;
+  const std::size_t dot = r.host.find('.');
+  const bool deep = dot != std::string::npos && r.host.find('.', dot + 1) != std::string::npos;
+  const std::string domain = deep && !is_numeric_address(r.host) ? r.host.substr(dot + 1) : "example.org";
+  const std::string user = r.user.empty() || !mail::is_mailbox(r.user + "@" + domain, true) ? "me" : r.user;
+  s.error("identity", _("identity = \"account\" needs the account's mail address, and user is none"),
+          tr("add address = {}", quoted(user + "@" + domain)));
+}
+
 void check_names(Draft& draft) {
   for (std::size_t i = 0; i < draft.relays.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
@@ -174,6 +189,7 @@ void resolve_relays(Draft& draft) {
     default_port_and_tls(s, port_known);
     read_password(s);
     check_credentials(s);
+    resolve_identity(s);
     warn_about_tls(s);
     check_ca_file(s);
     check_main_file(s);

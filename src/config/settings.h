@@ -28,6 +28,9 @@ struct Settings {
   std::string user = "sidegate";  // whom to become after the ports are bound, when started as root
   std::uint32_t threads = 0;      // I/O threads; 0: one per core
   std::string control_socket = "/run/sidegate/control";
+  std::string srs_domain;       // resolved into deliver.srs, as the two below
+  std::string srs_secret;       // words: the first one signs
+  std::string srs_secret_file;
   std::string dead_letter = "";  // reserved name of the dead-letter store; empty: inside the queue
   intake::AdmissionLimits admission;
   LogSettings log;

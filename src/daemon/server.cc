@@ -5,6 +5,7 @@
 
 #include "admin/commands.h"
 #include "admin/control_server.h"
+#include "daemon/kept_secret.h"
 #include "daemon/queue_loader.h"
 #include "deliver/courier.h"
 #include "dns/resolver.h"
@@ -74,6 +75,7 @@ struct Server::Parts {
   config::Loaded loaded;
   std::shared_ptr<const deliver::Ways> ways;
   std::unique_ptr<queue::Store> store;
+  std::string srs_secret;  // the one we made, for a configuration that gives none
   std::unique_ptr<intake::IntakeContext> intake;
   std::vector<std::unique_ptr<deliver::Courier>> couriers;  // one a loop
   std::vector<std::unique_ptr<intake::Service>> services;   // one a listener and loop: index = listener * loops + loop
@@ -87,6 +89,7 @@ struct Server::Parts {
     return [table = ways](const queue::ClassKey& key) { return table->table.ways(key); };
   }
   Status open_queue();
+  void keep_srs_secret();
   void make_control(int descriptor, std::string version, std::function<Result<std::vector<std::string>>()> reload);
   void make_couriers();
   void serve(std::vector<BoundListener> listeners);
@@ -110,8 +113,18 @@ Status Server::Parts::open_queue() {
   return {};
 }
 
+void Server::Parts::keep_srs_secret() {
+  auto kept = kept_secret(loaded.settings.store.path + "/srs_secret");
+  srs_secret = kept ? *kept : fresh_secret();
+  if (kept) return;
+  log.warning("start",
+              {{"warning", kept.error().text + ": return addresses made now will not be known after a restart"}});
+}
+
 void Server::Parts::set_ways(const config::Settings& from) {
   deliver::DeliverSettings deliver = from.deliver;
+  if (deliver.srs.secrets.empty()) deliver.srs.secrets = {srs_secret};
+  if (intake) intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(deliver.srs));
   if (deliver.hostname.empty()) deliver.hostname = from.hostname;
   deliver.log_tls = from.log.tls;
   ways = deliver::Ways::make(std::move(deliver), ways.get());
@@ -148,6 +161,7 @@ void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake->cache = &cache;
   intake->poison = poison.get();
   intake->admission.set_limits(loaded.settings.admission);
+  intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(ways->settings.srs));
   for (BoundListener& listener : listeners) {
     for (std::size_t i = 0; i < loops.size(); ++i) {
       intake::Service* service =
@@ -197,6 +211,7 @@ Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector
   unsigned threads = static_cast<unsigned>(listeners.front().descriptors.size());
   auto parts = std::make_unique<Parts>(std::move(loaded), threads, log);
   if (Status opened = parts->open_queue(); !opened) return std::unexpected(opened.error());
+  parts->keep_srs_secret();
   parts->make_couriers();
   for (const BoundListener& listener : listeners) {
     net::Endpoint at{listener.policy->settings.address, net::bound_port(listener.descriptors.front())};

@@ -12,25 +12,7 @@ namespace {
 
 using smtp::Phase;
 
-constexpr std::size_t kMostRecipients = 100;     // RFC 5321 section 4.5.3.1.8: every server takes as many
-constexpr std::uint64_t kMostBdat = 256 * 1024;  // whole message in memory and in one write
 constexpr Duration kOldEnoughForRows = Duration(60'000);
-
-bool is_too_many_recipients(const mail::Reply& reply) {
-  bool status = reply.status && reply.status->subject == 5 && reply.status->detail == 3;
-  return status || (reply.code == 452 && reply.text().find("oo many recipients") != std::string::npos);
-}
-
-// A relay that offered CHUNKING and does not know BDAT.
-bool refuses_bdat(const smtp::Transmitted& sent) {
-  if (!sent.final) return false;
-  int code = sent.final->code;
-  return code == 500 || code == 501 || code == 502 || code == 503 || code == 504 || code == 555;
-}
-
-std::string words_of(const smtp::Trouble& trouble) {
-  return trouble.reply ? printable(trouble.reply->line()) : printable(trouble.error.text);
-}
 
 }  // namespace
 
@@ -53,8 +35,10 @@ net::Awaitable<Attempted> Attempt::run(RelayConnection& connection, bool reused)
     result_.fate = Attempted::Fate::kGone;
     co_return std::move(result_);
   }
-  std::uint64_t size = content_.message->header_size + content_.message->body_size;
-  if (auto lacking = lack(connection.session->capabilities(), way_.settings, *content_.message, size)) {
+  guise_ = Guise(content_, way_.settings, ways_.settings, taken_);
+  auto lacking = lack(connection.session->capabilities(), way_.settings, *content_.message, guise_.size(),
+                      !guise_.ascii_senders());
+  if (lacking) {
     judge_all(*lacking, Phase::kMail, std::string(lacking->explanation), false);
   } else {
     co_await transmit(connection);
@@ -134,173 +118,6 @@ void Attempt::take_targets(const std::vector<queue::RecipientRow>& rows) {
   }
 }
 
-// --- transmit
-
-net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
-  MessageSource stored(parts_.store, parts_.workers, content_);
-  std::optional<ConvertedSource> converted;
-  bool offered = connection.session->capabilities().eight_bit;
-  if (!offered && content_.message->eight_bit_body && way_.settings.eight_bit == EightBit::kConvert) {
-    converted.emplace(stored);
-    Status can = co_await converted->survey();
-    if (!can) {
-      Verdict verdict = can.error().kind == ErrorKind::kConflict ? verdict_eight_bit_refused() : verdict_our_trouble();
-      judge_all(verdict, Phase::kMail, can.error().text, false);
-      co_return;
-    }
-  }
-  smtp::ContentSource& source = converted ? static_cast<smtp::ContentSource&>(*converted) : stored;
-  std::vector<std::size_t> todo(targets_.size());
-  for (std::size_t i = 0; i < todo.size(); ++i) todo[i] = i;
-  while (!todo.empty()) {
-    std::size_t count = std::min(todo.size(), kMostRecipients);
-    std::vector<std::size_t> batch(todo.begin(), todo.begin() + static_cast<std::ptrdiff_t>(count));
-    todo.erase(todo.begin(), todo.begin() + static_cast<std::ptrdiff_t>(count));
-    smtp::Transmission transmission_now = transmission(connection, batch, source);
-    smtp::Transmitted sent = co_await connection.session->send(transmission_now);
-    if (transmission_now.bdat && refuses_bdat(sent)) {
-      way_.bdat_broken.store(true, std::memory_order_relaxed);
-      parts_.loop.log().warning("bdat_refused",
-                                {{"relay", way_.settings.name}, {"reply", printable(sent.final->line())}});
-      if (sent.usable && !sent.broken) {
-        todo.insert(todo.begin(), batch.begin(), batch.end());
-        continue;
-      }
-    }
-    if (transmission_now.bdat && sent.uncertain) way_.bdat_broken.store(true, std::memory_order_relaxed);
-    bool died_idle = sent.broken && reused_ && !sent.mail && !sent.uncertain && !sent.broken->reply &&
-                     sent.broken->phase == Phase::kMail && sent.broken->error.kind == ErrorKind::kClosed;
-    if (died_idle && !result_.answered) {
-      result_.fate = Attempted::Fate::kDiedIdle;
-      result_.usable = false;
-      co_return;
-    }
-    std::vector<std::size_t> again;
-    absorb(connection, sent, batch, again);
-    todo.insert(todo.begin(), again.begin(), again.end());
-    result_.usable = sent.usable && !sent.broken;
-    bool stops = !result_.usable || result_.trouble || (sent.mail && !sent.mail->positive());
-    if (!todo.empty()) write_delivered(batch);
-    // Those not reached: what stopped the others stops them too.
-    if (stops && !todo.empty()) {
-      const Target& told = targets_[batch.front()];
-      Verdict verdict = told.verdict;
-      if (!result_.trouble && result_.usable == false && verdict.action == Action::kDelivered)
-        verdict = verdict_our_trouble();
-      for (std::size_t i : todo) set(targets_[i], verdict, told.phase, told.reply, told.by_peer);
-      co_return;
-    }
-  }
-}
-
-// Between two transactions of one message: what was delivered is written down at once, so that a crash before the end
-// repeats no more than one transaction (promise 3).
-void Attempt::write_delivered(std::span<const std::size_t> batch) {
-  queue::Outcome outcome;
-  outcome.id = lease_.id;
-  for (std::size_t i : batch) {
-    const Target& target = targets_[i];
-    if (target.verdict.action != Action::kDelivered) continue;
-    queue::RecipientRow row = target.row;
-    row.n = target.n;
-    row.state = queue::RecipientState::kDelivered;
-    row.last_reply = target.reply;
-    row.last_host = way_.settings.host;
-    row.last_at = parts_.loop.clock().wall();
-    outcome.recipients.push_back(std::move(row));
-  }
-  if (!outcome.recipients.empty()) parts_.store.commit(std::move(outcome), [](Status) {});
-}
-
-smtp::Transmission Attempt::transmission(const RelayConnection& connection, std::span<const std::size_t> batch,
-                                         smtp::ContentSource& source) const {
-  const smtp::Capabilities& offered = connection.session->capabilities();
-  const mail::Envelope& envelope = content_.message->envelope;
-  smtp::Transmission t;
-  t.reverse_path = envelope.reverse_path;
-  t.parameters = mail_parameters(offered, *content_.message, source.size());
-  t.recipients.reserve(batch.size());
-  for (std::size_t i : batch) {
-    const mail::Recipient& recipient = envelope.recipients[targets_[i].n];
-    t.recipients.push_back({recipient.address, rcpt_parameters(offered, recipient)});
-  }
-  t.content = &source;
-  t.bdat = offered.chunking && source.size() <= kMostBdat && !way_.bdat_broken.load(std::memory_order_relaxed);
-  return t;
-}
-
-void Attempt::set(Target& target, const Verdict& verdict, Phase phase, std::string words, bool by_peer) {
-  target.verdict = verdict;
-  target.phase = phase;
-  target.reply = std::move(words);
-  target.by_peer = by_peer;
-}
-
-void Attempt::judge_all(const Verdict& verdict, Phase phase, const std::string& words, bool by_peer) {
-  for (Target& target : targets_) set(target, verdict, phase, words, by_peer);
-}
-
-void Attempt::note_trouble(const Target& target) {
-  if (target.verdict.action != Action::kHoldWay || result_.trouble) return;
-  result_.trouble =
-      WayTrouble{target.verdict, target.phase, fmt::format("{}: {}", smtp::name(target.phase), target.reply)};
-}
-
-// What was answered, for each of the batch: its own refusal, else what ended the transaction.
-void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted& sent,
-                     std::span<const std::size_t> batch, std::vector<std::size_t>& again) {
-  Event common{.phase = Phase::kFinal,
-               .uncertain = sent.uncertain,
-               .authenticated = connection.authenticated,
-               .tls = connection.tls};
-  std::string words;
-  bool by_peer = true;
-  auto reply_is = [&](Phase phase, const mail::Reply& reply) {
-    common.phase = phase;
-    common.reply = &reply;
-    words = printable(reply.line());
-  };
-  if (sent.mail && !sent.mail->positive()) {
-    reply_is(Phase::kMail, *sent.mail);
-  } else if (sent.final) {
-    reply_is(Phase::kFinal, *sent.final);
-  } else if (sent.data && sent.data->code != 354) {
-    reply_is(Phase::kData, *sent.data);
-  } else if (sent.broken) {
-    common.phase = sent.broken->phase;
-    common.error = &sent.broken->error;
-    if (sent.broken->reply) common.reply = &*sent.broken->reply;
-    words = words_of(*sent.broken);
-    by_peer = sent.broken->reply.has_value();
-  }
-  bool some_accepted = std::ranges::any_of(sent.recipients, [](const auto& r) { return r && r->positive(); });
-  result_.answered |=
-      sent.final.has_value() || std::ranges::any_of(sent.recipients, [](const auto& r) { return r && !r->positive(); });
-  std::optional<Verdict> verdict;
-  if (common.reply || common.error) verdict = judge(way_.settings, common);
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    Target& target = targets_[batch[i]];
-    const auto& own = sent.recipients[i];
-    if (own && !own->positive()) {
-      if (some_accepted && is_too_many_recipients(*own)) {  // RFC 5321 section 4.5.3.1.10: the rest, in a further one
-        again.push_back(batch[i]);
-        continue;
-      }
-      Event event = common;
-      event.phase = Phase::kRcpt;
-      event.reply = &*own;
-      event.error = nullptr;
-      event.uncertain = false;
-      set(target, judge(way_.settings, event), Phase::kRcpt, printable(own->line()), true);
-    } else if (verdict) {
-      set(target, *verdict, common.phase, words, by_peer);
-    } else {  // accepted, and then nothing: not to be had from a ClientSession
-      set(target, verdict_our_trouble(), Phase::kFinal, "no reply", false);
-    }
-    note_trouble(target);
-  }
-}
-
 // --- settle
 
 net::Awaitable<void> Attempt::settle_all() {
@@ -320,34 +137,41 @@ net::Awaitable<void> Attempt::settle_all() {
   c.host = way_.settings.host;
   c.address = address_;
   result_.settled = settle(c, targets_);
-  if (!result_.settled.reported.empty()) co_await add_report(c);
+  for (std::size_t i = 0; i < result_.settled.reports.size(); ++i) co_await add_report(c, i);
   log_deliveries(c);
 }
 
-net::Awaitable<void> Attempt::add_report(const Circumstances& c) {
-  Settled& settled = result_.settled;
+net::Awaitable<void> Attempt::add_report(const Circumstances& c, std::size_t i) {
+  const PlannedReport& plan = result_.settled.reports[i];
   ReportInput input;
   input.circumstances = &c;
-  input.settled = &settled;
+  input.plan = &plan;
   input.targets = targets_;
   input.hostname = ways_.settings.hostname;
   input.id = parts_.ids.next();
   std::string body;
-  if (returns_full(c, settled)) {
+  if (returns_full(c, plan)) {
     auto read = co_await read_body(parts_.store, parts_.workers, content_, kMostReturned);
     if (read) body = std::move(*read);  // a report without the body is better than none
   }
   input.original_header = *content_.header;
   input.original_body = body;
-  queue::ClassRow row{.id = 0, .key = report_class(settled)};
+  queue::ClassRow row{.id = 0, .key = report_class(plan)};
   bool fresh = false;
   row.id = parts_.scheduler.intern(row.key, &fresh);
   if (fresh) parts_.store.commit(queue::Intern{{row}}, [](Status) {});  // in order before the outcome
   input.class_id = row.id;
-  settled.outcome.report = make_report_message(input);
+  result_.settled.outcome.reports.push_back(make_report_message(input));
 }
 
 // --- log
+
+// The sender it went out with, where that is not the reverse-path.
+std::string_view Attempt::sent_as(const Target& target) const {
+  if (!guise_.content().message) return {};
+  const std::string& sender = guise_.sender(target.n);
+  return sender == content_.message->envelope.reverse_path ? std::string_view() : sender;
+}
 
 std::string Attempt::delays(const Circumstances& c) const {
   auto seconds = [](Duration d) { return static_cast<double>(std::max<Duration::rep>(d.count(), 0)) / 1000; };
@@ -381,6 +205,7 @@ void Attempt::log_deliveries(const Circumstances& c) const {
                             {{"id", id},
                              {"to", content_.message->envelope.recipients[t.n].address},
                              {"from", content_.message->envelope.reverse_path},
+                             {"sent_as", sent_as(t)},
                              {"relay", relay},
                              {"way", c.way},
                              {"delay", delay},

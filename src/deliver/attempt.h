@@ -8,6 +8,7 @@
 
 #include "base/queue_id.h"
 #include "deliver/eight_bit.h"
+#include "deliver/guise.h"
 #include "deliver/message_source.h"
 #include "deliver/relay_connection.h"
 #include "deliver/settle.h"
@@ -72,8 +73,18 @@ class Attempt {
   net::Awaitable<Status> load_rows();
   void take_targets(const std::vector<queue::RecipientRow>& rows);
   net::Awaitable<void> transmit(RelayConnection& connection);
-  smtp::Transmission transmission(const RelayConnection& connection, std::span<const std::size_t> batch,
-                                  smtp::ContentSource& source) const;
+  // Those of `todo` that the relay does not take from <>: nothing was said about them yet.
+  net::Awaitable<std::vector<std::size_t>> transmit_as(RelayConnection& connection, const Guise& guise,
+                                                       std::vector<std::size_t> todo);
+  net::Awaitable<void> send_without_null(RelayConnection& connection, std::vector<std::size_t> todo);
+  std::vector<std::size_t> take_batch(const Guise& guise, std::vector<std::size_t>& todo) const;
+  smtp::Transmission transmission(const RelayConnection& connection, const Guise& guise,
+                                  std::span<const std::size_t> batch, smtp::ContentSource& source) const;
+  void note_null_refused(const smtp::Transmitted& sent);
+  bool takes_null_elsewhere() const;
+  bool is_null_refused(const RelayConnection& connection, const smtp::Transmitted& sent,
+                       std::span<const std::size_t> batch) const;
+  void log_guise() const;
   void absorb(const RelayConnection& connection, const smtp::Transmitted& sent, std::span<const std::size_t> batch,
               std::vector<std::size_t>& again);
   void judge_all(const Verdict& verdict, smtp::Phase phase, const std::string& words, bool by_peer);
@@ -81,9 +92,10 @@ class Attempt {
   void set(Target& target, const Verdict& verdict, smtp::Phase phase, std::string words, bool by_peer);
   void note_trouble(const Target& target);
   net::Awaitable<void> settle_all();
-  net::Awaitable<void> add_report(const Circumstances& c);
+  net::Awaitable<void> add_report(const Circumstances& c, std::size_t plan);
   void log_deliveries(const Circumstances& c) const;
   std::string delays(const Circumstances& c) const;
+  std::string_view sent_as(const Target& target) const;
 
   const Parts& parts_;
   const Ways& ways_;
@@ -91,7 +103,8 @@ class Attempt {
   queue::Lease lease_;
   double random_;
 
-  Content content_;
+  Content content_;  // as it was accepted
+  Guise guise_;      // as it goes out by this way
   std::vector<Target> targets_;
   bool others_ended_ = true;
   bool reused_ = false, dsn_ = false;

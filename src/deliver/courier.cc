@@ -291,7 +291,7 @@ void Courier::settle(queue::Lease lease, Settled settled) {
     if (parts_.forget) parts_.forget(lease.id);
     parts_.loop.log().info("removed", {{"id", lease.id.text()}});
   }
-  bool usual = settled.outcome.finished && !settled.outcome.report;
+  bool usual = settled.outcome.finished && settled.outcome.reports.empty();
   if (usual) parts_.scheduler.finish(lease, settled.results, loop);
   if (!usual) {
     ++writers_;
@@ -321,15 +321,13 @@ void Courier::settle(queue::Lease lease, Settled settled) {
   parts_.store.commit(std::move(outcome), std::move(done));
 }
 
-void Courier::log_report(const queue::Message& report, QueueId about, const Settled& settled) const {
-  bool delay =
-      std::ranges::all_of(settled.reported, [](const Reported& r) { return r.action == dsn::Action::kDelayed; });
-  bool failure =
-      std::ranges::any_of(settled.reported, [](const Reported& r) { return r.action == dsn::Action::kFailed; });
+void Courier::log_report(const queue::Message& report, QueueId about, const PlannedReport& plan) const {
+  bool delay = std::ranges::all_of(plan.about, [](const Reported& r) { return r.action == dsn::Action::kDelayed; });
+  bool failure = std::ranges::any_of(plan.about, [](const Reported& r) { return r.action == dsn::Action::kFailed; });
   std::string id = report.id.text(), about_id = about.text();
   parts_.loop.log().info("report", {{"id", id},
                                     {"about", about_id},
-                                    {"to", settled.report_to},
+                                    {"to", plan.to},
                                     {"kind", failure ? "failure"
                                              : delay ? "delay"
                                                      : "success"},
@@ -340,12 +338,6 @@ void Courier::log_report(const queue::Message& report, QueueId about, const Sett
 // Until it is written: what the relay has taken must not be forgotten while the store has its trouble.
 net::Awaitable<void> Courier::write(queue::Lease lease, Settled settled, bool finish_after) {
   const unsigned loop = parts_.loop.index();
-  std::vector<queue::DueRow> report_due;
-  std::shared_ptr<const queue::Message> report;
-  if (settled.outcome.report) {
-    report_due = settled.outcome.report->due;
-    report = settled.outcome.report->message;
-  }
   for (bool first = true;; first = false) {
     queue::Outcome copy = settled.outcome;
     Status written = co_await queue::commit(parts_.store, std::move(copy));
@@ -356,9 +348,10 @@ net::Awaitable<void> Courier::write(queue::Lease lease, Settled settled, bool fi
   }
   unwritten_->fetch_sub(1);
   if (finish_after) parts_.scheduler.finish(lease, settled.results, loop);
-  if (!report_due.empty()) {
-    log_report(*report, lease.id, settled);
-    parts_.scheduler.add(report_due, loop);
+  for (std::size_t i = 0; i < settled.outcome.reports.size(); ++i) {
+    const queue::Accept& report = settled.outcome.reports[i];
+    log_report(*report.message, lease.id, settled.reports[i]);
+    parts_.scheduler.add(report.due, loop);
   }
   if (settled.ask_again) co_await finish_if_all_ended(lease.id);
   --writers_;

@@ -62,7 +62,7 @@ class Courier {
 
   // Hands the outcome to the store; the lease is finished at once or when it is written.
   void settle(queue::Lease lease, Settled settled);
-  void log_report(const queue::Message& report, QueueId about, const Settled& settled) const;
+  void log_report(const queue::Message& report, QueueId about, const PlannedReport& plan) const;
   net::Awaitable<void> write(queue::Lease lease, Settled settled, bool finish_after);
   net::Awaitable<void> finish_if_all_ended(QueueId id);
 

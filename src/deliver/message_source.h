@@ -1,4 +1,5 @@
-// The content of a message as it goes out: header block, then body, untouched octets. A fresh message comes from
+// The content of a message as it goes out: header block (perhaps another one than was stored), then body, untouched
+// octets. A fresh message comes from
 // memory; others are read from the store chunk by chunk, so that a large body is never in memory as a whole.
 #pragma once
 
@@ -21,7 +22,7 @@ class MessageSource final : public smtp::ContentSource {
 
   net::Awaitable<Result<std::string_view>> next() override;
   void rewind() override { step_ = 0; }
-  std::uint64_t size() const override { return content_.message->header_size + content_.message->body_size; }
+  std::uint64_t size() const override { return content_.header->size() + content_.message->body_size; }
 
  private:
   queue::Store& store_;

@@ -260,6 +260,29 @@ Verdict judge(const RelaySettings& way, const Event& event) {
   return event.reply ? judge_reply(event) : judge_error(event);
 }
 
+bool refuses_null_sender(const Event& event) {
+  if (!event.reply || !event.reply->permanent() || event.phase < Phase::kMail) return false;
+  switch (provider::meaning_of(stage_of(event.phase), *event.reply)) {
+    case Meaning::kSenderNotAllowed:
+    case Meaning::kSenderNotVerified:
+    case Meaning::kSenderDomainInvalid:
+      return true;
+    case Meaning::kPermanentRemote:
+    case Meaning::kPolicyRejected:
+    case Meaning::kFormatRejected:
+    case Meaning::kContentRejected:
+    case Meaning::kRelayDenied:
+    case Meaning::kUserUnknown:
+    case Meaning::kDomainNotFound:
+    case Meaning::kRestrictedRecipient:
+      return event.phase == Phase::kMail;
+    case Meaning::kProtocolError:  // 501 for "<>", say; 503 is a bad sequence
+      return event.phase == Phase::kMail && event.reply->code != 503;
+    default:
+      return false;  // limits, logins, TLS, our address, size: it would be said to any sender
+  }
+}
+
 Verdict verdict_smtputf8_lacking() {
   return verdict(Scope::kMessage, Action::kNextWay, Action::kFail, "smtputf8-lacking", {5, 6, 7},
                  "The address or header of this message is internationalised (SMTPUTF8) and no way out offers that.");
@@ -281,6 +304,12 @@ Verdict verdict_expired(const Verdict& last) {
   v.action = Action::kFail;
   v.status = {4, 4, 7};  // RFC 3463 section 3.5: delivery time expired
   return v;
+}
+
+Verdict verdict_null_sender_refused(Action action) {
+  auto cls = static_cast<std::uint16_t>(action == Action::kFail ? 5 : 4);
+  return verdict(Scope::kMessage, action, Action::kDefer, "null-sender-refused", {cls, 7, 1},
+                 "The relay takes no reports (mail from <>), and this one could not be sent as an ordinary message.");
 }
 
 Verdict verdict_our_trouble() {

@@ -50,11 +50,16 @@ struct Verdict {
 
 Verdict judge(const RelaySettings& way, const Event& event);
 
+// A permanent refusal of a message from <> that is about its having no sender: any 5yz to MAIL FROM:<> that speaks of
+// nothing else, and what blames the sender later.
+bool refuses_null_sender(const Event& event);
+
 // Our own decisions, in the same form.
 Verdict verdict_smtputf8_lacking();            // RFC 6531 section 3.2
 Verdict verdict_size_lacking();                // RFC 1870 section 6.1
 Verdict verdict_eight_bit_refused();           // eight_bit = "bounce"
 Verdict verdict_expired(const Verdict& last);  // 4.4.7
-Verdict verdict_our_trouble();                 // we could not read the message just now
+Verdict verdict_null_sender_refused(Action action);
+Verdict verdict_our_trouble();  // we could not read the message just now
 
 }  // namespace sidegate::deliver

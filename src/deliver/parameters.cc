@@ -16,9 +16,9 @@ bool offers_size(const smtp::Capabilities& offered) {
 
 }  // namespace
 
-bool needs_smtputf8(const queue::Message& message) {
+bool needs_smtputf8(const queue::Message& message, bool sender_utf8) {
   const mail::Envelope& envelope = message.envelope;
-  if (!is_ascii(envelope.reverse_path)) return true;
+  if (sender_utf8) return true;
   for (const mail::Recipient& recipient : envelope.recipients) {
     if (!is_ascii(recipient.address)) return true;
   }
@@ -31,15 +31,16 @@ bool needs_eight_bit(const queue::Message& message) {
   return message.eight_bit_body || message.envelope.body == mail::BodyType::k8bitMime;
 }
 
-std::string mail_parameters(const smtp::Capabilities& offered, const queue::Message& message, std::uint64_t size) {
+std::string mail_parameters(const smtp::Capabilities& offered, const queue::Message& message, std::uint64_t size,
+                            bool sender_utf8) {
   const mail::Envelope& envelope = message.envelope;
   std::string text;
   if (offers_size(offered)) {  // RFC 1870 section 6
     text += " SIZE=";
     text += std::to_string(size);
   }
-  if (offered.eight_bit && needs_eight_bit(message)) text += " BODY=8BITMIME";  // RFC 6152 section 3
-  if (offered.smtputf8 && needs_smtputf8(message)) text += " SMTPUTF8";         // RFC 6531 section 3.4
+  if (offered.eight_bit && needs_eight_bit(message)) text += " BODY=8BITMIME";        // RFC 6152 section 3
+  if (offered.smtputf8 && needs_smtputf8(message, sender_utf8)) text += " SMTPUTF8";  // RFC 6531 section 3.4
   if (!offered.dsn) return text;
   if (envelope.ret != mail::Ret::kUnspecified) text += envelope.ret == mail::Ret::kFull ? " RET=FULL" : " RET=HDRS";
   if (!envelope.envid.empty()) text += " ENVID=" + envelope.envid;
@@ -64,8 +65,8 @@ std::string rcpt_parameters(const smtp::Capabilities& offered, const mail::Recip
 }
 
 std::optional<Verdict> lack(const smtp::Capabilities& offered, const RelaySettings& way, const queue::Message& message,
-                            std::uint64_t size) {
-  if (!offered.smtputf8 && needs_smtputf8(message)) return verdict_smtputf8_lacking();
+                            std::uint64_t size, bool sender_utf8) {
+  if (!offered.smtputf8 && needs_smtputf8(message, sender_utf8)) return verdict_smtputf8_lacking();
   if (offered.size && size > *offered.size) return verdict_size_lacking();
   bool eight_bit_lacks = !offered.eight_bit && message.eight_bit_body;
   if (eight_bit_lacks && way.eight_bit == EightBit::kBounce) return verdict_eight_bit_refused();

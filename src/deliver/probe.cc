@@ -381,6 +381,7 @@ net::Awaitable<bool> Probe::log_in() {
 
 net::Awaitable<bool> Probe::sender() {
   std::string from = !options_.sender.empty()                     ? options_.sender
+                     : !relay_.address.empty()                    ? relay_.address
                      : relay_.user.find('@') != std::string::npos ? relay_.user
                                                                   : "";
   if (from.empty()) {

@@ -38,7 +38,7 @@ struct ProbeStep {
 
 struct ProbeOptions {
   std::string hostname = "localhost";    // for EHLO
-  std::string sender;                    // for MAIL FROM; empty: the user, if it is an address
+  std::string sender;                    // for MAIL FROM; empty: the relay's address, or the user if that is one
   Duration patience = Duration(15'000);  // no step takes longer, whatever the relay's own time-outs are
   smtp::Transcript transcript;           // empty: none
 };

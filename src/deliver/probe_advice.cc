@@ -203,9 +203,11 @@ ProbeAdvice advise_mail(const RelaySettings& relay, const std::string& sender, c
   if (reply.transient())
     return {"the server does not take mail from this sender now", "its words say why; it is tried again by itself"};
   return {fmt::format("the server does not take <{}> as sender", printable(sender, 200)),
-          "use the account's own address as sender (--from here; in the configuration, rewrite senders to it), or "
-          "register this "
-          "one as an alias with the provider"};
+          relay.identity == Identity::kAccount
+              ? "address in " + name_of(relay) + " must be the account's own address; correct it"
+              : "write identity = \"account\" in " + name_of(relay) +
+                    ": mail by it is then sent from the account's own "
+                    "address; or register this one as an alias with the provider"};
 }
 
 }  // namespace sidegate::deliver

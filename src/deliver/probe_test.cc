@@ -100,6 +100,7 @@ TEST(ProbeAdvice, Mail) {
       advise_mail(relay(), "root@localhost", refused(550, "5.7.60 not allowed to send as this sender"));
   EXPECT_THAT(advice.cause, HasSubstr("<root@localhost>"));
   EXPECT_THAT(advice.cure, HasSubstr("account's own address"));
+  EXPECT_THAT(advice.cure, HasSubstr("identity = \"account\""));
 }
 
 // --- the form

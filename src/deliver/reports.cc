@@ -8,10 +8,10 @@
 namespace sidegate::deliver {
 namespace {
 
-mail::Envelope report_envelope(const Settled& settled, bool smtputf8) {
+mail::Envelope report_envelope(const PlannedReport& plan, bool smtputf8) {
   mail::Envelope envelope;  // RFC 3461 section 6.1: from <>, and no NOTIFY but what <> implies
   mail::Recipient recipient;
-  recipient.address = settled.report_to;
+  recipient.address = plan.to;
   envelope.recipients.push_back(std::move(recipient));
   envelope.smtputf8 = smtputf8;
   return envelope;
@@ -46,23 +46,22 @@ dsn::RecipientReport line_for(const Circumstances& c, const Target& target, dsn:
 
 }  // namespace
 
-bool returns_full(const Circumstances& c, const Settled& settled) {
-  if (settled.returns_whole) return true;
+bool returns_full(const Circumstances& c, const PlannedReport& plan) {
+  if (plan.returns_whole) return true;
   // RFC 3461 section 6.2: RET applies to failures; without it we return the header.
-  bool failed =
-      std::ranges::any_of(settled.reported, [](const Reported& r) { return r.action == dsn::Action::kFailed; });
+  bool failed = std::ranges::any_of(plan.about, [](const Reported& r) { return r.action == dsn::Action::kFailed; });
   return failed && c.message->envelope.ret == mail::Ret::kFull;
 }
 
-queue::ClassKey report_class(const Settled& settled) {
+queue::ClassKey report_class(const PlannedReport& plan) {
   mail::Envelope envelope;
-  return route::class_key(envelope, mail::Origin{}, settled.report_to);
+  return route::class_key(envelope, mail::Origin{}, plan.to);
 }
 
 queue::Accept make_report_message(const ReportInput& input) {
   const Circumstances& c = *input.circumstances;
   mail::Envelope original = c.message->envelope;
-  original.reverse_path = input.settled->report_to;  // the postmaster stands in for a null one
+  original.reverse_path = input.plan->to;  // the postmaster stands in for a null one
   dsn::Report report;
   report.original_id = c.message->id;
   report.id = input.id;
@@ -70,16 +69,16 @@ queue::Accept make_report_message(const ReportInput& input) {
   report.arrived = c.message->id.time();
   report.now = c.now;
   report.envelope = &original;
-  for (const Reported& r : input.settled->reported)
+  for (const Reported& r : input.plan->about)
     report.recipients.push_back(line_for(c, input.targets[r.target], r.action));
   report.original_header = input.original_header;
   report.original_body = input.original_body;
-  report.return_full = returns_full(c, *input.settled);
+  report.return_full = returns_full(c, *input.plan);
   dsn::Made made = dsn::make_report(report);
 
   auto message = std::make_shared<queue::Message>();
   message->id = input.id;
-  message->envelope = report_envelope(*input.settled, made.smtputf8);
+  message->envelope = report_envelope(*input.plan, made.smtputf8);
   message->classes = {input.class_id};
   message->header_size = made.header.size();
   message->body_size = made.body.size();

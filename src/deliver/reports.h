@@ -1,5 +1,5 @@
-// The one report of an attempt, as a new message ready to be accepted in the same write as the outcome. Pure, but for
-// the random part of its Message-ID.
+// A report of an attempt, as a new message ready to be accepted in the same write as the outcome. Pure, but for the
+// random part of its Message-ID.
 #pragma once
 
 #include <span>
@@ -15,7 +15,7 @@ inline constexpr std::size_t kMostReturned = 1 << 20;
 
 struct ReportInput {
   const Circumstances* circumstances = nullptr;
-  const Settled* settled = nullptr;
+  const PlannedReport* plan = nullptr;
   std::span<const Target> targets;
   std::string_view original_header, original_body;
   std::string hostname;
@@ -24,9 +24,9 @@ struct ReportInput {
 };
 
 // RET, and what promise 2 asks: is the whole message returned?
-bool returns_full(const Circumstances& c, const Settled& settled);
+bool returns_full(const Circumstances& c, const PlannedReport& plan);
 // The class the report belongs to.
-queue::ClassKey report_class(const Settled& settled);
+queue::ClassKey report_class(const PlannedReport& plan);
 queue::Accept make_report_message(const ReportInput& input);
 
 }  // namespace sidegate::deliver

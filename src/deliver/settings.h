@@ -7,6 +7,7 @@
 
 #include "auth/client.h"
 #include "base/clock.h"
+#include "rewrite/srs.h"
 
 namespace sidegate::deliver {
 
@@ -15,6 +16,8 @@ using namespace std::chrono_literals;
 enum class TlsMode : std::uint8_t { kStartTls, kImplicit, kNone };
 enum class LogTls : std::uint8_t { kNone, kSummary, kHandshake };
 enum class EightBit : std::uint8_t { kPass, kConvert, kBounce };
+enum class Identity : std::uint8_t { kKeep, kAccount };
+enum class ForwardSender : std::uint8_t { kSrs, kAccount, kKeep };
 
 struct Timeouts {  // RFC 5321 section 4.5.3.2
   Duration connect = 30s;
@@ -40,6 +43,8 @@ struct RelaySettings {
   std::vector<std::string> mechanisms;  // empty: every one we know
   auth::InsecureAuth insecure_auth = auth::InsecureAuth::kNever;
   EightBit eight_bit = EightBit::kPass;
+  Identity identity = Identity::kKeep;
+  std::string address;  // the account's own; empty: unknown (identity is then kKeep)
   std::uint32_t connections = 10;
   std::uint32_t messages_per_connection = 200;
   Duration retry_after = 30s;  // the first pause of a way in trouble; the scheduler, which knows how trials end, grows it
@@ -52,6 +57,8 @@ struct DeliverSettings {
   std::vector<RelaySettings> relays;
   LogTls log_tls = LogTls::kSummary;  // what is told of each connection's TLS
   std::string postmaster;             // who gets a report that cannot be delivered; empty: the dead-letter store
+  ForwardSender forward_sender = ForwardSender::kSrs;  // of what an address of ours forwards
+  rewrite::SrsKeys srs;
 };
 
 }  // namespace sidegate::deliver

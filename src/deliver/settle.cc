@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "deliver/guise.h"
 #include "queue/retry.h"
 
 namespace sidegate::deliver {
@@ -46,30 +47,38 @@ bool delay_due(const Circumstances& c, const Target& t) {
          dsn::wants(recipient_of(c, t).notify, dsn::Action::kDelayed);
 }
 
+// In one report with the others that go to the same address.
+void plan(Settled& s, const std::string& to, Reported reported, bool returns_whole = false) {
+  auto at = std::ranges::find(s.reports, to, &PlannedReport::to);
+  if (at == s.reports.end()) at = s.reports.insert(at, PlannedReport{.to = to, .about = {}});
+  at->about.push_back(reported);
+  at->returns_whole |= returns_whole;
+}
+
 void report(const Circumstances& c, std::size_t i, Target& t, Settled& s) {
   const mail::Envelope& envelope = c.message->envelope;
+  const std::string& to = return_address(envelope, recipient_of(c, t));
   if (t.verdict.action == Action::kDelivered) {
     // RFC 3461 section 5.2.2: "relayed" when the next host does not take the task over.
     if (recipient_of(c, t).notify.success && !c.relay_reports && !envelope.reverse_path.empty()) {
-      s.reported.push_back({i, dsn::Action::kRelayed});
+      plan(s, to, {i, dsn::Action::kRelayed});
     }
     return;
   }
   if (t.verdict.action != Action::kFail) {
     if (!delay_due(c, t)) return;
     t.row.delay_reported = true;
-    s.reported.push_back({i, dsn::Action::kDelayed});
+    plan(s, to, {i, dsn::Action::kDelayed});
     return;
   }
   switch (told(c, t)) {
     case Told::kNobodyWants:
       break;
     case Told::kSender:
-      s.reported.push_back({i, dsn::Action::kFailed});
+      plan(s, to, {i, dsn::Action::kFailed});
       break;
     case Told::kPostmaster:
-      s.reported.push_back({i, dsn::Action::kFailed});
-      s.returns_whole = true;
+      plan(s, c.postmaster, {i, dsn::Action::kFailed}, true);
       break;
     case Told::kKept:
       s.held.push_back(t.n);
@@ -141,7 +150,6 @@ queue::AttemptRow attempt_of(const Circumstances& c, std::span<const Target> tar
 Settled settle(const Circumstances& c, std::span<Target> targets) {
   Settled s;
   s.outcome.id = c.message->id;
-  s.report_to = c.message->envelope.reverse_path.empty() ? c.postmaster : c.message->envelope.reverse_path;
   bool something_ended = false;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     resolve(c, targets[i]);
@@ -180,7 +188,7 @@ Settled settle(const Circumstances& c, std::span<Target> targets) {
     s.changes |= written;
     s.results.push_back(result);
   }
-  s.changes |= something_ended || !s.reported.empty() || all_ended;
+  s.changes |= something_ended || !s.reports.empty() || all_ended;
   s.outcome.finished = all_ended && c.others_ended;
   s.ask_again = all_ended && !c.others_ended;
   if (s.outcome.finished) {  // every row goes: none is written

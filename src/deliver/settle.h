@@ -48,15 +48,20 @@ struct Reported {
   dsn::Action action = dsn::Action::kFailed;
 };
 
+// One report to one address: the reverse-path, what takes its place for a recipient, or the postmaster.
+struct PlannedReport {
+  std::string to;
+  std::vector<Reported> about;
+  bool returns_whole = false;  // the report is all that remains of the message: return it as a whole
+};
+
 struct Settled {
-  queue::Outcome outcome;  // but for the report
+  queue::Outcome outcome;  // but for the reports
   std::vector<queue::ClassResult> results;
-  std::vector<Reported> reported;   // all in one report
-  std::string report_to;            // its recipient: the reverse-path, or the postmaster
-  std::vector<std::uint32_t> held;  // recipients whose failure can be told to nobody: they stay, held
-  bool returns_whole = false;       // the report is all that remains of the message: return it as a whole
-  bool ask_again = false;           // others were pending when last seen: look again after the commit
-  bool changes = false;             // the outcome says something: it must be written
+  std::vector<PlannedReport> reports;  // usually one at most
+  std::vector<std::uint32_t> held;     // recipients whose failure can be told to nobody: they stay, held
+  bool ask_again = false;              // others were pending when last seen: look again after the commit
+  bool changes = false;                // the outcome says something: it must be written
 };
 
 // Targets' verdicts are brought to what they came to (next way or not, expired or not) on the way.

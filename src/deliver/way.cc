@@ -45,6 +45,16 @@ bool Health::may_open(SteadyTime now) const {
   return now >= open_from_;
 }
 
+constexpr Duration kAskAgain = std::chrono::hours(24);
+
+bool NullSender::refused(SteadyTime now) const {
+  return now < refused_until_.load(std::memory_order_relaxed);
+}
+
+bool NullSender::learn(SteadyTime now) {
+  return refused_until_.exchange(now + kAskAgain) <= now;
+}
+
 bool split_host(const std::string& text, std::string* host, std::uint16_t* port) {
   if (!text.starts_with('[')) {
     *host = text;
@@ -104,7 +114,8 @@ bool unchanged(const Way& way, const RelaySettings& s) {
   const RelaySettings& have = way.settings;
   return !way.retired && way.tls_error.empty() && same_block(have, wanted) && have.connections == wanted.connections &&
          have.messages_per_connection == wanted.messages_per_connection && have.retry_after == wanted.retry_after &&
-         have.eight_bit == wanted.eight_bit && have.timeouts == wanted.timeouts;
+         have.eight_bit == wanted.eight_bit && have.identity == wanted.identity && have.address == wanted.address &&
+         have.timeouts == wanted.timeouts;
 }
 
 }  // namespace

@@ -47,6 +47,16 @@ class Health {  // thread-safe
   SteadyTime open_from_{};
 };
 
+// Learnt: this relay takes nothing from <>. It is asked again once a day.
+class NullSender {  // thread-safe
+ public:
+  bool refused(SteadyTime now) const;
+  bool learn(SteadyTime now);  // true: it was not known
+
+ private:
+  std::atomic<SteadyTime> refused_until_{SteadyTime::min()};
+};
+
 struct Way {
   queue::WayId id = 0;
   RelaySettings settings;                         // host and port apart
@@ -59,6 +69,7 @@ struct Way {
   std::atomic<bool> proven{false};       // a session has been ready since the last trouble with one
   std::atomic<bool> probing{false};      // and the one that tries is under way
   std::atomic<bool> bdat_broken{false};  // learnt: this relay breaks on BDAT
+  NullSender null_sender;                // learnt: this relay takes no reports from <>
   std::atomic<int> good_family{0};       // 4 or 6: the one that worked last
   enum class Port465 : int { kUnknown, kTls, kNo };
   std::atomic<Port465> port465{Port465::kUnknown};

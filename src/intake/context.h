@@ -1,6 +1,9 @@
 // What all sessions share. Everything in it outlives every session and is thread-safe.
 #pragma once
 
+#include <memory>
+#include <mutex>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue_id.h"
@@ -9,8 +12,26 @@
 #include "queue/poison.h"
 #include "queue/scheduler.h"
 #include "queue/store.h"
+#include "rewrite/srs.h"
 
 namespace sidegate::intake {
+
+// How return addresses of forwarded mail are known for ours; replaced by a reload.
+class ReturnAddresses {  // thread-safe
+ public:
+  std::shared_ptr<const rewrite::SrsKeys> get() const {
+    std::lock_guard lock(mutex_);
+    return keys_;
+  }
+  void set(std::shared_ptr<const rewrite::SrsKeys> keys) {
+    std::lock_guard lock(mutex_);
+    keys_ = std::move(keys);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const rewrite::SrsKeys> keys_;  // null: none
+};
 
 struct IntakeContext {
   IntakeContext(queue::Store& s, queue::Scheduler& sch, QueueIdSource& i, Clock& c, Log& l)
@@ -22,6 +43,7 @@ struct IntakeContext {
   Clock& clock;
   Log& log;
   Admission admission;
+  ReturnAddresses return_addresses;
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.
   queue::PoisonFile* poison = nullptr;
   // Whole fresh messages for their first attempt; nullptr: every one is read back from the store.

@@ -59,13 +59,33 @@ net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo&, smtp::MailCommand c
   co_return Reply(250, {2, 1, 0}, "Ok");
 }
 
+// A return address that we gave to forwarded mail leads back to who sent it. An empty answer: the address is none.
+Result<std::optional<mail::Mailbox>> Intake::led_back(const mail::Mailbox& mailbox) const {
+  if (!rewrite::is_srs(mailbox.local())) return std::nullopt;
+  auto keys = context_.return_addresses.get();
+  if (!keys || !iequals(mailbox.domain(), keys->domain)) return std::nullopt;
+  auto sender = rewrite::srs_reverse(*keys, mailbox.text(), context_.clock.wall());
+  if (!sender) return std::unexpected(sender.error());
+  auto parsed = mail::Mailbox::parse(*sender, true);
+  if (!parsed) return std::unexpected(parsed.error());
+  return *parsed;
+}
+
 net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) {
-  const mail::Mailbox& mailbox = command.path.mailbox;
+  auto sender = led_back(command.path.mailbox);
+  if (!sender) {
+    bool expired = sender.error().kind == ErrorKind::kTimeout;
+    co_return expired ? Reply(550, {5, 1, 1}, "This return address has expired")
+                      : Reply(550, {5, 7, 1}, "This return address was not made here");
+  }
+  const mail::Mailbox& mailbox = *sender ? **sender : command.path.mailbox;
   // Nothing is local here yet: whatever stands left of the last "@" (percent, bang, a quoted address) relays by the
   // domain right of it, and only for those who may relay.
-  if (!may_relay(session, *policy_)) co_return Reply(554, {5, 7, 1}, "Relay access denied");
+  // Where a return address leads only we could say, so everyone may send a report there.
+  if (!*sender && !may_relay(session, *policy_)) co_return Reply(554, {5, 7, 1}, "Relay access denied");
   mail::Recipient recipient;
   recipient.address = mailbox.text();
+  if (*sender) recipient.original = command.path.mailbox.text();
   recipient.notify = command.notify;
   recipient.orcpt = std::move(command.orcpt);
   incoming_->envelope.recipients.push_back(std::move(recipient));

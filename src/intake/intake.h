@@ -32,6 +32,7 @@ class Intake final : public smtp::Receiver {
   void refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) override;
 
  private:
+  Result<std::optional<mail::Mailbox>> led_back(const mail::Mailbox& mailbox) const;
   mail::Reply turn_away(const smtp::SessionInfo& session, mail::Reply reply);
   net::Awaitable<void> put_chunk();
   net::Awaitable<Status> commit_with_classes(queue::Accept accept, std::vector<queue::ClassRow> classes);

@@ -389,6 +389,44 @@ TEST(Intake, QueueFull) {
   EXPECT_NE(stream.written().find("452 4.3.1 Queue is full"), std::string::npos) << stream.written();
 }
 
+// --- Return addresses of what was forwarded
+
+TEST(Intake, AReturnAddressLeadsBackForEveryone) {
+  Fixture f;
+  f.peer = {.address = "198.51.100.1", .port = 1025};
+  auto keys = std::make_shared<const rewrite::SrsKeys>("gate.example", std::vector<std::string>{"0123456789abcdef"});
+  f.context.return_addresses.set(keys);
+  std::string made = rewrite::srs_forward(*keys, "Ann@sender.example", f.clock.wall());
+  std::string old = rewrite::srs_forward(*keys, "ann@sender.example", f.clock.wall() - std::chrono::days(30));
+  std::string forged = made;
+  forged.replace(forged.find("sender"), 6, "victim");
+  std::string there = made.substr(0, made.rfind('@')) + "@elsewhere.example";
+  std::string written =
+      f.play("EHLO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<" + old + ">\r\nRCPT TO:<" + forged + ">\r\nRCPT TO:<" +
+             there + ">\r\nRCPT TO:<" + made + ">\r\n" + by_data(kHeader + "\r\n"));
+  EXPECT_NE(written.find("550 5.1.1 This return address has expired"), std::string::npos) << written;
+  EXPECT_NE(written.find("550 5.7.1 This return address was not made here"), std::string::npos) << written;
+  EXPECT_NE(written.find("554 5.7.1 Relay access denied"), std::string::npos) << written;  // another's domain
+  ASSERT_EQ(f.store.messages.size(), 1u) << written;
+  const auto& recipients = f.only().message.envelope.recipients;
+  ASSERT_EQ(recipients.size(), 1u);
+  EXPECT_EQ(recipients[0].address, "Ann@sender.example");
+  EXPECT_EQ(recipients[0].original, made);
+}
+
+// Longer than RFC 5321 section 4.5.3.1.1 has it: what we made we also take.
+TEST(Intake, ALongReturnAddressLeadsBackToo) {
+  Fixture f;
+  auto keys = std::make_shared<const rewrite::SrsKeys>("gate.example", std::vector<std::string>{"0123456789abcdef"});
+  f.context.return_addresses.set(keys);
+  std::string sender = "bounces+1234567-abcd-ann=nas.home.example@em1234." + std::string(60, 'x') + ".example";
+  std::string made = rewrite::srs_forward(*keys, sender, f.clock.wall());
+  EXPECT_GT(made.find('@'), 64u);
+  f.play("EHLO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<" + made + ">\r\n" + by_data(kHeader + "\r\n"));
+  ASSERT_EQ(f.store.messages.size(), 1u);
+  EXPECT_EQ(f.only().message.envelope.recipients[0].address, sender);
+}
+
 // --- The peer is lost at every step: claimed implies kept, and what is not kept leaves nothing behind.
 TEST(Intake, APeerLostAtEveryStep) {
   std::string content = kHeader + "\r\n";

@@ -208,11 +208,12 @@ Status BatchBuilder::add_one(const Outcome& outcome) {
     if (auto* recent = recent_.find(outcome.id)) recent->touched = true;
   }
   changed_.insert(outcome.id);
-  if (!outcome.report) return {};
   const bool synced = needs_sync_;  // failure and report are one write, and it rides on the next sync
-  auto added = add_one(*outcome.report);
+  for (const Accept& report : outcome.reports) {
+    if (auto added = add_one(report); !added) return added;
+  }
   needs_sync_ = synced;
-  return added;
+  return {};
 }
 
 Status BatchBuilder::add_one(const Remove& remove) {

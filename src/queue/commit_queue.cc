@@ -32,7 +32,7 @@ std::size_t octets_of(const Work& work) {
     std::size_t n = 256 + outcome->due.size() * 64;
     for (const auto& row : outcome->recipients) n += 128 + row.last_reply.size() + row.last_host.size();
     if (outcome->attempt) n += 512 + outcome->attempt->reply.size() + 4 * outcome->attempt->recipients.size();
-    if (outcome->report) n += octets_of_accept(*outcome->report);
+    for (const Accept& report : outcome->reports) n += octets_of_accept(report);
     return n;
   }
   if (auto* intern = std::get_if<Intern>(&work)) return 256 * (1 + intern->classes.size());

@@ -274,17 +274,19 @@ TEST_P(StoreConformance, FinishedRemovesAllRows) {
   }
 }
 
-TEST_P(StoreConformance, FailureAndReportAreOneWrite) {
+TEST_P(StoreConformance, FailureAndReportsAreOneWrite) {
   ASSERT_TRUE(commit_and_wait(store(), sample({.id = 1})));
   Accept report = sample({.id = 2, .from = "", .to = {"sender@example.org"}, .body = "\r\nit failed\r\n"});
+  Accept other = sample({.id = 4, .from = "", .to = {"owner@example.org"}});
   Outcome outcome = finished(1);
-  outcome.report = report;
+  outcome.reports = {report, other};
   ASSERT_TRUE(commit_and_wait(store(), std::move(outcome)));
   expect_gone(sample_id(1));
   expect_whole(report);
+  expect_whole(other);
   // The message is gone: nothing of this outcome is taken, its report neither.
   Outcome late = finished(1);
-  late.report = sample({.id = 3, .from = ""});
+  late.reports.push_back(sample({.id = 3, .from = ""}));
   EXPECT_EQ(commit_and_wait(store(), std::move(late)).error().kind, ErrorKind::kNotFound);
   expect_gone(sample_id(3));
   if (under_test_->reopen()) expect_whole(report);

@@ -123,7 +123,7 @@ Status MemoryStore::apply(Outcome& outcome) {
     }
     if (outcome.attempt) entry.attempts.push_back(std::move(*outcome.attempt));
   }
-  if (outcome.report) add(*outcome.report);
+  for (Accept& report : outcome.reports) add(report);
   return {};
 }
 

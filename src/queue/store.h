@@ -41,7 +41,7 @@ struct Outcome {
   std::vector<ClassId> due_removed;
   std::optional<AttemptRow> attempt;
   bool finished = false;                     // no recipient is left: every row of the message goes
-  std::optional<Accept> report;              // the DSN this outcome makes: failure and report are one write
+  std::vector<Accept> reports;               // the DSNs this outcome makes: failure and report are one write
 };
 struct Remove {   // by the operator
   QueueId id;

@@ -1,0 +1,322 @@
+// The part of an attempt that speaks: one transaction for each sender, as many recipients as every server takes.
+#include <algorithm>
+
+#include "base/text.h"
+#include "deliver/attempt.h"
+#include "deliver/parameters.h"
+
+namespace sidegate::deliver {
+namespace {
+
+using smtp::Phase;
+
+constexpr std::size_t kMostRecipients = 100;     // RFC 5321 section 4.5.3.1.8: every server takes as many
+constexpr std::uint64_t kMostBdat = 256 * 1024;  // whole message in memory and in one write
+
+bool is_too_many_recipients(const mail::Reply& reply) {
+  bool status = reply.status && reply.status->subject == 5 && reply.status->detail == 3;
+  return status || (reply.code == 452 && reply.text().find("oo many recipients") != std::string::npos);
+}
+
+// A relay that offered CHUNKING and does not know BDAT.
+bool refuses_bdat(const smtp::Transmitted& sent) {
+  if (!sent.final) return false;
+  int code = sent.final->code;
+  return code == 500 || code == 501 || code == 502 || code == 503 || code == 504 || code == 555;
+}
+
+std::string refusal_of(const smtp::Transmitted& sent) {
+  if (sent.mail && !sent.mail->positive()) return printable(sent.mail->line());
+  if (sent.final) return printable(sent.final->line());
+  for (const auto& reply : sent.recipients) {
+    if (reply && !reply->positive()) return printable(reply->line());
+  }
+  return {};
+}
+
+std::string words_of(const smtp::Trouble& trouble) {
+  return trouble.reply ? printable(trouble.reply->line()) : printable(trouble.error.text);
+}
+
+}  // namespace
+
+net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
+  log_guise();
+  std::vector<std::size_t> todo(targets_.size());
+  for (std::size_t i = 0; i < todo.size(); ++i) todo[i] = i;
+  bool known_to_refuse = guise_.is_null() && way_.null_sender.refused(parts_.loop.clock().steady());
+  if (!known_to_refuse) todo = co_await transmit_as(connection, guise_, std::move(todo));
+  if (!todo.empty()) co_await send_without_null(connection, std::move(todo));
+}
+
+net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& connection, const Guise& guise,
+                                                              std::vector<std::size_t> todo) {
+  MessageSource stored(parts_.store, parts_.workers, guise.content());
+  std::optional<ConvertedSource> converted;
+  bool offered = connection.session->capabilities().eight_bit;
+  if (!offered && content_.message->eight_bit_body && way_.settings.eight_bit == EightBit::kConvert) {
+    converted.emplace(stored);
+    Status can = co_await converted->survey();
+    if (!can) {
+      Verdict verdict = can.error().kind == ErrorKind::kConflict ? verdict_eight_bit_refused() : verdict_our_trouble();
+      judge_all(verdict, Phase::kMail, can.error().text, false);
+      co_return std::vector<std::size_t>();
+    }
+  }
+  smtp::ContentSource& source = converted ? static_cast<smtp::ContentSource&>(*converted) : stored;
+  while (!todo.empty()) {
+    std::vector<std::size_t> batch = take_batch(guise, todo);
+    smtp::Transmission transmission_now = transmission(connection, guise, batch, source);
+    smtp::Transmitted sent = co_await connection.session->send(transmission_now);
+    if (transmission_now.bdat && refuses_bdat(sent)) {
+      way_.bdat_broken.store(true, std::memory_order_relaxed);
+      parts_.loop.log().warning("bdat_refused",
+                                {{"relay", way_.settings.name}, {"reply", printable(sent.final->line())}});
+      if (sent.usable && !sent.broken) {
+        todo.insert(todo.begin(), batch.begin(), batch.end());
+        continue;
+      }
+    }
+    if (transmission_now.bdat && sent.uncertain) way_.bdat_broken.store(true, std::memory_order_relaxed);
+    bool died_idle = sent.broken && reused_ && !sent.mail && !sent.uncertain && !sent.broken->reply &&
+                     sent.broken->phase == Phase::kMail && sent.broken->error.kind == ErrorKind::kClosed;
+    if (died_idle && !result_.answered) {
+      result_.fate = Attempted::Fate::kDiedIdle;
+      result_.usable = false;
+      co_return std::vector<std::size_t>();
+    }
+    bool usable = sent.usable && !sent.broken;
+    if (guise.is_null() && is_null_refused(connection, sent, batch)) {
+      note_null_refused(sent);
+      todo.insert(todo.begin(), batch.begin(), batch.end());
+      if (usable) co_return todo;
+      result_.usable = false;  // by the next connection
+      Verdict later = verdict_null_sender_refused(Action::kDefer);
+      for (std::size_t i : todo) set(targets_[i], later, Phase::kMail, refusal_of(sent), true);
+      co_return std::vector<std::size_t>();
+    }
+    std::vector<std::size_t> again;
+    absorb(connection, sent, batch, again);
+    todo.insert(todo.begin(), again.begin(), again.end());
+    result_.usable = usable;
+    if (!todo.empty()) write_delivered(batch);
+    // Those not reached: what stopped the others stops them too; a refused sender stops those of the same one.
+    bool sender_refused = sent.mail && !sent.mail->positive();
+    bool all_stop = !result_.usable || result_.trouble;
+    if (!all_stop && !sender_refused) continue;
+    const Target told = targets_[batch.front()];
+    Verdict verdict = told.verdict;
+    if (!result_.trouble && result_.usable == false && verdict.action == Action::kDelivered)
+      verdict = verdict_our_trouble();
+    std::erase_if(todo, [&](std::size_t i) {
+      bool same = guise.sender(targets_[i].n) == transmission_now.reverse_path;
+      if (all_stop || same) set(targets_[i], verdict, told.phase, told.reply, told.by_peer);
+      return all_stop || same;
+    });
+  }
+  co_return std::vector<std::size_t>();
+}
+
+// The next transaction's recipients: one sender, and no more than every server takes.
+std::vector<std::size_t> Attempt::take_batch(const Guise& guise, std::vector<std::size_t>& todo) const {
+  const std::string& sender = guise.sender(targets_[todo.front()].n);
+  std::vector<std::size_t> batch;
+  std::erase_if(todo, [&](std::size_t i) {
+    bool taken = batch.size() < kMostRecipients && guise.sender(targets_[i].n) == sender;
+    if (taken) batch.push_back(i);
+    return taken;
+  });
+  return batch;
+}
+
+// --- a relay that takes nothing from <>
+
+bool Attempt::is_null_refused(const RelayConnection& connection, const smtp::Transmitted& sent,
+                              std::span<const std::size_t> batch) const {
+  Event event{.phase = Phase::kMail, .authenticated = connection.authenticated, .tls = connection.tls};
+  if (sent.mail && !sent.mail->positive()) {
+    event.reply = &*sent.mail;
+    return refuses_null_sender(event);
+  }
+  if (sent.final) {  // nobody has it: one transaction, one answer
+    event.phase = Phase::kFinal;
+    event.reply = &*sent.final;
+    return refuses_null_sender(event);
+  }
+  event.phase = Phase::kRcpt;  // many servers say at RCPT what they think of the sender
+  return std::ranges::all_of(sent.recipients, [&](const auto& reply) {
+    if (!reply) return false;
+    event.reply = &*reply;
+    return refuses_null_sender(event);
+  });
+}
+
+void Attempt::note_null_refused(const smtp::Transmitted& sent) {
+  result_.answered = true;
+  if (!way_.null_sender.learn(parts_.loop.clock().steady())) return;
+  std::string reply = refusal_of(sent);
+  parts_.loop.log().warning("null_sender_refused", {{"relay", way_.settings.name}, {"reply", reply}});
+}
+
+bool Attempt::takes_null_elsewhere() const {
+  const queue::Message& message = *content_.message;
+  auto states = parts_.scheduler.ways();
+  SteadyTime now = parts_.loop.clock().steady();
+  for (const Target& target : targets_) {
+    auto key = route::class_key(message.envelope, message.origin, message.envelope.recipients[target.n].address);
+    auto next = ways_.table.after(key, way_.id);
+    while (next && !(states[*next].up && !ways_.list[*next]->null_sender.refused(now)))
+      next = ways_.table.after(key, *next);
+    if (!next) return false;
+  }
+  return true;
+}
+
+// By another way that takes it; else from the account (or postmaster), once: a report that comes back about such a one
+// ends with the postmaster or as a dead letter, by settle().
+net::Awaitable<void> Attempt::send_without_null(RelayConnection& connection, std::vector<std::size_t> todo) {
+  constexpr std::size_t kLookFor = 64 * 1024;
+  Verdict verdict = verdict_null_sender_refused(Action::kFail);
+  if (takes_null_elsewhere()) {
+    verdict.action = Action::kNextWay;
+  } else {
+    rewrite::Account account = reporter(way_.settings, ways_.settings);
+    auto beginning = co_await read_body(parts_.store, parts_.workers, content_, kLookFor);
+    bool twice = !beginning || rewrite::is_wrapped_report(*content_.header, *beginning, account);
+    if (!twice) {
+      guise_ = Guise::wrapped(content_, account);
+      log_guise();
+      co_await transmit_as(connection, guise_, std::move(todo));
+      co_return;
+    }
+  }
+  for (std::size_t i : todo)
+    set(targets_[i], verdict, Phase::kMail, "mail from <> is refused by " + way_.settings.name, false);
+}
+
+void Attempt::log_guise() const {
+  Log& log = parts_.loop.log();
+  if (!guise_.from_unread() && !guise_.breaks_signature() && !guise_.is_wrapped()) return;
+  std::string id = lease_.id.text();
+  const std::string& relay = way_.settings.name;
+  if (guise_.is_wrapped()) log.info("report_wrapped", {{"id", id}, {"relay", relay}, {"from", guise_.sender(0)}});
+  if (guise_.from_unread()) {
+    log.warning("from_replaced", {{"id", id},
+                                  {"relay", relay},
+                                  {"explanation", "From is no list of addresses; the original is in X-Original-From"}});
+  }
+  if (guise_.breaks_signature()) {
+    log.info("signature_broken",
+             {{"id", id}, {"relay", relay}, {"explanation", "identity = \"account\" changed From under it"}});
+  }
+}
+
+// Between two transactions of one message: what was delivered is written down at once, so that a crash before the end
+// repeats no more than one transaction (promise 3).
+void Attempt::write_delivered(std::span<const std::size_t> batch) {
+  queue::Outcome outcome;
+  outcome.id = lease_.id;
+  for (std::size_t i : batch) {
+    const Target& target = targets_[i];
+    if (target.verdict.action != Action::kDelivered) continue;
+    queue::RecipientRow row = target.row;
+    row.n = target.n;
+    row.state = queue::RecipientState::kDelivered;
+    row.last_reply = target.reply;
+    row.last_host = way_.settings.host;
+    row.last_at = parts_.loop.clock().wall();
+    outcome.recipients.push_back(std::move(row));
+  }
+  if (!outcome.recipients.empty()) parts_.store.commit(std::move(outcome), [](Status) {});
+}
+
+smtp::Transmission Attempt::transmission(const RelayConnection& connection, const Guise& guise,
+                                         std::span<const std::size_t> batch, smtp::ContentSource& source) const {
+  const smtp::Capabilities& offered = connection.session->capabilities();
+  const mail::Envelope& envelope = content_.message->envelope;
+  smtp::Transmission t;
+  t.reverse_path = guise.sender(targets_[batch.front()].n);
+  t.parameters = mail_parameters(offered, *content_.message, source.size(), !is_ascii(t.reverse_path));
+  t.recipients.reserve(batch.size());
+  for (std::size_t i : batch) {
+    const mail::Recipient& recipient = envelope.recipients[targets_[i].n];
+    t.recipients.push_back({recipient.address, rcpt_parameters(offered, recipient)});
+  }
+  t.content = &source;
+  t.bdat = offered.chunking && source.size() <= kMostBdat && !way_.bdat_broken.load(std::memory_order_relaxed);
+  return t;
+}
+
+void Attempt::set(Target& target, const Verdict& verdict, Phase phase, std::string words, bool by_peer) {
+  target.verdict = verdict;
+  target.phase = phase;
+  target.reply = std::move(words);
+  target.by_peer = by_peer;
+}
+
+void Attempt::judge_all(const Verdict& verdict, Phase phase, const std::string& words, bool by_peer) {
+  for (Target& target : targets_) set(target, verdict, phase, words, by_peer);
+}
+
+void Attempt::note_trouble(const Target& target) {
+  if (target.verdict.action != Action::kHoldWay || result_.trouble) return;
+  result_.trouble =
+      WayTrouble{target.verdict, target.phase, fmt::format("{}: {}", smtp::name(target.phase), target.reply)};
+}
+
+// What was answered, for each of the batch: its own refusal, else what ended the transaction.
+void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted& sent,
+                     std::span<const std::size_t> batch, std::vector<std::size_t>& again) {
+  Event common{.phase = Phase::kFinal,
+               .uncertain = sent.uncertain,
+               .authenticated = connection.authenticated,
+               .tls = connection.tls};
+  std::string words;
+  bool by_peer = true;
+  auto reply_is = [&](Phase phase, const mail::Reply& reply) {
+    common.phase = phase;
+    common.reply = &reply;
+    words = printable(reply.line());
+  };
+  if (sent.mail && !sent.mail->positive()) {
+    reply_is(Phase::kMail, *sent.mail);
+  } else if (sent.final) {
+    reply_is(Phase::kFinal, *sent.final);
+  } else if (sent.data && sent.data->code != 354) {
+    reply_is(Phase::kData, *sent.data);
+  } else if (sent.broken) {
+    common.phase = sent.broken->phase;
+    common.error = &sent.broken->error;
+    if (sent.broken->reply) common.reply = &*sent.broken->reply;
+    words = words_of(*sent.broken);
+    by_peer = sent.broken->reply.has_value();
+  }
+  bool some_accepted = std::ranges::any_of(sent.recipients, [](const auto& r) { return r && r->positive(); });
+  result_.answered |=
+      sent.final.has_value() || std::ranges::any_of(sent.recipients, [](const auto& r) { return r && !r->positive(); });
+  std::optional<Verdict> verdict;
+  if (common.reply || common.error) verdict = judge(way_.settings, common);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    Target& target = targets_[batch[i]];
+    const auto& own = sent.recipients[i];
+    if (own && !own->positive()) {
+      if (some_accepted && is_too_many_recipients(*own)) {  // RFC 5321 section 4.5.3.1.10: the rest, in a further one
+        again.push_back(batch[i]);
+        continue;
+      }
+      Event event = common;
+      event.phase = Phase::kRcpt;
+      event.reply = &*own;
+      event.error = nullptr;
+      event.uncertain = false;
+      set(target, judge(way_.settings, event), Phase::kRcpt, printable(own->line()), true);
+    } else if (verdict) {
+      set(target, *verdict, common.phase, words, by_peer);
+    } else {  // accepted, and then nothing: not to be had from a ClientSession
+      set(target, verdict_our_trouble(), Phase::kFinal, "no reply", false);
+    }
+    note_trouble(target);
+  }
+}
+
+}  // namespace sidegate::deliver

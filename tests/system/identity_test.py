@@ -1,0 +1,218 @@
+"""As whom mail leaves: a real Postfix that takes only the account's own sender, forwarded mail's bounces, and relays that take
+nothing from <>."""
+import email
+import os
+import re
+import shutil
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from support import postfix                             # noqa: E402
+from support.certificates import Authority              # noqa: E402
+from support.client import RawClient                    # noqa: E402
+from support.peer import Peer                           # noqa: E402
+from support.server import Server, wait_for             # noqa: E402
+from support.sink import Sink                           # noqa: E402
+
+CRON = (b'From: "(Cron Daemon)" <root@nas.home>\r\nTo: admin@test\r\nSubject: Cron <root@nas> backup\r\n'
+        b"Date: Sat, 21 Nov 2026 22:25:12 +0000\r\nMessage-ID: <1@nas.home>\r\n\r\n..failed\r\n\xe5\xae\x9b\r\n")
+NULL_REFUSED = "553 5.7.1 Sender address rejected: not owned by auth user."
+
+
+def submit(server, sender, *recipients, body=CRON):
+    client = RawClient(server.port)
+    client.command("EHLO client.test")
+    for line in (f"MAIL FROM:<{sender}> BODY=8BITMIME", *(f"RCPT TO:<{r}>" for r in recipients)):
+        code, lines = client.command(line)
+        assert code == 250, lines
+    code, lines = client.data(body)
+    assert code == 250, lines
+    client.close()
+
+
+@unittest.skipUnless(postfix.available(), "skipped: needs root, Postfix and saslpasswd2")
+class StrictPostfix(unittest.TestCase):
+    """smtpd_sender_login_maps: whoever logs in as me@test may send as me@isp.test and as nobody else."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="sidegate-identity-")
+        os.chmod(cls.folder, 0o755)
+        cls.authority = Authority(os.path.join(cls.folder, "ca"))
+        cert, key = cls.authority.issue("provider")
+        cls.sink = Sink().start()
+        with open(os.path.join(cls.folder, "owners"), "w") as out:
+            out.write("/^me@isp\\.test$/ me@test\n/./ nobody\n")
+        with open(os.path.join(cls.folder, "from"), "w") as out:   # the header too: as M365 and others do
+            out.write("/^From:.*<?me@isp\\.test>?/ DUNNO\n/^From:/ REJECT 5.7.60 Client does not have permissions to send as this sender\n")
+        cls.provider = postfix.Postfix(os.path.join(cls.folder, "postfix"), cert, key, cls.sink.port, "PLAIN", f"""
+smtpd_sender_login_maps = regexp:{cls.folder}/owners
+smtpd_sender_restrictions = reject_sender_login_mismatch
+header_checks = regexp:{cls.folder}/from
+""")
+        cls.provider.add_user("me", "s3cret word")
+        cls.provider.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.provider.stop()
+        cls.sink.stop()
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    def serve(self, extra):
+        server = Server(relay=f'[[relay]]\nname = "isp"\nhost = "127.0.0.1"\nport = {self.provider.port}\ntls_name = "localhost"\n'
+                        f'tls_ca_file = "{self.authority.ca}"\nuser = "me@test"\npassword = "s3cret word"\n{extra}\n').start()
+        self.addCleanup(server.discard)
+        self.addCleanup(server.stop)
+        return server
+
+    def test_keep_waits_and_names_the_cure(self):
+        server = self.serve("")
+        submit(server, "root@nas.home", "keep@test")
+        wait_for(lambda: any(e["to"] == "keep@test" for e in server.events("delivery")), 20, what="an attempt")
+        (event,) = [e for e in server.events("delivery") if e["to"] == "keep@test"]
+        self.assertEqual((event["status"], event["meaning"]), ("deferred", "sender-not-allowed"))
+        listed = server.command("queue", "list", "--json", check=0).stdout
+        self.assertIn("keep@test", listed)
+        (row,) = re.findall(r'"id":"([^"]+)"', listed.replace(" ", ""))
+        self.assertIn('identity = "account"', server.command("queue", "show", row, check=0).stdout)
+        tested = server.command("relay", "test", "--from", "root@nas.home")
+        self.assertIn('identity = "account"', tested.stdout + tested.stderr)
+
+    def test_account_passes(self):
+        server = self.serve('identity = "account"\naddress = "me@isp.test"\n')
+        submit(server, "root@nas.home", "account@test")
+        (message,) = wait_for(lambda: [m for m in list(self.sink.messages) if "account@test" in m[2][0]], 30,
+                              what=f"the message; log:\n{server.log_text()[-1500:]}")
+        self.assertTrue(message[1].startswith("<me@isp.test>"), message[1])
+        head, _, body = message[3].partition(b"\r\n\r\n")
+        parsed = email.message_from_bytes(message[3])
+        self.assertEqual(parsed["From"], '"(Cron Daemon)" <me@isp.test>')
+        self.assertEqual(parsed["Reply-To"], '"(Cron Daemon)" <root@nas.home>')
+        self.assertEqual(parsed["X-Original-From"], '"(Cron Daemon)" <root@nas.home>')
+        self.assertEqual(body, CRON.partition(b"\r\n\r\n")[2])
+        for line in CRON.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
+            self.assertIn(b"\r\n" + line + b"\r\n", head + b"\r\n")
+        (event,) = [e for e in server.events("delivery") if e["to"] == "account@test"]
+        self.assertEqual((event["status"], event["from"], event["sent_as"]), ("sent", "root@nas.home", "me@isp.test"))
+
+    def test_config_check_says_what_to_write(self):
+        server = Server(relay='[[relay]]\nhost = "smtp.isp.test"\nuser = "me"\npassword = "p"\nidentity = "account"\n')
+        self.addCleanup(server.discard)
+        result = server.command("config", "check")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn('add address = "me@isp.test"', result.stdout + result.stderr)
+
+
+class Plain(unittest.TestCase):
+    def peer(self, *arguments):
+        peer = Peer(*arguments).start()
+        self.addCleanup(peer.discard)
+        return peer
+
+    def serve(self, *peers, extra=""):
+        relay = "".join(f'[[relay]]\nname = "r{i}"\nhost = "127.0.0.1"\nport = {peer.port}\ntls = "none"\n{extra}\n' for i, peer in enumerate(peers))
+        server = Server(extra='[queue]\nretry_first = "300ms"\nretry_max = "300ms"\n', relay=relay).start()
+        self.addCleanup(server.discard)
+        self.addCleanup(server.stop)
+        return server
+
+    def arrived(self, peer, count, server):
+        return wait_for(lambda: (lambda m: m if len(m) >= count else None)(peer.messages()), 30, what=f"{count} messages; log:\n{server.log_text()[-2000:]}")
+
+    def listed(self, server):
+        return server.command("queue", "list", "--json", check=0).stdout
+
+    def test_failover_rewrites_anew(self):
+        strict, other = self.peer("--reply", "rcpt=550 5.7.1 relay access denied"), self.peer()
+        relay = (f'[[relay]]\nname = "a"\nhost = "127.0.0.1"\nport = {strict.port}\ntls = "none"\nidentity = "account"\naddress = "me@isp.test"\n'
+                 f'[[relay]]\nname = "b"\nhost = "127.0.0.1"\nport = {other.port}\ntls = "none"\n')
+        server = Server(relay=relay).start()
+        self.addCleanup(server.discard)
+        self.addCleanup(server.stop)
+        submit(server, "root@nas.home", "b@test")
+        ((sender, recipients, content),) = self.arrived(other, 1, server)
+        self.assertEqual((sender, recipients), ("root@nas.home", ["b@test"]))
+        self.assertTrue(content.endswith(CRON), content)   # behind our trace field, octet for octet
+
+    # --- relays that take nothing from <>
+
+    def test_own_null_message(self):
+        peer = self.peer("--reply", "mail:1=" + NULL_REFUSED)
+        server = self.serve(peer, extra='address = "me@isp.test"\n')
+        submit(server, "", "a@test", body=b"From: MAILER-DAEMON@nas.home\r\nSubject: report\r\n\r\nit failed\r\n")
+        ((sender, recipients, content),) = self.arrived(peer, 1, server)
+        self.assertEqual((sender, recipients), ("me@isp.test", ["a@test"]))
+        parsed = email.message_from_bytes(content)
+        self.assertEqual(parsed["From"], "MAILER-DAEMON <me@isp.test>")
+        self.assertEqual(parsed["Auto-Submitted"], "auto-replied")
+        self.assertEqual(parsed["X-Loop"], "wrapped-report@gate.test")
+        self.assertTrue(content.endswith(b"\r\n\r\nit failed\r\n"))
+        wait_for(lambda: self.listed(server) == "", 20, 0.1, "an empty queue")
+        submit(server, "", "b@test", body=b"Subject: second\r\n\r\n")   # learnt: nobody is asked with <> again
+        self.arrived(peer, 2, server)
+        self.assertEqual(len([e for e in server.events("null_sender_refused")]), 1)
+        self.assertEqual(len([e for e in server.events("report_wrapped")]), 2)
+        # and one that was wrapped is never wrapped again: kept, not lost
+        submit(server, "", "c@test", body=b"X-Loop: wrapped-report@gate.test\r\n\r\n")
+        wait_for(lambda: '"held"' in self.listed(server), 20, 0.1, "the dead letter")
+        self.assertEqual(len(peer.messages()), 2)
+
+    def test_by_the_other_relay(self):
+        strict, other = self.peer("--reply", "mail=" + NULL_REFUSED), self.peer()
+        server = self.serve(strict, other)
+        submit(server, "", "a@test")
+        ((sender, recipients, _),) = self.arrived(other, 1, server)
+        self.assertEqual((sender, recipients), ("", ["a@test"]))
+        self.assertEqual(strict.messages(), [])
+
+
+class ReportsBehindStrictRelay(unittest.TestCase):
+    def test_failure_report_leaves_as_account(self):
+        """A message fails, and its report has to leave by a relay that takes nothing from <>."""
+        def reply(stage, text):
+            if stage == "mail" and "<>" in text:
+                return NULL_REFUSED
+            return "550 5.1.1 no such user" if stage == "rcpt" and "no@" in text else None
+        sink = Sink(reply=reply).start()
+        self.addCleanup(sink.stop)
+        server = Server(relay=f'[[relay]]\nname = "isp"\nhost = "127.0.0.1"\nport = {sink.port}\ntls = "none"\naddress = "me@isp.test"\n').start()
+        self.addCleanup(server.discard)
+        self.addCleanup(server.stop)
+        submit(server, "taro@sender.test", "no@test")
+        (message,) = wait_for(lambda: list(sink.messages), 30, what=f"the report; log:\n{server.log_text()[-1500:]}")
+        self.assertTrue(message[1].startswith("<me@isp.test>") and message[2][0].startswith("<taro@sender.test>"), message)
+        report = email.message_from_bytes(message[3])
+        self.assertEqual(report.get_content_type(), "multipart/report")   # as programs know it
+        self.assertEqual(report["From"], "Mail Delivery System <me@isp.test>")
+        self.assertIn("no@test", report.as_string())
+        wait_for(lambda: server.command("queue", "list", "--json", check=0).stdout == "", 20, 0.1, "an empty queue")
+
+
+class ReturnAddresses(unittest.TestCase):
+    def test_refused_and_kept_secret(self):
+        server = Server().start()
+        self.addCleanup(server.discard)
+        self.addCleanup(server.stop)
+        secret = os.path.join(server.folder, "queue", "srs_secret")
+        self.assertEqual(os.stat(secret).st_mode & 0o7777, 0o600)
+        client = RawClient(server.port)
+        client.command("EHLO client.test")
+        client.command("MAIL FROM:<>")
+        code, lines = client.command("RCPT TO:<SRS0=abcd=TT=sender.test=ann@gate.test>")
+        self.assertEqual(code, 550)
+        self.assertIn("5.7.1 This return address was not made here", str(lines))
+        client.close()
+        with open(secret) as file:
+            kept = file.read().strip()
+        server.stop()
+        server.start()
+        with open(secret) as file:
+            self.assertEqual(file.read().strip(), kept)
+        self.assertNotIn(kept, server.log_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
