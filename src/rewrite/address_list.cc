@@ -68,7 +68,8 @@ class Spelling {
     if (local.empty() || (has_at && domain.empty())) return false;
     bool plain_local =
         local.front() == '"' || std::ranges::all_of(local, [](char c) { return is_atext(c) || c == '.'; });
-    bool plain_domain = domain.starts_with('[') || std::ranges::all_of(domain, [](char c) {
+    bool literal = domain.starts_with('[') && domain.ends_with(']');
+    bool plain_domain = literal || std::ranges::all_of(domain, [](char c) {
                           return is_alpha(c) || is_digit(c) || octet(c) >= 0x80 || c == '.' || c == '-' || c == '_';
                         });
     return plain_local && plain_domain;

@@ -79,6 +79,7 @@ TEST(AddressList, Forms) {
       {" @b.example", {"unread"}},
       {" a@", {"unread"}},
       {" a b@c.example", {"unread"}},
+      {" a@[192.0.2.1", {"unread"}},
       {" a@b@c.example, Ann Smith", {"unread"}},
       {" a@b.example\x01", {"unread"}},
       {" \x1b$B;3ED <a@b.example>", {"unread"}},  // never shifted back

@@ -119,8 +119,10 @@ std::string srs_forward(const SrsKeys& keys, std::string_view sender, WallTime n
   std::string_view domain = domain_part(sender);
   bool ours = iequals(domain, keys.domain) ||
               std::ranges::any_of(keys.own, [&](const std::string& own) { return iequals(domain, own); });
-  if (domain.empty() || keys.secrets.empty() || ours) return std::string(sender);
+  bool carried = !domain.empty() && !domain.contains('=');  // a literal may hold what divides the parts
+  if (!carried || keys.secrets.empty() || ours) return std::string(sender);
   std::string local = unquoted(local_part(sender));
+  if (local.empty()) return std::string(sender);
   std::string_view rest(local);
   Form form = form_of(local);
   if (form == Form::kSrs0) return srs1(keys, domain, rest.substr(4));

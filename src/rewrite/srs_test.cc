@@ -49,7 +49,7 @@ TEST(Srs, OverThreeForwarders) {
 }
 
 TEST(Srs, LeftAlone) {
-  for (const char* sender : {"", "root", "ann@gate.example", "ann@GATE.example"}) {
+  for (const char* sender : {"", "root", "ann@gate.example", "ann@GATE.example", "ann@[x:a=b]", "\"\"@x.example"}) {
     EXPECT_EQ(srs_forward(kKeys, sender, kNow), sender);
   }
   EXPECT_EQ(srs_forward({"gate.example", {"one"}, {"home.example"}}, "ann@Home.example", kNow), "ann@Home.example");
