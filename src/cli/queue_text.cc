@@ -4,6 +4,7 @@
 
 #include "base/i18n.h"
 #include "base/text.h"
+#include "provider/meanings.h"
 
 namespace sidegate::cli {
 namespace {
@@ -105,12 +106,15 @@ std::string recipient_line(const json::object& r) {
   return out;
 }
 
-std::string try_lines(const json::object& a) {
+// The last one also says what its meaning means and what to do.
+std::string try_lines(const json::object& a, bool last) {
   std::string out =
       fmt::format("  {}  {} {}  {}\n", text(a, "at"), text(a, "relay"), text(a, "address"), text(a, "phase"));
   if (std::string reply = text(a, "reply"); !reply.empty()) out += fmt::format("      {}\n", reply);
   if (std::string meaning = text(a, "meaning"); !meaning.empty())
     out += fmt::format("      {}: {}\n", _("meaning"), meaning);
+  const provider::Facts* facts = last ? provider::facts_of_word(text(a, "meaning")) : nullptr;
+  if (facts != nullptr) out += fmt::format("      {}\n", facts->explanation);
   if (truth(a, "uncertain")) out += fmt::format("      {}\n", _("uncertain: the final reply was lost"));
   if (std::string next = text(a, "next"); !next.empty()) out += fmt::format("      {}: {}\n", _("next try"), next);
   return out;
@@ -182,7 +186,8 @@ std::string show_text(const Terminal& t, const std::string& row) {
   if (tries == nullptr || !tries->is_array() || tries->as_array().empty())
     return out + _("no attempt was made yet") + "\n";
   out += fmt::format("{}\n", _("attempts:"));
-  for (const json::value& a : tries->as_array()) out += a.is_object() ? try_lines(a.as_object()) : "";
+  for (const json::value& a : tries->as_array())
+    out += a.is_object() ? try_lines(a.as_object(), &a == &tries->as_array().back()) : "";
   return out;
 }
 

@@ -67,6 +67,13 @@ const Facts& facts(Meaning meaning) {
   return kFacts[static_cast<std::size_t>(meaning)];
 }
 
+const Facts* facts_of_word(std::string_view word) {
+  for (const Facts& facts : kFacts) {
+    if (word == facts.word) return &facts;
+  }
+  return nullptr;
+}
+
 Meaning meaning_of(Stage stage, const mail::Reply& reply) {
   std::string text = lower(reply.text());
   std::string status = reply.status ? reply.status->text() : std::string();

@@ -69,6 +69,7 @@ struct Facts {
   const char* explanation;  // what it means and what to do, one or two sentences
 };
 const Facts& facts(Meaning meaning);
+const Facts* facts_of_word(std::string_view word);  // null: not one of ours
 
 // Where in the dialogue the reply came. A set: one bit each.
 enum Stage : std::uint16_t {

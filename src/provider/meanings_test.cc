@@ -10,6 +10,15 @@ namespace {
 TEST(Meanings, FactsStandInTheOrderOfTheEnumeration) {
   for (int i = 0; i <= static_cast<int>(Meaning::kProtocolError); ++i) {
     EXPECT_EQ(static_cast<int>(facts(static_cast<Meaning>(i)).meaning), i);
+    EXPECT_EQ(facts_of_word(facts(static_cast<Meaning>(i)).word), &facts(static_cast<Meaning>(i)));
+  }
+  EXPECT_EQ(facts_of_word("way-down"), nullptr);
+}
+
+// Who is refused for the sender is told the line that ends it.
+TEST(Meanings, ARefusedSenderIsToldTheCure) {
+  for (Meaning m : {Meaning::kSenderNotAllowed, Meaning::kSenderNotVerified, Meaning::kSenderDomainInvalid}) {
+    EXPECT_NE(std::string_view(facts(m).explanation).find("identity = \"account\""), std::string_view::npos);
   }
 }
 

@@ -78,8 +78,6 @@ header_checks = regexp:{cls.folder}/from
         self.assertIn("keep@test", listed)
         (row,) = re.findall(r'"id":"([^"]+)"', listed.replace(" ", ""))
         self.assertIn('identity = "account"', server.command("queue", "show", row, check=0).stdout)
-        tested = server.command("relay", "test", "--from", "root@nas.home")
-        self.assertIn('identity = "account"', tested.stdout + tested.stderr)
 
     def test_account_passes(self):
         server = self.serve('identity = "account"\naddress = "me@isp.test"\n')
@@ -153,8 +151,8 @@ class Plain(unittest.TestCase):
         wait_for(lambda: self.listed(server) == "", 20, 0.1, "an empty queue")
         submit(server, "", "b@test", body=b"Subject: second\r\n\r\n")   # learnt: nobody is asked with <> again
         self.arrived(peer, 2, server)
-        self.assertEqual(len([e for e in server.events("null_sender_refused")]), 1)
-        self.assertEqual(len([e for e in server.events("report_wrapped")]), 2)
+        wait_for(lambda: len(server.events("report_wrapped")) == 2, 10, what="two lines in the log")
+        self.assertEqual(len(server.events("null_sender_refused")), 1)
         # and one that was wrapped is never wrapped again: kept, not lost
         submit(server, "", "c@test", body=b"X-Loop: wrapped-report@gate.test\r\n\r\n")
         wait_for(lambda: '"held"' in self.listed(server), 20, 0.1, "the dead letter")
@@ -172,9 +170,15 @@ class Plain(unittest.TestCase):
 class ReportsBehindStrictRelay(unittest.TestCase):
     def test_failure_report_leaves_as_account(self):
         """A message fails, and its report has to leave by a relay that takes nothing from <>."""
+        null = False
+
         def reply(stage, text):
-            if stage == "mail" and "<>" in text:
-                return NULL_REFUSED
+            nonlocal null
+            if stage == "mail":
+                null = "<>" in text
+                return NULL_REFUSED if null else None
+            if stage == "rcpt" and null:   # pipelined behind it
+                return "503 5.5.1 MAIL first"
             return "550 5.1.1 no such user" if stage == "rcpt" and "no@" in text else None
         sink = Sink(reply=reply).start()
         self.addCleanup(sink.stop)
