@@ -6,6 +6,7 @@ find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(fmt REQUIRED)
 find_package(RocksDB 7.8 REQUIRED)
 pkg_check_modules(GSASL REQUIRED IMPORTED_TARGET libgsasl)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 # Not by pkg-config: libunbound.pc asks for the private libraries' development files, which libunbound-dev does not bring.
 find_path(UNBOUND_INCLUDE unbound.h REQUIRED)
 find_library(UNBOUND_LIBRARY unbound REQUIRED)

@@ -19,6 +19,9 @@ if(SIDEGATE_TESTS)
   sidegate_pch(pch_asio_test GTest::gtest GTest::gmock)
   foreach(pch pch_std_test pch_asio_test)
     target_compile_options(${pch} PRIVATE ${SIDEGATE_TEST_OPTIONS})
+    if(CMAKE_POSITION_INDEPENDENT_CODE)   # as the programs that use it, not as a library
+      target_compile_options(${pch} PRIVATE -fPIE)
+    endif()
   endforeach()
 endif()
 

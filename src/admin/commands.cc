@@ -112,6 +112,7 @@ std::string Commands::status() const {
                    {"started", time_text(started_)},
                    {"uptime", std::chrono::duration_cast<std::chrono::seconds>(now - started_).count()},
                    {"config", parts_.config_path},
+                   {"sandbox", parts_.sandbox},
                    {"store", store_word(parts_.store.state())},
                    {"queue", json::object{{"messages", t.messages},
                                           {"ready", t.ready},

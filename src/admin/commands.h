@@ -28,6 +28,7 @@ struct Parts {
       reload;                                          // on the pool: keys that need a restart, or the errors as text
   std::function<std::vector<std::string>()> warnings;  // of the configuration in force
   std::string version;
+  std::string sandbox;  // what the server process has given up: "Landlock 4, seccomp"
   std::string config_path;
 };
 

@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <unistd.h>
 
+#include <limits>
 #include <set>
 
 #include "net/socket.h"
@@ -100,9 +101,12 @@ Result<int> bind_control_socket(const std::string& path, const std::string& grou
 ControlServer::ControlServer(net::Loop& loop, int fd, Control& control)
     : state_(std::make_shared<State>(loop, control)) {
   std::weak_ptr<State> weak = state_;
-  state_->acceptor = std::make_unique<net::Acceptor>(loop, fd, [weak](std::unique_ptr<net::Stream> stream) {
+  auto connected = [weak](std::unique_ptr<net::Stream> stream) {
     if (auto state = weak.lock()) state->connected(std::move(stream));
-  });
+  };
+  // The operator may use what is kept from clients: that is when status is asked for.
+  constexpr int kNoLimit = std::numeric_limits<int>::max();
+  state_->acceptor = std::make_unique<net::Acceptor>(loop, fd, std::move(connected), kNoLimit);
 }
 
 ControlServer::~ControlServer() {

@@ -48,6 +48,7 @@ void print_status(const Terminal& t, const json::object& s) {
   t.out << tr("Sidegate {}, process {}, up {} ({})", text(s, "version"), number(s, "pid"),
               age_words(static_cast<long long>(number(s, "uptime"))), text(s, "config"))
         << "\n";
+  if (const std::string sandbox = text(s, "sandbox"); !sandbox.empty()) t.out << tr("sandbox: {}", sandbox) << "\n";
   const std::string store = text(s, "store");
   t.out << tr("queue: {} messages; {} ready, {} waiting for their time, {} under way, {} held", number(q, "messages"),
               number(q, "ready"), number(q, "waiting"), number(q, "active"), number(q, "held"))

@@ -70,7 +70,7 @@ Block* block_for(const Target& target, Tree& tree, const std::string& variable, 
 std::optional<std::string> from_file(const LoadRequest& request, const Target& target, const std::string& variable,
                                      const std::string& path, Problems& problems) {
   if (!request.open_files) return std::string();
-  auto text = read_text_file(path, 64 * 1024);  // a secret's own _FILE form is a key (password_file), with its rules
+  auto text = request.files->text(path, 64 * 1024);  // a secret's own _FILE form is a key (password_file), with its rules
   if (!text) {
     problems.push_back({{variable, 0}, text.error().what, text.error().next});
     return std::nullopt;

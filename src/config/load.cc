@@ -36,7 +36,7 @@ void read_file(Draft& draft) {
   const std::string asked = !request.path.empty() ? request.path : std::string(from_variable);
   draft.loaded.path = asked.empty() ? kDefaultPath : asked;
   if (request.text) return read_toml(*request.text, draft.loaded.path, draft.tree, draft.problems);
-  auto text = read_text_file(draft.loaded.path, kMaxFile);
+  auto text = request.files->text(draft.loaded.path, kMaxFile);
   if (text) return read_toml(*text, draft.loaded.path, draft.tree, draft.problems);
   if (asked.empty() && access(kDefaultPath, F_OK) != 0 && environment_configures(request)) {
     draft.loaded.path.clear();

@@ -3,10 +3,12 @@
 
 #include <expected>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "config/files.h"
 #include "config/options.h"
 #include "config/settings.h"
 #include "config/value.h"
@@ -21,6 +23,7 @@ struct LoadRequest {
   std::vector<std::pair<std::string, std::string>> environment;
   std::string system_name;  // the machine's name; empty: the system is asked
   bool open_files = true;   // false: passwords and CA files are not looked at (fuzzing)
+  std::shared_ptr<Files> files = std::make_shared<Files>();  // what is read goes through it, and stays in it
 
   static LoadRequest from_process(std::string path);  // with this process's environment
 };

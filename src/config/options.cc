@@ -45,6 +45,9 @@ Table global_table() {
                   "(0640).")},
               {"user", Place(&Settings::user).checked(check_unix_user), "sidegate", kAny, kRestart, kOpen,
                N_("The Unix user to become once the ports are bound, when started as root.")},
+              {"sandbox", Place(&Settings::sandbox), "true", kAny, kRestart, kOpen,
+               N_("The server process keeps only the files and system calls it needs (Landlock, seccomp). false: for "
+                  "debuggers and preloaded libraries.")},
               {"threads",
                Place(&Settings::threads),
                "0",

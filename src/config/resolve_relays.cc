@@ -78,8 +78,8 @@ void read_password(const Subject& s) {
   s.draft.loaded.password_files[key_path(table("relay"), s.index, "password_file")] = path;
   if (!s.draft.request.open_files) return;
   const bool from_environment = s.draft.where("relay", s.index, "password_file").file.starts_with('$');
-  auto secret =
-      read_secret_file(path, group_of(s.draft.loaded.settings.user), from_environment && is_container_secret(path));
+  auto secret = s.draft.request.files->secret(path, group_of(s.draft.loaded.settings.user),
+                                              from_environment && is_container_secret(path));
   if (!secret) return s.error("password_file", secret.error().what, secret.error().next);
   s.relay.password = std::move(*secret);
 }
@@ -127,13 +127,15 @@ void warn_about_tls(const Subject& s) {
 
 void check_ca_file(const Subject& s) {
   if (s.relay.tls_ca_file.empty() || !s.draft.request.open_files) return;
-  auto text = read_text_file(s.relay.tls_ca_file, 16 << 20);
+  auto text = s.draft.request.files->text(s.relay.tls_ca_file, 16 << 20);
   if (!text)
     return s.error("tls_ca_file", text.error().what,
                    _("correct the path, or remove tls_ca_file to trust the system's CAs"));
-  if (text->find("-----BEGIN ") == std::string::npos)
-    s.error("tls_ca_file", tr("{} holds no certificate in PEM form", s.relay.tls_ca_file),
-            _("convert it: openssl x509 -inform der -in FILE"));
+  if (text->find("-----BEGIN ") == std::string::npos) {
+    return s.error("tls_ca_file", tr("{} holds no certificate in PEM form", s.relay.tls_ca_file),
+                   _("convert it: openssl x509 -inform der -in FILE"));
+  }
+  s.relay.tls_ca_pem = std::move(*text);
 }
 
 // A password in the main file is only as secret as that file.

@@ -26,6 +26,7 @@ struct LogSettings {
 struct Settings {
   std::string hostname;           // default: the system's name, fully qualified where that is known
   std::string user = "sidegate";  // whom to become after the ports are bound, when started as root
+  bool sandbox = true;            // Landlock and seccomp for the server process
   std::uint32_t threads = 0;      // I/O threads; 0: one per core
   std::string control_socket = "/run/sidegate/control";
   std::string srs_domain;       // resolved into deliver.srs, as the two below

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "net/socket.h"
 
 namespace sidegate::daemon {
@@ -42,6 +44,17 @@ Result<std::vector<BoundListener>> bind_listeners(const std::vector<intake::List
   if (bound.empty())
     return fail(ErrorKind::kUnreachable, "no listener could be bound: none of their addresses is on this machine");
   return bound;
+}
+
+void refresh_policies(std::vector<BoundListener>& bound, const std::vector<intake::ListenerSettings>& listeners) {
+  for (BoundListener& listener : bound) {
+    const intake::ListenerSettings& old = listener.policy->settings;
+    auto same = std::ranges::find_if(listeners, [&](const intake::ListenerSettings& settings) {
+      return settings.address == old.address && settings.port == old.port;
+    });
+    if (same == listeners.end()) continue;
+    if (auto policy = intake::ListenerPolicy::make(*same)) listener.policy = std::move(*policy);
+  }
 }
 
 }  // namespace sidegate::daemon

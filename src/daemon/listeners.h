@@ -20,4 +20,7 @@ struct BoundListener {
 Result<std::vector<BoundListener>> bind_listeners(const std::vector<intake::ListenerSettings>& listeners,
                                                   unsigned loops, std::vector<std::string>* warnings);
 
+// New settings for sockets that stay as they were bound: a listener is known by its address and port.
+void refresh_policies(std::vector<BoundListener>& bound, const std::vector<intake::ListenerSettings>& listeners);
+
 }  // namespace sidegate::daemon

@@ -79,6 +79,7 @@ struct Server::Parts {
   std::unique_ptr<intake::IntakeContext> intake;
   std::vector<std::unique_ptr<deliver::Courier>> couriers;  // one a loop
   std::vector<std::unique_ptr<intake::Service>> services;   // one a listener and loop: index = listener * loops + loop
+  std::vector<net::Endpoint> bound;                         // of the listeners, as configured
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
   std::unique_ptr<admin::Commands> commands;
   std::unique_ptr<admin::ControlServer> control;
@@ -90,7 +91,7 @@ struct Server::Parts {
   }
   Status open_queue();
   void keep_srs_secret();
-  void make_control(int descriptor, std::string version, std::function<Result<std::vector<std::string>>()> reload);
+  void make_control(int descriptor, About about, std::function<Result<std::vector<std::string>>()> reload);
   void make_couriers();
   void serve(std::vector<BoundListener> listeners);
   void set_ways(const config::Settings& from);
@@ -163,6 +164,7 @@ void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake->admission.set_limits(loaded.settings.admission);
   intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(ways->settings.srs));
   for (BoundListener& listener : listeners) {
+    bound.push_back({listener.policy->settings.address, listener.policy->settings.port});
     for (std::size_t i = 0; i < loops.size(); ++i) {
       intake::Service* service =
           services.emplace_back(std::make_unique<intake::Service>(loops[i], *intake, listener.policy)).get();
@@ -175,7 +177,7 @@ void Server::Parts::serve(std::vector<BoundListener> listeners) {
   for (auto& acceptor : acceptors) acceptor->start();
 }
 
-void Server::Parts::make_control(int descriptor, std::string version,
+void Server::Parts::make_control(int descriptor, About about,
                                  std::function<Result<std::vector<std::string>>()> reload) {
   if (descriptor < 0) return;
   commands = std::make_unique<admin::Commands>(admin::Parts{.loop = loops[0],
@@ -185,14 +187,15 @@ void Server::Parts::make_control(int descriptor, std::string version,
                                                             .router = router(),
                                                             .reload = std::move(reload),
                                                             .warnings =
-                                                                [this] {
+                                                                [this, off = std::move(about.off)] {
                                                                   std::lock_guard lock(reload_mutex);
-                                                                  std::vector<std::string> texts;
+                                                                  std::vector<std::string> texts = off;
                                                                   for (const config::Problem& warning : loaded.warnings)
                                                                     texts.push_back(warning.text());
                                                                   return texts;
                                                                 },
-                                                            .version = std::move(version),
+                                                            .version = std::move(about.version),
+                                                            .sandbox = std::move(about.sandbox),
                                                             .config_path = loaded.path});
   control = std::make_unique<admin::ControlServer>(loops[0], descriptor, *commands);
   control->start();
@@ -206,7 +209,7 @@ Server::~Server() {
 }
 
 Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector<BoundListener> listeners,
-                                              int control_descriptor, std::string version, Log& log,
+                                              int control_descriptor, About about, Log& log,
                                               std::function<Result<std::vector<std::string>>()> reload) {
   unsigned threads = static_cast<unsigned>(listeners.front().descriptors.size());
   auto parts = std::make_unique<Parts>(std::move(loaded), threads, log);
@@ -217,7 +220,7 @@ Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector
     net::Endpoint at{listener.policy->settings.address, net::bound_port(listener.descriptors.front())};
     log.info("listening", {{"listener", listener.policy->settings.name}, {"address", at.text()}});
   }
-  parts->make_control(control_descriptor, std::move(version), std::move(reload));
+  parts->make_control(control_descriptor, std::move(about), std::move(reload));
   parts->serve(std::move(listeners));
   parts->loader =
       std::make_unique<QueueLoader>(*parts->store, parts->scheduler, parts->poison.get(), log, parts->clock, threads);
@@ -235,12 +238,15 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   }
   std::lock_guard lock(p.reload_mutex);
   std::vector<std::string> restart = config::needs_restart(p.loaded.settings, loaded.settings);
-  // A listener is matched by its place in the file: sockets stay as they were bound at start.
-  std::size_t bound = p.services.size() / p.loops.size();
-  for (std::size_t i = 0; i < policies.size() && i < bound; ++i) {
+  // Sockets stay as they were bound at start: a listener is known by its address and port.
+  for (std::size_t i = 0; i < p.bound.size(); ++i) {
+    auto same = std::ranges::find_if(policies, [&](const auto& policy) {
+      return net::Endpoint{policy->settings.address, policy->settings.port} == p.bound[i];
+    });
+    if (same == policies.end()) continue;
     for (std::size_t loop = 0; loop < p.loops.size(); ++loop) {
       intake::Service* service = p.services[i * p.loops.size() + loop].get();
-      p.loops[loop].post([service, policy = policies[i]] { service->set_policy(policy); });
+      p.loops[loop].post([service, policy = *same] { service->set_policy(policy); });
     }
   }
   p.set_ways(loaded.settings);

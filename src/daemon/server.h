@@ -13,13 +13,19 @@
 
 namespace sidegate::daemon {
 
+struct About {  // for `status`
+  std::string version;
+  std::string sandbox;           // what the process has given up
+  std::vector<std::string> off;  // and what it could not, in sentences
+};
+
 class Server {
  public:
   // Opens the queue and begins to serve; the schedule is loaded beside it. control_descriptor: the bound control
   // socket, or -1. reload: what the control socket's `reload` does, called on the worker pool; keys that need a restart
   // come back.
   static Result<std::unique_ptr<Server>> start(config::Loaded loaded, std::vector<BoundListener> listeners,
-                                               int control_descriptor, std::string version, Log& log,
+                                               int control_descriptor, About about, Log& log,
                                                std::function<Result<std::vector<std::string>>()> reload);
   ~Server();
 

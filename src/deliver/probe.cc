@@ -134,6 +134,7 @@ bool Probe::settings() {
   policy.verify = relay_.tls_verify;
   policy.name = relay_.tls_name.empty() ? relay_.host : relay_.tls_name;
   policy.ca_file = relay_.tls_ca_file;
+  policy.ca_pem = relay_.tls_ca_pem;
   policy.fingerprints = relay_.tls_fingerprints;
   auto made = tls::ClientContext::make(std::move(policy));
   if (!made) {

@@ -36,6 +36,7 @@ struct RelaySettings {
   TlsMode tls = TlsMode::kStartTls;
   bool tls_verify = true;
   std::string tls_ca_file;
+  std::string tls_ca_pem;  // the file's content, where the configuration's loader has read it
   std::string tls_name;  // expected name; empty: host
   std::vector<std::string> tls_fingerprints;
   std::string user;

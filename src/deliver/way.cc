@@ -75,7 +75,7 @@ namespace {
 
 bool same_block(const RelaySettings& a, const RelaySettings& b) {
   return a.host == b.host && a.port == b.port && a.tls == b.tls && a.tls_verify == b.tls_verify &&
-         a.tls_ca_file == b.tls_ca_file && a.tls_name == b.tls_name && a.tls_fingerprints == b.tls_fingerprints &&
+         a.tls_ca_file == b.tls_ca_file && a.tls_ca_pem == b.tls_ca_pem && a.tls_name == b.tls_name && a.tls_fingerprints == b.tls_fingerprints &&
          a.user == b.user && a.password == b.password && a.mechanisms == b.mechanisms &&
          a.insecure_auth == b.insecure_auth;
 }
@@ -89,7 +89,8 @@ std::shared_ptr<Way> make_way(queue::WayId id, RelaySettings settings) {
   way->health.set_first_pause(way->settings.retry_after);
   const RelaySettings& s = way->settings;
   if (s.tls == TlsMode::kNone) return way;
-  tls::PeerPolicy policy{s.tls_verify, s.tls_name.empty() ? s.host : s.tls_name, s.tls_ca_file, s.tls_fingerprints};
+  tls::PeerPolicy policy{s.tls_verify, s.tls_name.empty() ? s.host : s.tls_name, s.tls_ca_file, s.tls_ca_pem,
+                         s.tls_fingerprints};
   auto context = tls::ClientContext::make(std::move(policy));
   if (context) {
     way->tls = *context;

@@ -57,8 +57,8 @@ int accept_limit() {
 }
 
 struct Acceptor::State : std::enable_shared_from_this<Acceptor::State> {
-  State(Loop& l, int fd, OnConnection fn)
-      : loop(l), descriptor(l.context().get_executor(), fd), on_connection(std::move(fn)) {}
+  State(Loop& l, int fd, OnConnection fn, int most)
+      : loop(l), descriptor(l.context().get_executor(), fd), on_connection(std::move(fn)), limit(most) {}
 
   enum class Accepted { kAll, kMore, kBackOff };
 
@@ -126,14 +126,14 @@ struct Acceptor::State : std::enable_shared_from_this<Acceptor::State> {
   Loop& loop;
   Descriptor descriptor;
   OnConnection on_connection;
-  const int limit = accept_limit();
+  const int limit;
   bool crowded = false;  // the last connection took a descriptor of the reserve
   bool stopped = false;
   std::optional<SteadyTime> logged;
 };
 
-Acceptor::Acceptor(Loop& loop, int fd, OnConnection on_connection)
-    : state_(std::make_shared<State>(loop, fd, std::move(on_connection))) {}
+Acceptor::Acceptor(Loop& loop, int fd, OnConnection on_connection, int limit)
+    : state_(std::make_shared<State>(loop, fd, std::move(on_connection), limit)) {}
 
 Acceptor::~Acceptor() {
   stop();

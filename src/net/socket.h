@@ -15,6 +15,7 @@ struct Endpoint {
   std::string address;  // numeric IPv4 or IPv6, or a path for a Unix socket (starts with '/')
   unsigned port = 0;
   std::string text() const;  // "[2001:db8::1]:587", "192.0.2.1:587"
+  bool operator==(const Endpoint&) const = default;
 };
 
 // Binds before privileges are dropped; the descriptors are given to loops afterwards (SO_REUSEPORT: one a loop). Port 0
@@ -33,7 +34,9 @@ int accept_limit();
 class Acceptor {
  public:
   using OnConnection = std::function<void(std::unique_ptr<Stream>)>;
-  Acceptor(Loop& loop, int fd, OnConnection on_connection);  // takes the descriptor
+  // Takes the descriptor. limit: the highest descriptor that a connection may get; the operator's socket has none but
+  // the process's own.
+  Acceptor(Loop& loop, int fd, OnConnection on_connection, int limit = accept_limit());
   ~Acceptor();
   void start();  // from any thread
   void stop();   // from any thread: closes the descriptor, no further callback after it ran on the loop

@@ -1,4 +1,5 @@
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include <deque>
@@ -16,6 +17,23 @@ struct FreeSession {
 using Session = std::unique_ptr<SSL_SESSION, FreeSession>;
 
 constexpr std::size_t kMostSessions = 8;
+
+// Every certificate of `pem` is a trust anchor; false where there is none, or one that cannot be read.
+bool trust(SSL_CTX* context, const std::string& pem) {
+  std::unique_ptr<BIO, decltype(&BIO_free)> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  unsigned count = 0;
+  while (X509* certificate = PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr)) {
+    bool added = X509_STORE_add_cert(store, certificate) == 1;
+    X509_free(certificate);
+    if (!added) return false;
+    ++count;
+  }
+  bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  if (count == 0 || !at_end) return false;
+  ERR_clear_error();
+  return true;
+}
 
 }  // namespace
 
@@ -61,9 +79,9 @@ Result<std::shared_ptr<ClientContext>> ClientContext::make(PeerPolicy policy) {
   if (self->ctx_ == nullptr) return fail(ErrorKind::kTls, "TLS: " + last_error());
   const std::string& ca_file = self->policy_.ca_file;
   if (!ca_file.empty()) {
-    if (SSL_CTX_load_verify_file(self->ctx_, ca_file.c_str()) != 1) {
-      return fail(ErrorKind::kTls, "CA file " + ca_file + ": " + last_error());
-    }
+    const std::string& pem = self->policy_.ca_pem;
+    bool trusted = pem.empty() ? SSL_CTX_load_verify_file(self->ctx_, ca_file.c_str()) == 1 : trust(self->ctx_, pem);
+    if (!trusted) return fail(ErrorKind::kTls, "CA file " + ca_file + ": " + last_error());
   } else {
     // The hashed directory is read as certificates are needed: nothing is held in memory for what is never asked.
     SSL_CTX_set_default_verify_paths(self->ctx_);

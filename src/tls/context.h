@@ -23,6 +23,7 @@ struct PeerPolicy {
   bool verify = true;        // false: encrypt only (never with credentials unless the relay's block says so)
   std::string name = {};     // expected host name (or address), checked and sent as SNI
   std::string ca_file = {};  // empty: the system's CAs
+  std::string ca_pem = {};   // the file's content, where the process itself may not open it; ca_file then names it
   std::vector<std::string> fingerprints =
       {};  // "sha256:<hex>" of the certificate; when set, one must match and PKIX is not asked
 };

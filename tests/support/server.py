@@ -110,9 +110,29 @@ class Server:
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), 2)
 
+    def pids(self):
+        """The parent's process id, then those of its children (the server, the helper)."""
+        parent = self.process.pid
+        try:
+            with open(f"/proc/{parent}/task/{parent}/children") as children:
+                return [parent] + [int(pid) for pid in children.read().split()]
+        except FileNotFoundError:
+            return [parent]
+
+    def serving_pid(self):
+        """The process that serves, as it says itself on the control socket."""
+        return json.loads(self.command("status", "--json", check=0).stdout)["pid"]
+
     def kill(self):
-        self.process.send_signal(signal.SIGKILL)
+        """SIGKILL to all of it at one moment, as a power cut would."""
+        pids = self.pids()
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         self.process.wait()
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 10, 0.002, "its processes to be gone")
 
     def stop(self, seconds=40):
         if self.process and self.process.poll() is None:
@@ -145,8 +165,7 @@ class Server:
     def end(self):
         """Kills the process if it still runs; the folder stays, to be looked at."""
         if self.process and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
 
     def discard(self):
         """Ends the process if it still runs and removes the folder."""

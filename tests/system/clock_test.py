@@ -130,7 +130,7 @@ def main():
     gate = Gate()
     sink = Sink(reply=gate.reply).start()
     relay = f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {sink.port}\ntls = "none"\n'
-    server = Server(relay=relay, extra='[queue]\nretry_first = "2s"\nretry_max = "2s"\n')
+    server = Server(relay=relay, extra='sandbox = false\n[queue]\nretry_first = "2s"\nretry_max = "2s"\n')
     clock = FakeClock(server.folder, found[0])
     server.environment = clock.environment
 

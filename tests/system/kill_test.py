@@ -9,6 +9,7 @@ SIGKILL leaves what was written in the page cache; power cuts are tests/powercut
 import hashlib
 import os
 import random
+import signal
 import smtplib
 import sys
 import threading
@@ -148,6 +149,13 @@ def main():
     try:
         for _ in range(KILLS):
             time.sleep(rng.uniform(0.05, 1.0))
+            if rng.random() < 0.3:   # the server alone: its parent starts it again
+                serving = server.serving_pid()
+                os.kill(serving, signal.SIGKILL)
+                kills.append(time.monotonic())
+                wait_for(lambda: serving not in server.pids(), 10, 0.002, "the server to be gone")
+                server.wait_ready()
+                continue
             server.kill()
             kills.append(time.monotonic())
             server.start()

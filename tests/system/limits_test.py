@@ -243,7 +243,8 @@ class Limits(ReceivingCase):
     def test_descriptors(self):
         """With 64 descriptors and 100 clients: those who wait are served later, mail in hand goes on, and the log says so."""
         server = self.serve(prefix=["prlimit", "--nofile=64:64"])
-        print(f"descriptors: {descriptors(server.process.pid)} at start")
+        serving = server.serving_pid()
+        print(f"descriptors: {descriptors(serving)} at start")
         worker = RawClient(server.port, timeout=60)
         worker.command("EHLO c.test")
         clients = []
@@ -252,7 +253,7 @@ class Limits(ReceivingCase):
             client.settimeout(60)
             clients.append(client)
         wait_for(lambda: server.events("accept_failed"), 20, what="the log line")
-        used = descriptors(server.process.pid)
+        used = descriptors(serving)
         print(f"descriptors: {used} of 64 with 100 clients")
         self.assertLess(used, 60)
         # Accepted, stored and relayed while all that may be used is used: the store and the ways out have theirs.

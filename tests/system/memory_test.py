@@ -24,11 +24,11 @@ class Memory(ReceivingCase):
         warm = [RawClient(server.port) for _ in range(50)]
         for client in warm:
             client.command("EHLO c.test")
-        before = rss(server.process.pid)
+        before = rss(server.serving_pid())
         clients = [RawClient(server.port) for _ in range(2000)]
         for client in clients:
             self.assertEqual(client.command("EHLO c.test")[0], 250)
-        grown = (rss(server.process.pid) - before) / 2000
+        grown = (rss(server.serving_pid()) - before) / 2000
         print(f"idle connections: {grown / KIB:.1f} KB each")
         self.assertLess(grown, 20000)
         server.stop()
@@ -37,7 +37,7 @@ class Memory(ReceivingCase):
         """Replies that nobody takes: we stop reading. What waits is bounded, and the other clients notice nothing."""
         server = self.serve("max_idle_commands = 100000\nmax_errors = 1000\n")
         RawClient(server.port).command("EHLO c.test")
-        before = rss(server.process.pid)
+        before = rss(server.serving_pid())
         stuck = []
         for commands in (b"NOOP\r\n" * 1000, b"EHLO c.test\r\n" * 500, b"HELP\r\n" * 1000, b"EHLO c.test\r\nMAIL FROM:<a@test>\r\n" * 300,
                          b"MAIL FROM:<a@test>\r\nRSET\r\n" * 300):
@@ -59,7 +59,7 @@ class Memory(ReceivingCase):
                         break
                 self.assertLess(sent, 64 * MIB, "it reads for ever")
                 stuck.append(client)
-        grown = rss(server.process.pid) - before
+        grown = rss(server.serving_pid()) - before
         print(f"clients that never read: {grown / KIB / len(stuck):.0f} KB each")
         kernel = subprocess.run(["ss", "-tnH", "sport", "=", f":{server.port}"], capture_output=True, text=True).stdout
         queued = [int(line.split()[2]) for line in kernel.splitlines()]
@@ -114,11 +114,11 @@ class Memory(ReceivingCase):
                 thread.join()
         # The store's memory first: write buffers and block cache fill up to their budget whatever the sessions do.
         all_at_once(["warm0"], 40 * MIB)
-        before = rss(server.process.pid)
-        reset_peak(server.process.pid)
+        before = rss(server.serving_pid())
+        reset_peak(server.serving_pid())
         begun = time.monotonic()
         all_at_once([f"big{i}" for i in range(sessions)], size)
-        grown = peak_rss(server.process.pid) - before
+        grown = peak_rss(server.serving_pid()) - before
         print(f"4 messages of 50 MiB: {time.monotonic() - begun:.1f} s, RSS {before // MIB} MiB, peak growth {grown / MIB:.1f} MiB")
         for name, digest in digests.items():
             self.assertIsInstance(digest, str, (name, digest))

@@ -63,13 +63,14 @@ class Load:
             thread.join(30)
 
 
-def freeze(process):
+def freeze(pids):
     """Stops every thread: what has been answered was answered before the power went."""
-    process.send_signal(signal.SIGSTOP)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
 
     def stopped():
-        tasks = f"/proc/{process.pid}/task"
-        return all(open(f"{tasks}/{task}/stat").read().rsplit(")", 1)[1].split()[0] == "T" for task in os.listdir(tasks))
+        tasks = [f"/proc/{pid}/task/{task}" for pid in pids for task in os.listdir(f"/proc/{pid}/task")]
+        return all(open(f"{task}/stat").read().rsplit(")", 1)[1].split()[0] == "T" for task in tasks)
     wait_for(stopped, 10, 0.002, "the server to stop")
 
 
@@ -95,7 +96,7 @@ class Machine:
         load = Load(self.server.port, rng, self.number)
         wait_for(lambda: load.acknowledged, 20, what="the first 250")
         time.sleep(rng.uniform(0.05, 1.0))
-        freeze(self.server.process)
+        freeze(self.server.pids())
         self.cuts.append(time.monotonic())
         self.disk.cut()
         self.server.kill()

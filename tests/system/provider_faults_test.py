@@ -322,7 +322,7 @@ class Broken(Table):
 
 
 def memory(server):
-    with open(f"/proc/{server.process.pid}/status") as status:
+    with open(f"/proc/{server.serving_pid()}/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
 

@@ -1,0 +1,67 @@
+#include "config/files.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "config/load.h"
+#include "config/test_files.h"
+
+namespace sidegate::config {
+namespace {
+
+TEST(Files, WhatIsPackedComesBackAndNothingElseIsRead) {
+  TestFiles folder;
+  std::string one = folder.write("one", "first\n"), two = folder.write("two", std::string("a:b\0c", 5), 0600);
+  Files files;
+  ASSERT_TRUE(files.text(one, 100));
+  ASSERT_FALSE(files.secret(two, 0, false)) << "a NUL in a password";
+  std::string secret = folder.write("secret", "s3cret\n", 0600);
+  ASSERT_TRUE(files.secret(secret, 0, false));
+  auto back = Files::unpacked(files.packed());
+  ASSERT_TRUE(back) << back.error().text;
+  EXPECT_EQ(back->text(one, 100), "first\n");
+  EXPECT_EQ(back->secret(secret, 0, false), "s3cret");
+  EXPECT_FALSE(back->text(two, 100)) << "it was not read, so it is not to be had";
+  EXPECT_FALSE(back->text("/etc/hosts", 100));
+}
+
+TEST(Files, DamagedPackIsRefused) {
+  TestFiles folder;
+  Files files;
+  ASSERT_TRUE(files.text(folder.write("one", "first\n"), 100));
+  const std::string packed = files.packed();
+  for (std::size_t n = 1; n < packed.size(); ++n) EXPECT_FALSE(Files::unpacked(packed.substr(0, n))) << n;
+  EXPECT_FALSE(Files::unpacked("99999999999999999999:x"));
+  EXPECT_FALSE(Files::unpacked("5:abcde"));
+  EXPECT_TRUE(Files::unpacked(""));
+}
+
+// The same configuration, with its password and its CA file, from memory alone.
+TEST(Files, AConfigurationIsLoadedFromWhatTheParentRead) {
+  TestFiles folder;
+  std::string password = folder.write("password", "s3cret\n", 0600);
+  std::string ca = folder.write("ca.pem", "-----BEGIN CERTIFICATE-----\n", 0644);
+  std::string main =
+      folder.write("sidegate.toml",
+                   "[[relay]]\nname = \"isp\"\nhost = \"smtp.isp.example\"\nuser = \"me\"\npassword_file = \"" +
+                       password + "\"\ntls_ca_file = \"" + ca + "\"\n",
+                   0600);
+  LoadRequest request;
+  request.path = main;
+  request.system_name = "home.example";
+  request.files = std::make_shared<Files>();
+  auto parent = load(request);
+  ASSERT_TRUE(parent) << text_of(parent.error());
+  auto packed = Files::unpacked(request.files->packed());
+  ASSERT_TRUE(packed);
+  std::filesystem::remove_all(folder.path(""));
+  request.files = std::make_shared<Files>(std::move(*packed));
+  auto server = load(request);
+  ASSERT_TRUE(server) << text_of(server.error());
+  EXPECT_EQ(server->settings.deliver.relays.at(0).password, "s3cret");
+  EXPECT_EQ(server->settings.deliver.relays.at(0).tls_ca_pem, "-----BEGIN CERTIFICATE-----\n");
+  EXPECT_EQ(server->path, main);
+}
+
+}  // namespace
+}  // namespace sidegate::config

@@ -1,0 +1,170 @@
+#include "daemon/parent.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "daemon/start_log.h"
+
+namespace sidegate::daemon {
+namespace {
+
+constexpr Duration kFirstPause{200}, kLongestPause{30'000}, kHealthy{60'000};
+
+Duration since(SteadyTime begin) {
+  return std::chrono::duration_cast<Duration>(system_clock().steady() - begin);
+}
+
+std::string how_it_ended(int status) {
+  if (WIFSIGNALED(status))
+    return fmt::format("killed by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  return fmt::format("exit code {}", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+Duration Restarts::after(Duration served) {
+  if (served >= kHealthy) count_ = 0;
+  Duration pause = kFirstPause * (1u << std::min(count_, 10u));
+  ++count_;
+  return std::min(pause, kLongestPause);
+}
+
+Parent::Parent(ServerInput input, int signals)
+    : input_(std::move(input)), signals_(signals), style_(log_style(input_.loaded.settings)) {}
+
+int Parent::run() {
+  if (start_server() == Step::kEnd) return exit_code_;
+  for (;;) {
+    int timeout = -1;
+    if (server_ < 0) timeout = static_cast<int>(std::max<Duration::rep>(0, -since(start_again_).count()));
+    if (wait_for_events(timeout) == Step::kEnd) return exit_code_;
+    bool due = server_ < 0 && since(start_again_) >= Duration(0);
+    if (due && start_server() == Step::kEnd) return exit_code_;
+  }
+}
+
+Parent::Step Parent::wait_for_events(int timeout) {
+  pollfd waits[2] = {{signals_, POLLIN, 0}, {channel_.fd(), POLLIN, 0}};
+  int ready = poll(waits, 2, timeout);  // a negative descriptor (no server now) is passed over
+  if (ready <= 0) return Step::kGoOn;
+  // Notes first: what the server said before it ended still counts.
+  if (waits[1].revents != 0) noted();
+  if (waits[0].revents != 0) return signalled();
+  return Step::kGoOn;
+}
+
+Parent::Step Parent::signalled() {
+  signalfd_siginfo info{};
+  if (read(signals_, &info, sizeof info) != sizeof info) return Step::kGoOn;
+  switch (info.ssi_signo) {
+    case SIGHUP:
+      reload();
+      return Step::kGoOn;
+    case SIGTERM:
+    case SIGINT:
+      stop_server();
+      return server_ < 0 ? Step::kEnd : Step::kGoOn;
+    default:
+      break;
+  }
+  int status = 0;
+  if (server_ > 0 && waitpid(server_, &status, WNOHANG) == server_) return server_ended(status);
+  return Step::kGoOn;
+}
+
+void Parent::stop_server() {
+  stopping_ = true;
+  if (server_ > 0) kill(server_, SIGTERM);
+}
+
+Parent::Step Parent::server_ended(int status) {
+  while (channel_.fd() >= 0) noted();  // to its end
+  server_ = -1;
+  bool failed_to_start = !ever_ready_ && WIFEXITED(status);
+  if (stopping_ || failed_to_start || (WIFEXITED(status) && WEXITSTATUS(status) == EX_OK)) {
+    exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+    return Step::kEnd;
+  }
+  Duration pause = restarts_.after(since(started_));
+  start_again_ = system_clock().steady() + pause;
+  std::string how = how_it_ended(status);
+  say(LogLevel::kError, "server_died",
+      {{"how", how},
+       {"again_in_ms", static_cast<std::int64_t>(pause.count())},
+       {"next", "the queue is on disk and the ports stay open; it is started again"}});
+  return Step::kGoOn;
+}
+
+// --- Starting: the child becomes the server and never comes back here
+
+Parent::Step Parent::start_server() {
+  auto ends = Channel::pair();
+  if (!ends) {
+    say(LogLevel::kError, "start_failed", {{"error", ends.error().text}});
+    exit_code_ = EX_OSERR;
+    return Step::kEnd;
+  }
+  const pid_t parent = getpid();
+  started_ = system_clock().steady();
+  server_ = fork();
+  if (server_ < 0) {
+    std::string error = errno_error(errno, "starting the server process").text;
+    say(LogLevel::kError, "start_failed", {{"error", error}});
+    exit_code_ = EX_OSERR;
+    return Step::kEnd;
+  }
+  if (server_ > 0) {
+    channel_ = std::move(ends->first);
+    input_.warnings.clear();
+    return Step::kGoOn;
+  }
+  ends->first.close();
+  close(signals_);
+  // The server never outlives its parent: whoever starts it anew finds the queue free. (Changing the uid clears this;
+  // it is set again then.)
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  exit_code_ = getppid() == parent ? serve(std::move(input_), std::move(ends->second)) : EX_UNAVAILABLE;
+  return Step::kEnd;
+}
+
+// --- Notes from the server, and configurations to it
+
+void Parent::noted() {
+  auto note = channel_.receive();
+  if (!note) return channel_.close();
+  if (note->topic == Topic::kReady) ever_ready_ = true;
+  if (note->topic == Topic::kPleaseReload) reload();
+}
+
+// The parent judges the file; the server, which loads the same octets, only has to apply them (promise 9).
+void Parent::reload() {
+  config::LoadRequest request = input_.request;
+  request.files = std::make_shared<config::Files>();
+  config::LoadResult loaded = config::load(request);
+  if (!loaded) {
+    if (channel_.fd() >= 0) (void)channel_.send(Topic::kRefused, config::text_of(loaded.error()));
+    return;
+  }
+  input_.loaded = std::move(*loaded);
+  refresh_policies(input_.listeners, input_.loaded.settings.listeners);
+  if (channel_.fd() >= 0) (void)channel_.send(Topic::kConfiguration, request.files->packed());
+}
+
+// One line, written here: the log's own thread belongs to the server, and this process has none.
+void Parent::say(LogLevel level, std::string_view event, LogFields fields) {
+  std::string line = style_->line(system_clock().wall(), level, event, fields);
+  if (line.empty()) return;
+  line += '\n';
+  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace sidegate::daemon

@@ -1,0 +1,60 @@
+// The parent process: what must stay root, and reads nothing from any network. It holds the listening sockets, reads
+// the configuration and the files it names, starts the server and starts it again when it dies, hands configurations
+// over. One thread, one loop.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/load.h"
+#include "daemon/channel.h"
+#include "daemon/listeners.h"
+#include "daemon/server_process.h"
+
+namespace sidegate::daemon {
+
+// How long to wait before a server that died is started again. Pure.
+class Restarts {
+ public:
+  // It died, having served for `served`. A server that lives for a minute starts the count anew.
+  Duration after(Duration served);
+
+ private:
+  unsigned count_ = 0;
+};
+
+class Parent {
+ public:
+  Parent(ServerInput input, int signals);  // signals: a signalfd for TERM, INT, HUP and CHLD
+  // Until the server has ended by SIGTERM or SIGINT, or could not start the first time. In the server's process it
+  // returns too, when that ends: with its exit code.
+  int run();
+
+ private:
+  enum class Step { kGoOn, kEnd };
+
+  Step start_server();
+  Step wait_for_events(int timeout);
+  Step signalled();
+  Step server_ended(int status);
+  void noted();
+  void reload();
+  void stop_server();
+  void say(LogLevel level, std::string_view event, LogFields fields);
+
+  ServerInput input_;  // the configuration in force: what the next server starts with
+  int signals_;
+  std::unique_ptr<LogStyle> style_;
+  Channel channel_;
+  pid_t server_ = -1;
+  SteadyTime started_{}, start_again_{};
+  Restarts restarts_;
+  bool ever_ready_ = false, stopping_ = false;
+  int exit_code_ = 0;
+};
+
+}  // namespace sidegate::daemon
