@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "config/test_files.h"
 
 namespace sidegate::config {
@@ -384,6 +386,19 @@ TEST(LoadFile, PasswordFiles) {
     EXPECT_THAT(text_of(loaded.error()), Not(HasSubstr("hunter2")));
     EXPECT_THAT(text_of(loaded.error()), HasSubstr("f:4:"));
   }
+}
+
+// The server process loads the same from what its parent read: the file itself it may not open.
+TEST(LoadFile, TheSecretForReturnAddresses) {
+  TestFiles files;
+  const std::string path = files.write("srs", "0123456789abcdef\n", 0600);
+  LoadRequest r = request("srs_secret_file = \"" + path + "\"\n" + kRelay);
+  EXPECT_EQ(settings_of(r).deliver.srs.secrets, (std::vector<std::string>{"0123456789abcdef"}));
+  LoadRequest blind = r;
+  blind.files = std::make_shared<Files>(Files::unpacked(r.files->packed()).value());
+  std::filesystem::remove(path);
+  EXPECT_EQ(settings_of(blind).deliver.srs.secrets, (std::vector<std::string>{"0123456789abcdef"}));
+  EXPECT_THAT(errors_of(r), HasSubstr("f:1: srs_secret_file: "));
 }
 
 TEST(LoadFile, OfAnotherGroupIsRefused) {

@@ -27,8 +27,8 @@ std::string secret_text(Draft& draft) {
   const Where where = draft.where("", 0, "srs_secret_file");
   draft.loaded.password_files["srs_secret_file"] = s.srs_secret_file;
   if (!draft.request.open_files) return {};
-  auto secret = read_secret_file(s.srs_secret_file, group_of(s.user),
-                                 where.file.starts_with('$') && is_container_secret(s.srs_secret_file));
+  const bool of_container = where.file.starts_with('$') && is_container_secret(s.srs_secret_file);
+  auto secret = draft.request.files->secret(s.srs_secret_file, group_of(s.user), of_container);
   if (secret) return *secret;
   draft.error(where, "srs_secret_file: " + secret.error().what, secret.error().next);
   return {};
