@@ -1,5 +1,7 @@
 #include "daemon/queue_loader.h"
 
+#include <algorithm>
+
 #include "queue/arrivals.h"
 
 namespace sidegate::daemon {
@@ -16,7 +18,8 @@ QueueLoader::QueueLoader(queue::Store& store, queue::Scheduler& scheduler, queue
       log_(log),
       clock_(clock),
       loops_(loops),
-      suspects_(poison, store, scheduler, log, clock) {}
+      suspects_(poison, store, scheduler, log, clock),
+      sweep_(store, scheduler, log, clock) {}
 
 QueueLoader::~QueueLoader() {
   {
@@ -46,7 +49,12 @@ bool QueueLoader::pause(Duration for_how_long) {
 void QueueLoader::run() {
   suspects_.begin();
   load();
-  for (Duration again = suspects_.step(); again > Duration(0) && pause(again);) again = suspects_.step();
+  for (;;) {
+    Duration suspects = suspects_.step(), sweep = sweep_.step();
+    if (suspects == Duration(0) && sweep == Duration(0)) return;
+    Duration next = suspects == Duration(0) ? sweep : sweep == Duration(0) ? suspects : std::min(suspects, sweep);
+    if (!pause(next)) return;
+  }
 }
 
 // Due times written by a clock that was ahead would stall what waits.

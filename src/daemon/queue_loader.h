@@ -1,5 +1,5 @@
 // Reads the schedule from the store at start-up, beside a server that already takes mail; then gives the suspects of
-// former crashes their turns.
+// former crashes their turns, and looks for messages that the schedule does not know.
 #pragma once
 
 #include <atomic>
@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "daemon/stray_sweep.h"
 #include "daemon/suspects.h"
 #include "queue/scheduler.h"
 #include "queue/store.h"
@@ -37,6 +38,7 @@ class QueueLoader {
   Clock& clock_;
   unsigned loops_;
   Suspects suspects_;
+  StraySweep sweep_;
   Duration clock_went_back_{};
   std::atomic<bool> finished_{false};
   std::mutex mutex_;

@@ -1,24 +1,16 @@
 #include "daemon/suspects.h"
 
 #include <algorithm>
-#include <future>
+
+#include "daemon/wait_for_store.h"
 
 namespace sidegate::daemon {
 namespace {
 
 // How long the next one waits for one that hangs in an attempt, and for one whose way is down.
 constexpr Duration kLongAttempt{60'000}, kNoAttempt{5'000};
-constexpr Duration kWriteLimit{5'000};
 constexpr Duration kSoon{10}, kLater{2'000};
 constexpr unsigned kMostTold = 20;
-
-// Waits for the store; false: it has trouble, and says so itself.
-bool commit(queue::Store& store, queue::Change change) {
-  auto answer = std::make_shared<std::promise<bool>>();
-  auto written = answer->get_future();
-  store.commit(std::move(change), [answer](Status status) { answer->set_value(bool(status)); });
-  return written.wait_for(kWriteLimit) == std::future_status::ready && written.get();
-}
 
 }  // namespace
 
@@ -79,7 +71,7 @@ void Suspects::hold(const queue::PoisonFile::Suspect& suspect, const queue::List
   attempt.reply = fmt::format("the server crashed {} times with this message in hand", suspect.crashes);
   attempt.meaning = "poison";
   for (std::uint32_t n = 0; n < row.message.envelope.recipients.size(); ++n) attempt.recipients.push_back(n);
-  commit(store_, std::move(outcome));
+  commit_and_wait(store_, std::move(outcome));
   scheduler_.add(held, 0);
   log_.error("message_held", {{"id", suspect.id.text()},
                               {"from", row.message.envelope.reverse_path},

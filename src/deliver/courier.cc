@@ -373,7 +373,10 @@ net::Awaitable<void> Courier::finish_if_all_ended(QueueId id) {
   queue::Outcome outcome;
   outcome.id = id;
   outcome.finished = true;
-  co_await queue::commit(parts_.store, std::move(outcome));
+  Status written = co_await queue::commit(parts_.store, std::move(outcome));
+  if (!written) co_return;  // another one was first; else the next start finds it (daemon/stray_sweep.h)
+  if (parts_.forget) parts_.forget(id);
+  parts_.loop.log().info("removed", {{"id", id.text()}});
 }
 
 net::Awaitable<void> Courier::room_for_outcomes() {

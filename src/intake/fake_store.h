@@ -59,6 +59,7 @@ class FakeStore final : public queue::Store {
   Result<std::vector<queue::ListRow>> find(const queue::Filter&, QueueId, std::size_t) override { return none(); }
   QueueId highest_id() override { return {}; }
   queue::StoreState state() const override { return queue::StoreState::kOpen; }
+  Result<queue::StrayPage> strays(QueueId, std::size_t) override { return none(); }
   Status may_accept(std::uint64_t) const override { return accepting; }
 
  private:

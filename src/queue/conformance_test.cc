@@ -320,6 +320,62 @@ TEST_P(StoreConformance, ClaimPagesOverAllOnce) {
   }
 }
 
+// What a crash between two writes may leave behind is found after opening, whatever the size of a page.
+TEST_P(StoreConformance, StraysAreFound) {
+  for (std::uint64_t id = 1; id <= 6; ++id) {
+    ASSERT_TRUE(commit_and_wait(store(), sample({.id = id, .to = {"a@x", "b@y"}, .own_classes = true})));
+  }
+  Outcome all_ended = outcome_of(2);
+  all_ended.recipients = {recipient_row(0, RecipientState::kDelivered), recipient_row(1, RecipientState::kFailed)};
+  all_ended.due_removed = {1, 2};
+  Outcome one_ended = outcome_of(3);
+  one_ended.recipients = {recipient_row(0, RecipientState::kDelivered)};
+  one_ended.due_removed = {1};
+  Outcome lost_its_row = outcome_of(4);
+  lost_its_row.recipients = {recipient_row(1, RecipientState::kPending)};
+  lost_its_row.recipients[0].attempts = 5;
+  lost_its_row.due_removed = {2};
+  Outcome lost_all = outcome_of(6);
+  lost_all.due_removed = {1, 2};
+  for (Outcome* outcome : {&all_ended, &one_ended, &lost_its_row, &lost_all}) {
+    ASSERT_TRUE(commit_and_wait(store(), std::move(*outcome)));
+  }
+  ASSERT_TRUE(commit_and_wait(store(), finished(5)));
+  under_test_->reopen();
+  auto all_strays = [&](std::size_t page_size) {
+    std::vector<Stray> found;
+    QueueId after;
+    for (int i = 0; i < 20; ++i) {
+      auto page = store().strays(after, page_size);
+      EXPECT_TRUE(page);
+      if (!page) break;
+      found.insert(found.end(), page->strays.begin(), page->strays.end());
+      after = page->last;
+      if (page->end) return found;
+    }
+    ADD_FAILURE() << "no end";
+    return found;
+  };
+  for (std::size_t page_size : {1, 2, 100}) {
+    auto found = all_strays(page_size);
+    ASSERT_EQ(found.size(), 3u);
+    EXPECT_EQ(found[0].id, sample_id(2));
+    EXPECT_TRUE(found[0].ended && found[0].missing.empty());
+    EXPECT_EQ(found[1].id, sample_id(4));
+    EXPECT_FALSE(found[1].ended);
+    EXPECT_EQ(found[1].missing, std::vector<ClassId>{2});
+    EXPECT_EQ(found[1].attempts, 5);
+    EXPECT_EQ(found[2].missing, (std::vector<ClassId>{1, 2}));
+  }
+  claim_all();
+  ASSERT_TRUE(commit_and_wait(store(), finished(2)));
+  Outcome again = outcome_of(4);
+  again.due = {{.id = sample_id(4), .class_id = 2}};
+  ASSERT_TRUE(commit_and_wait(store(), std::move(again)));
+  ASSERT_TRUE(commit_and_wait(store(), Remove{sample_id(6)}));
+  EXPECT_TRUE(all_strays(100).empty());
+}
+
 TEST_P(StoreConformance, Classes) {
   std::vector<ClassRow> rows = {{1, {"example.com", "u", "u", "submission"}}, {2, {"example.net", "", "", "smtp"}}};
   ASSERT_TRUE(commit_and_wait(store(), Intern{rows}));

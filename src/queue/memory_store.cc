@@ -232,6 +232,23 @@ Result<std::vector<ListRow>> MemoryStore::find(const Filter& filter, QueueId aft
   return rows;
 }
 
+Result<StrayPage> MemoryStore::strays(QueueId after, std::size_t n) {
+  std::lock_guard lock(cluster_.mutex_);
+  StrayPage page;
+  page.last = after;
+  auto it = cluster_.messages_.upper_bound(after);
+  for (; it != cluster_.messages_.end() && n > 0; ++it, --n) {
+    std::vector<RecipientRow> recipients;
+    std::vector<ClassId> due;
+    for (const auto& [i, row] : it->second.recipients) recipients.push_back(row);
+    for (const auto& [id, row] : it->second.due) due.push_back(id);
+    if (auto stray = stray_of(it->second.message, recipients, due)) page.strays.push_back(std::move(*stray));
+    page.last = it->first;
+  }
+  page.end = it == cluster_.messages_.end();
+  return page;
+}
+
 QueueId MemoryStore::highest_id() {
   std::lock_guard lock(cluster_.mutex_);
   return cluster_.highest_;

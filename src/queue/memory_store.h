@@ -55,6 +55,7 @@ class MemoryStore final : public Store {
   Result<std::string> body_chunk(QueueId id, std::uint32_t generation, std::uint32_t n) override;
   Result<std::vector<AttemptRow>> attempts(QueueId id) override;
   Result<std::vector<ListRow>> find(const Filter& filter, QueueId after, std::size_t n) override;
+  Result<StrayPage> strays(QueueId after, std::size_t n) override;
   QueueId highest_id() override;
   StoreState state() const override { return state_; }
   Status may_accept(std::uint64_t size) const override;

@@ -159,4 +159,75 @@ Result<std::vector<ListRow>> RocksDbReader::find(const Filter& filter, QueueId a
   return found;
 }
 
+namespace {
+
+// One family's rows in the order of ids, beside another one's: each id is asked for once, in growing order.
+class Beside {
+ public:
+  Beside(const RocksDb& db, Family family, const rocksdb::Snapshot* moment, QueueId first) {
+    rocksdb::ReadOptions options = RocksDb::scan_options("");
+    options.fill_cache = false;
+    options.snapshot = moment;
+    it_.reset(db->NewIterator(options, db.family(family)));
+    it_->Seek(id_key(first));
+  }
+  // Calls fn(key, value) for each row of the message, after skipping those of smaller ids.
+  template <typename Fn>
+  void each(QueueId id, Fn fn) {
+    while (it_->Valid() && id_of_key(view(it_->key())) < id) it_->Next();
+    for (; it_->Valid() && id_of_key(view(it_->key())) == id; it_->Next()) fn(view(it_->key()), view(it_->value()));
+  }
+  rocksdb::Status status() const { return it_->status(); }
+
+ private:
+  std::unique_ptr<rocksdb::Iterator> it_;
+};
+
+}  // namespace
+
+Result<StrayPage> RocksDbReader::strays(QueueId after, QueueId last, std::size_t n) const {
+  auto db = place_.use();
+  if (!db) return closed();
+  StrayPage page;
+  page.last = after;
+  page.end = after >= last;
+  if (page.end) return page;
+  const QueueId first{after.value + 1};
+  rocksdb::ManagedSnapshot moment((*db).operator->());
+  Beside due_rows(*db, Family::kDue, moment.snapshot(), first);
+  Beside recipient_rows(*db, Family::kRecipient, moment.snapshot(), first);
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  options.snapshot = moment.snapshot();
+  std::unique_ptr<rocksdb::Iterator> it((*db)->NewIterator(options, db->family(Family::kEnvelope)));
+  it->Seek(id_key(first));
+  std::vector<ClassId> due;
+  std::vector<RecipientRow> recipients;
+  for (; it->Valid() && id_of_key(view(it->key())) <= last && n > 0; it->Next(), --n) {
+    const QueueId id = id_of_key(view(it->key()));
+    page.last = id;
+    bool readable = true;
+    auto bad = [&](Family family, const Error& error) {
+      bad_row_(id, family, error.text);
+      readable = false;
+    };
+    due.clear();
+    due_rows.each(id, [&](std::string_view key, std::string_view) { due.push_back(second_of_key(key)); });
+    recipients.clear();
+    recipient_rows.each(id, [&](std::string_view key, std::string_view value) {
+      auto row = decode_recipient(key, value);
+      row ? recipients.push_back(std::move(*row)) : bad(Family::kRecipient, row.error());
+    });
+    auto message = decode_message(view(it->key()), view(it->value()));
+    if (!message) bad(Family::kEnvelope, message.error());
+    if (!readable) continue;  // set aside
+    if (auto stray = stray_of(*message, recipients, due)) page.strays.push_back(std::move(*stray));
+  }
+  for (const rocksdb::Status& status : {it->status(), due_rows.status(), recipient_rows.status()}) {
+    if (!status.ok()) return std::unexpected(rocksdb_error(status, "the queue cannot be read"));
+  }
+  page.end = !it->Valid() || id_of_key(view(it->key())) > last;
+  return page;
+}
+
 }  // namespace sidegate::queue

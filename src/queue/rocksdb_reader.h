@@ -20,6 +20,8 @@ class RocksDbReader {
   Result<std::string> body_chunk(QueueId id, std::uint32_t generation, std::uint32_t n) const;
   Result<std::vector<AttemptRow>> attempts(QueueId id) const;
   Result<std::vector<ListRow>> find(const Filter& filter, QueueId after, std::size_t n) const;
+  // Looks at n messages after `after`, with ids up to `last`, all their rows as of one moment.
+  Result<StrayPage> strays(QueueId after, QueueId last, std::size_t n) const;
 
  private:
   Result<std::string> octets(Family family, QueueId id, std::string_view key) const;

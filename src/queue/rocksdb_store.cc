@@ -48,6 +48,7 @@ class ReadOnlyStore final : public Store {
   Result<std::vector<ListRow>> find(const Filter& filter, QueueId after, std::size_t n) override {
     return reader_.find(filter, after, n);
   }
+  Result<StrayPage> strays(QueueId, std::size_t) override { return read_only(); }
   QueueId highest_id() override { return {}; }
   StoreState state() const override { return StoreState::kOpen; }
   Status may_accept(std::uint64_t) const override { return read_only(); }
@@ -60,7 +61,8 @@ class ReadOnlyStore final : public Store {
   RocksDbReader reader_;
 };
 
-// Classes that no row waits on are dropped while nobody has read them yet, if looking is cheap.
+// Classes that no row waits on are dropped while nobody has read them yet, if looking is cheap. The newest stays: a
+// class's number is never given to another one, so that a message that still names it is never taken for another's.
 Status drop_unused_classes(const RocksDb& db) {
   std::unordered_set<ClassId> used;
   std::size_t rows = 0;
@@ -70,9 +72,11 @@ Status drop_unused_classes(const RocksDb& db) {
   });
   if (!read || rows > kFewDueRows) return read;
   rocksdb::WriteBatch batch;
+  std::string unused;  // the key of the last one found; keys are in the order of numbers
   read = db.each(Family::kClass, "", [&](std::string_view key, std::string_view value) {
+    if (!unused.empty()) batch.Delete(db.family(Family::kClass), unused);
     auto row = decode_class(key, value);
-    if (row && !used.contains(row->id)) batch.Delete(db.family(Family::kClass), slice(key));
+    unused = row && !used.contains(row->id) ? std::string(key) : std::string();
     return true;
   });
   if (!read || batch.Count() == 0) return read;

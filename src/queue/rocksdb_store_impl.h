@@ -28,6 +28,9 @@ class RocksDbStore final : public Store {
   Result<std::vector<ListRow>> find(const Filter& filter, QueueId after, std::size_t n) override {
     return reader_.find(filter, after, n);
   }
+  Result<StrayPage> strays(QueueId after, std::size_t n) override {
+    return reader_.strays(after, commit_.highest_at_start(), n);
+  }
   QueueId highest_id() override { return commit_.highest(); }
   StoreState state() const override;
   Status may_accept(std::uint64_t size) const override;

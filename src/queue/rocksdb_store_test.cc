@@ -206,13 +206,14 @@ TEST_F(RocksDbStoreTest, ClaimRunsBesideAccepting) {
 
 TEST_F(RocksDbStoreTest, UnusedClassesGoAtStartUp) {
   open();
-  ASSERT_TRUE(commit(Intern{{{1, {"a", "", "", ""}}, {2, {"b", "", "", ""}}}}));
+  ASSERT_TRUE(commit(Intern{{{1, {"a", "", "", ""}}, {2, {"b", "", "", ""}}, {3, {"c", "", "", ""}}}}));
   ASSERT_TRUE(commit(sample({.id = 1})));  // class 1
   open();
   auto classes = store_->classes();
   ASSERT_TRUE(classes);
-  ASSERT_EQ(classes->size(), 1u);
+  ASSERT_EQ(classes->size(), 2u);
   EXPECT_EQ(classes->front().id, 1u);
+  EXPECT_EQ(classes->back().id, 3u);  // the newest: its number must not be given again
 }
 
 TEST_F(RocksDbStoreTest, EmptyStoreLeavesLittleOnDisk) {

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "queue/records.h"
 #include "queue/settings.h"
+#include "queue/strays.h"
 
 namespace sidegate::queue {
 
@@ -60,6 +61,12 @@ struct ClaimPage {
   bool end = false;   // nothing further now
 };
 
+struct StrayPage {
+  std::vector<Stray> strays;
+  QueueId last;       // where the next page goes on
+  bool end = false;
+};
+
 struct Filter {   // for `queue list` and what acts on many; empty members do not filter
   std::string to, from;   // substring of an address, case ignored; "@domain" matches its end
 };
@@ -91,6 +98,9 @@ class Store {   // thread-safe
   virtual Result<std::vector<AttemptRow>> attempts(QueueId id) = 0;
   // Messages with id > after in order, at most n.
   virtual Result<std::vector<ListRow>> find(const Filter& filter, QueueId after, std::size_t n) = 0;
+
+  // Looks at n messages with id > after, of those that were there at opening: what no schedule would bring to its end.
+  virtual Result<StrayPage> strays(QueueId after, std::size_t n) = 0;
 
   virtual QueueId highest_id() = 0;
   virtual StoreState state() const = 0;
