@@ -238,11 +238,15 @@ net::Awaitable<bool> Probe::hello(std::string name) {
     co_return failed(std::move(name), std::move(text), advise_ehlo(options_.hostname, said.error()));
   }
   ProbeStep step{std::move(name), ProbeMark::kGood, shown(said->raw), {}, {}, {}};
-  if (!said->esmtp) step.text = "the server speaks only the old HELO: no TLS, no AUTH";
+  if (!said->esmtp) {
+    step.mark = ProbeMark::kNote;
+    step.text = fmt::format("HELO alone, no TLS and no AUTH; to EHLO it said: {}", printable(said->refusal, 300));
+  }
   step.details = {{"host", printable(said->host, 300)},
                   {"keywords", said->raw},
                   {"auth", said->auth},
                   {"starttls", said->starttls}};
+  if (!said->esmtp) step.details.emplace_back("refusal", said->refusal);
   if (said->size)
     step.details.emplace_back("size", static_cast<std::int64_t>(std::min<std::uint64_t>(*said->size, INT64_MAX)));
   say(std::move(step));

@@ -123,6 +123,12 @@ net::Awaitable<RelayOpening::Done> RelayOpening::hello() {
   co_return Done{};
 }
 
+// Why a server that speaks HELO alone lacks what is asked of it: its own words.
+std::string RelayOpening::refused_ehlo() const {
+  const std::string& refusal = made_->session->capabilities().refusal;
+  return refusal.empty() ? "" : fmt::format("; it refused EHLO: {}", printable(refusal, 300));
+}
+
 net::Awaitable<RelayOpening::Done> RelayOpening::secure() {
   if (way_.settings.tls == TlsMode::kImplicit) {
     made_->stream->expires_after(way_.settings.timeouts.starttls);
@@ -143,6 +149,7 @@ net::Awaitable<RelayOpening::Done> RelayOpening::starttls() {
     bool answers = way_.port465.load() == Way::Port465::kTls;
     std::string text =
         fmt::format("{} offers no STARTTLS on port {}, so nothing was sent", way_.settings.host, way_.settings.port);
+    text += refused_ehlo();
     text += answers ? "; port 465 of the same host does answer with TLS: set port = 465 and tls = \"implicit\""
                     : "; port 465 of the same host does not answer with TLS either (with tls = \"implicit\" it would "
                       "be the other way)";
@@ -200,8 +207,8 @@ net::Awaitable<RelayOpening::Done> RelayOpening::log_in() {
   const auto& offered = made_->session->capabilities().auth;
   if (offered.empty()) {
     co_return trouble(Phase::kAuth, ErrorKind::kAuth,
-                      fmt::format("{} offers no AUTH {}, and nothing is sent without it", settings.host,
-                                  made_->tls ? "after TLS" : "without TLS"));
+                      fmt::format("{} offers no AUTH {}, and nothing is sent without it{}", settings.host,
+                                  made_->tls ? "after TLS" : "without TLS", refused_ehlo()));
   }
   auth::Circumstances circumstances;
   circumstances.tls = made_->tls;

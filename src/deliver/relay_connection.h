@@ -46,6 +46,7 @@ class RelayOpening {
   net::Awaitable<Done> reach();  // resolve, connect, greeting: each address in turn
   net::Awaitable<Done> reach_one(std::string address);
   net::Awaitable<Done> hello();
+  std::string refused_ehlo() const;
   net::Awaitable<Done> secure();  // STARTTLS or TLS from the start, and the verdict on the peer
   net::Awaitable<Done> starttls();
   net::Awaitable<Done> log_in();

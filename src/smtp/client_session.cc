@@ -135,19 +135,32 @@ net::Awaitable<Step<Capabilities>> ClientSession::ehlo() {
   auto reply = co_await command(Phase::kEhlo, "EHLO " + hostname_, timeouts_.helo);
   if (!reply) {
     // RFC 5321 section 3.2: a server that does not know EHLO answers 5yz, and may know HELO.
-    if (reply.error().reply && reply.error().reply->permanent()) co_return co_await helo();
+    if (reply.error().reply && reply.error().reply->permanent()) co_return co_await helo(std::move(reply.error()));
     co_return std::unexpected(std::move(reply.error()));
   }
   capabilities_ = parse_ehlo(*reply);
   co_return capabilities_;
 }
 
-net::Awaitable<Step<Capabilities>> ClientSession::helo() {
+// A server that does know EHLO and wants nothing to do with us says why to EHLO; HELO then often finds the connection
+// closed, or a reply that says less.
+net::Awaitable<Step<Capabilities>> ClientSession::helo(Trouble to_ehlo) {
+  std::string refusal = to_ehlo.reply->line();
   auto reply = co_await command(Phase::kEhlo, "HELO " + hostname_, timeouts_.helo);
-  if (!reply) co_return std::unexpected(std::move(reply.error()));
+  if (!reply && !reply.error().reply) co_return std::unexpected(std::move(to_ehlo));
+  if (!reply) {
+    Trouble trouble = std::move(reply.error());
+    if (trouble.reply->line() != refusal) {
+      if (trouble.reply->lines.empty()) trouble.reply->lines.emplace_back();
+      trouble.reply->lines.back() += fmt::format(" (the reply to HELO; to EHLO: {})", refusal);
+      trouble.error.text = trouble.reply->line();
+    }
+    co_return std::unexpected(std::move(trouble));
+  }
   mail::Reply first_line(reply->code, reply->lines.empty() ? "" : reply->lines.front());
   capabilities_ = parse_ehlo(first_line);
   capabilities_.esmtp = false;
+  capabilities_.refusal = std::move(refusal);
   co_return capabilities_;
 }
 

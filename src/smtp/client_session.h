@@ -38,9 +38,10 @@ struct ClientTimeouts {
   Duration greeting, helo, mail, rcpt, starttls, auth, data_init, data_block, data_done, quit;
 };
 
-struct Capabilities {  // of one EHLO answer
-  std::string host;    // first word of the first line
-  bool esmtp = false;  // false: HELO was used
+struct Capabilities {   // of one EHLO answer
+  std::string host;     // first word of the first line
+  bool esmtp = false;   // false: HELO was used
+  std::string refusal;  // then: what the server said to EHLO
   bool starttls = false, pipelining = false, chunking = false, eight_bit = false, smtputf8 = false, dsn = false,
        enhanced = false;
   std::optional<std::uint64_t> size;  // SIZE with a number > 0
@@ -101,7 +102,8 @@ class ClientSession {
   void set_transcript(Transcript transcript);
 
   net::Awaitable<Step<mail::Reply>> greet();  // 220, anything else is Trouble with the reply
-  net::Awaitable<Step<Capabilities>> ehlo();  // falls back to HELO on 5yz (RFC 5321 section 3.2)
+  net::Awaitable<Step<Capabilities>>
+  ehlo();  // falls back to HELO on 5yz (RFC 5321 section 3.2); what was said to EHLO is kept
   // STARTTLS and the handshake; forgets the capabilities. Plaintext after the 220 is kProtocol ("injected"). The
   // certificate is not judged here: see stream.verdict().
   net::Awaitable<Step<mail::Reply>> starttls(std::shared_ptr<const tls::ClientContext> context);
@@ -124,7 +126,7 @@ class ClientSession {
   // One whole reply under one deadline, so that a peer that sends an octet a minute ends like a silent one.
   net::Awaitable<Step<mail::Reply>> read_reply(Phase phase, Duration timeout);
   net::Awaitable<Step<mail::Reply>> exchange(Phase phase, std::string line, Duration timeout, std::string shown);
-  net::Awaitable<Step<Capabilities>> helo();
+  net::Awaitable<Step<Capabilities>> helo(Trouble to_ehlo);
   net::Awaitable<Step<mail::Reply>> run_mechanism(auth::ClientMechanism& mechanism, std::optional<std::string> initial);
   net::Awaitable<Trouble> cancel_auth(Error why);
   // What the peer said before it was asked; nullopt: nothing, all is in step.

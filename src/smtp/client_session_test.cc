@@ -88,7 +88,35 @@ TEST(ClientSession, EhloOrHelo) {
   ASSERT_TRUE(can);
   EXPECT_FALSE(can->esmtp || can->pipelining);
   EXPECT_EQ(can->host, "mx.example");
+  EXPECT_EQ(can->refusal, "500 what?");
   EXPECT_EQ(old.problem(), "");
+}
+
+// What the server said to EHLO is told, whatever becomes of HELO.
+TEST(ClientSession, EhloAndHeloRefused) {
+  struct Case {
+    const char *to_ehlo, *to_helo;  // nullptr: it closes
+    std::string told;
+    int code;
+  };
+  for (const Case& c :
+       {Case{"554 5.7.1 you are on a list\r\n", nullptr, "554 5.7.1 you are on a list", 554},
+        Case{"554 5.7.1 you are on a list\r\n", "503 5.5.1 out of order\r\n",
+             "503 5.5.1 out of order (the reply to HELO; to EHLO: 554 5.7.1 you are on a list)", 503},
+        Case{"550 5.7.1 no\r\n", "550 5.7.1 no\r\n", "550 5.7.1 no", 550},
+        Case{"550 no\r\n", "421 4.3.2 bye\r\n", "421 4.3.2 bye (the reply to HELO; to EHLO: 550 no)", 421}}) {
+    SCOPED_TRACE(c.told);
+    ScriptStream stream;
+    stream.expect("EHLO me.example\r\n").peer_sends(c.to_ehlo).expect("HELO me.example\r\n");
+    if (c.to_helo) stream.peer_sends(c.to_helo);
+    ClientSession session(stream, "me.example", kTimeouts);
+    auto can = run_script(session.ehlo());
+    ASSERT_FALSE(can);
+    ASSERT_TRUE(can.error().reply);
+    EXPECT_EQ(can.error().reply->code, c.code);
+    EXPECT_EQ(can.error().reply->line(), c.told);
+    EXPECT_EQ(stream.problem(), "");
+  }
 }
 
 TEST(ClientSession, EhloRefused) {
