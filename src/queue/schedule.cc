@@ -187,6 +187,7 @@ void Schedule::retry_now(QueueId id) {
     for (WayId way : *classes_[entries_[at].cls].route) {
       if (ways_[way].health != Health::kDown) continue;
       ways_[way].health = Health::kTrial;
+      ways_[way].failures = 0;  // asking ten times makes no pause longer
       on_trial = true;
       touch(way);
     }

@@ -295,6 +295,19 @@ TEST_F(WaysTest, RetryNowTriesAWayThatIsDown) {
   EXPECT_TRUE(s->take_slot(kA, 0));
 }
 
+// An operator who asks again and again, and finds the way still down, does not put the next try off.
+TEST_F(WaysTest, RetryNowMakesNoPauseLonger) {
+  add(1, cls("a"));
+  for (int i = 0; i < 10; ++i) {
+    s->way_down(kA, 30s, "refused");
+    ASSERT_TRUE(s->ways()[kA].again_at);
+    EXPECT_EQ(*s->ways()[kA].again_at, clock.wall() + 30s);
+    s->retry_now(QueueId{1});
+    ASSERT_TRUE(s->take_slot(kA, 0));
+    s->release_slot(kA, 0, false);
+  }
+}
+
 TEST_F(WaysTest, ReloadRoutesAnew) {
   add(1, cls("a"));
   add(2, cls("ab"));
