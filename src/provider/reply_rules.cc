@@ -22,6 +22,8 @@ constexpr Rule kRules[] = {
     {kAuth, "504", "", "", kAuthMechanismRefused},
     {kAuth, "50", "", "unrecogni|unsupported|not supported|not implemented|mechanism|not advertised|not available|not offered|not enabled|disabled", kAuthMechanismRefused},
     {kAuth, "5", "", "unrecogni*auth|mechanism*not|mechanism*unsupported|mechanism*disabled|unsupported*mechanism|invalid mechanism|unknown mechanism|auth*type*not supported|method*not supported|mechanism is too weak|mechanism too weak|no mechanism available", kAuthMechanismRefused},
+    {kAuth, "", "x.7.9|x.7.4", "", kAuthMechanismRefused},
+    {kAuth, "", "x.7.13", "", kAuthDisabledForAccount},
     {kAuth, "53", "", "", kAuthBadCredentials},
     {kAuth, "550", "", "", kAuthBadCredentials},
     {kAuth, "554", "", "", kAuthBadCredentials},
@@ -35,13 +37,13 @@ constexpr Rule kRules[] = {
 
     // --- the account's limits: some come with 5yz, all of them pass by themselves
     {kAny, "", "", "daily*quota|daily*limit|daily sending|sending quota|message quota|per day|24 hour|24-hour|monthly*limit|monthly*quota|submissionquota|submission quota|sender's*quota|credits|out of quota|quota for sending|reached*sending limit|limit for the day|exceeded your*quota|maximum number of*messages*day", kQuotaExceeded},
-    {kAny, "", "x.4.5|5.1.90|5.7.232|5.7.233|5.7.705", "", kQuotaExceeded},
+    {kAny, "", "5.4.5|5.1.90|5.7.232|5.7.233|5.7.705", "", kQuotaExceeded},
     {kAny, "", "", "user you are trying to contact is receiving|receiving mail at a rate|receiving mail too|recipient*rate limit|mailbox*rate limit|recipient is receiving|recipient's*rate", kRecipientRateLimited},
     {kAny, "4", "", "reputation|unusual rate*ip|temporarily*block*ip|rate limited due to ip|ip*temporarily|from your ip*temporarily|ts01|ts02|ts03|tss04|tss09|4.16.5|user complaints", kIpReputationDeferred},
     {kAny, "4", "4.7.650|4.7.651|4.7.652", "", kIpReputationDeferred},
     {kAny, "", "", "too many*connection|concurrent connection|connection limit|connections*exceeded|maximum*connections|simultaneous|too many*session|thread limit|connection*too many|concurrent*limit|connection rate limit", kTooManyConnections},
     {kAny, "", "", "rate limit|rate-limit|ratelimit|throttl|this hour|per hour|hourly|per minute|too many messages|too many mails|too many emails|too much mail|too fast|too quickly|sending rate|maximum*rate|rate*exceeded|exceed*rate|sending limit|exceeded*limit*send|messages*limit exceeded|message limit|mail flood|unusual sending|slow down|frequency limit|frequency*limited|unusual rate", kRateLimited},
-    {kAny, "", "x.7.28", "", kRateLimited},
+    {kAny, "", "x.7.28|4.4.5", "", kRateLimited},
     {kTransaction, "452", "", "too many recipients|too many rcpt|recipients limit|max*recipients", kTooManyRecipients},
     {kTransaction, "", "", "too many recipients|recipients*limit|maximum*recipients|recipient count", kTooManyRecipients},
     {kTransaction, "", "x.5.3", "", kTooManyRecipients},
@@ -65,7 +67,7 @@ constexpr Rule kRules[] = {
 
     // --- who may send to this recipient at all
     {kTransaction, "", "", "resolver.rst|only accepts*from|only accept*from|members only|not allowed to post|not permitted to post|permitted senders|allowed senders|authenticated senders only|restricted*recipient|recipient*restricted|subscribers only|not authorized to send to|not permitted to send to|permission to send*to the recipient|only internal", kRestrictedRecipient},
-    {kTransaction, "", "5.7.124|5.7.129|5.7.133|5.7.134|5.7.135|5.7.136|x.7.2|x.7.13", "", kRestrictedRecipient},
+    {kTransaction, "", "5.7.124|5.7.129|5.7.133|5.7.134|5.7.135|5.7.136|x.7.2", "", kRestrictedRecipient},
 
     // --- the sender's identity at the provider
     {kTransaction, "", "", "not match a verified|address is not verified|addresses are not verified|email*not verified|sender*not verified|identity*not verified|domain*not verified|domain*is unverified|unverified sender|isn't a verified|not a verified|verified sender|sender signature|unconfigured sending domain|failed the check in region|validate your sender|confirm your sender|verify your sender|sender*not*validated|sender*not confirmed|from address*not confirmed|verify the sender", kSenderNotVerified},
@@ -103,7 +105,7 @@ constexpr Rule kRules[] = {
     {kTransaction, "5", "", "has moved|user moved|moved to|new address|no longer with|no longer work|left the company|address*changed|address has been changed|no longer uses this", kMoved},
     {kTransaction, "551", "", "not local|try |forward", kMoved},
     {kTransaction, "5", "5.1.6", "", kMoved},
-    {kTransaction, "5", "5.2.1", "", kAccountDisabled},
+    {kTransaction, "5", "5.2.1|5.7.13", "", kAccountDisabled},
     {kTransaction, "5", "", "user unknown|unknown user|unknown account|unknown recipient|unknown address|unknown mailbox|unknown local|unknown or illegal|recipient unknown|address unknown|addressee unknown|mailbox unknown|no such user|no such recipient|no such mailbox|no such address|no such person|no such account|no such local|no mailbox here|no mailbox by|no account|user does not exist|user doesn't exist|account*not exist|account*doesn't exist|mailbox*not exist|mailbox*doesn't exist|address*not exist|address*doesn't exist|recipient*not exist|recipient*doesn't exist|user*not exist|user*not found|recipient*not found|recipientnotfound|mailbox*not found|address*not found|account*not found|invalid recipient|invalid mailbox|invalid user|invalid address|recipient*invalid|not a valid mailbox|not a valid recipient|not a valid user|not a known user|no valid recipients|no valid recipient|undeliverable address|not our customer|bad destination|bad address|user*not known|not listed in|user*invalid|not have*mailbox|not have an account|does not have*account|doesn't have a*account|isn't a valid|recipient address rejected|recipient rejected|no recipients|unknown in*table|user*unknown|is not a valid", kUserUnknown},
     {kTransaction, "5", "", "host not found|domain not found|no such domain|nxdomain|name service error|domain*not exist|domain*doesn't exist|unrouteable|unroutable|unknown domain|unknown host|domain*not found|no mx|invalid domain|domain*invalid|dns lookup failed|host unknown|unable to route", kDomainNotFound},
 
