@@ -135,7 +135,7 @@ class PostfixStyle final : public LogStyle {
     if (event == "removed") return line_of(at, "qmgr", word(f.text("id"), "NOQUEUE") + ": removed");
     if (event == "tls") return tls(at, f);
     if (event == "connect") return line_of(at, "smtpd", "connect from " + client(f));
-    if (event == "disconnect") return line_of(at, "smtpd", "disconnect from " + client(f));
+    if (event == "disconnect") return disconnect(at, f);
     if (event == "refused") return refused(at, f);
     if (event == "report") return report(at, f);
     return generic(at, level, event, f);
@@ -154,6 +154,21 @@ class PostfixStyle final : public LogStyle {
                           local.tm_min, local.tm_sec, host_);
     }
     return fmt::format("{}postfix/{}[{}]: {}", start, service, pid_, text);
+  }
+
+  // With "lost connection after RCPT from ..." before it, which fail2ban's aggressive mode looks for.
+  std::string disconnect(WallTime at, const Fields& f) const {
+    const std::string end = f.text("end"), after = word(f.text("after"), "CONNECT");
+    std::string before;
+    if (end == "lost") before = line_of(at, "smtpd", fmt::format("lost connection after {} from {}", after, client(f)));
+    if (end == "timeout") before = line_of(at, "smtpd", fmt::format("timeout after {} from {}", after, client(f)));
+    if (!before.empty()) before += "\n";
+    std::string commands = f.text("commands");
+    for (char& c : commands) {
+      if (!is_alpha(c) && !is_digit(c) && c != '=' && c != '/' && c != ' ') c = '_';
+    }
+    return before + line_of(at, "smtpd",
+                            fmt::format("disconnect from {}{}{}", client(f), commands.empty() ? "" : " ", commands));
   }
 
   // Three lines of one event, as three of Postfix's programs write them.

@@ -59,6 +59,20 @@ TEST(PostfixStyle, WritesWhatPostfixWrites) {
             "Nov 14 22:13:20 gate postfix/qmgr[4711]: 0DPQJXK3G8001: removed");
   EXPECT_EQ(line("connect", {{"client", "192.0.2.7"}}),
             "Nov 14 22:13:20 gate postfix/smtpd[4711]: connect from unknown[192.0.2.7]");
+  EXPECT_EQ(
+      line("disconnect", {{"client", "192.0.2.7"},
+                          {"listener", "in"},
+                          {"commands", "ehlo=1 mail=1 rcpt=1/2 quit=1 commands=4/5"},
+                          {"end", "quit"},
+                          {"after", "QUIT"}}),
+      "Nov 14 22:13:20 gate postfix/smtpd[4711]: disconnect from unknown[192.0.2.7] ehlo=1 mail=1 rcpt=1/2 quit=1 "
+      "commands=4/5");
+  EXPECT_EQ(line("disconnect",
+                 {{"client", "192.0.2.7"}, {"commands", "commands=0/0"}, {"end", "lost"}, {"after", "CONNECT"}}),
+            "Nov 14 22:13:20 gate postfix/smtpd[4711]: lost connection after CONNECT from unknown[192.0.2.7]\n"
+            "Nov 14 22:13:20 gate postfix/smtpd[4711]: disconnect from unknown[192.0.2.7] commands=0/0");
+  EXPECT_THAT(line("disconnect", {{"client", "192.0.2.7"}, {"end", "timeout"}, {"after", "DATA"}}),
+              HasSubstr("timeout after DATA from unknown[192.0.2.7]\n"));
   const LogFields tls = {
       {"relay", "isp"}, {"host", "smtp.example"}, {"address", "192.0.2.1:587"},         {"verified", true},
       {"why", ""},      {"version", "TLSv1.3"},   {"cipher", "TLS_AES_256_GCM_SHA384"}, {"bits", 256},

@@ -173,8 +173,14 @@ Log::~Log() {
 }
 
 void Log::put(LogLevel level, LogWeight weight, std::string_view event, LogFields fields) {
-  std::string line = writer_->style->line(system_clock().wall(), level, event, fields);
-  if (!line.empty()) writer_->put(weight, line);
+  try {
+    std::string line = writer_->style->line(system_clock().wall(), level, event, fields);
+    if (!line.empty()) writer_->put(weight, line);
+  } catch (const std::bad_alloc&) {  // who logs may be ending for the same reason: a line is lost, and counted
+    std::lock_guard lock(writer_->mutex);
+    ++writer_->dropped;
+    if (weight == LogWeight::kStory) ++writer_->dropped_stories;
+  }
 }
 
 std::uint64_t Log::dropped() const {

@@ -221,6 +221,13 @@ const Words<LogTls>& words() {
   return kWords;
 }
 template <>
+const Words<intake::LogConnections>& words() {
+  using intake::LogConnections;
+  static const Words<LogConnections> kWords = {
+      {"none", LogConnections::kNone}, {"summary", LogConnections::kSummary}, {"all", LogConnections::kAll}};
+  return kWords;
+}
+template <>
 const Words<smtp::LongLines>& words() {
   static const Words<smtp::LongLines> kWords = {{"pass", smtp::LongLines::kPass}, {"refuse", smtp::LongLines::kRefuse}};
   return kWords;
@@ -437,6 +444,10 @@ const Codec& enum_codec() {
 template <>
 const Codec& codec<LogStyleName>() {
   return enum_codec<LogStyleName>();
+}
+template <>
+const Codec& codec<intake::LogConnections>() {
+  return enum_codec<intake::LogConnections>();
 }
 template <>
 const Codec& codec<LogTls>() {

@@ -368,6 +368,8 @@ TEST(LoadFile, PasswordFiles) {
       {"hunter2\n", 0644, nullptr, "chmod 600 "},
       {"hunter2\n", 0604, nullptr, "chmod 600 "},
       {"hunter2\n", 0602, nullptr, "chmod 600 "},
+      {"hunter2\n", 0660, nullptr, "chmod 640 "},
+      {"hunter2\n", 0620, nullptr, "chmod 640 "},
       {"", 0600, nullptr, "is empty"},
       {"\n", 0600, nullptr, "is empty"},
       {"one\ntwo\n", 0600, nullptr, "more than one line"},

@@ -89,6 +89,9 @@ Table log_table() {
               {"tls", Place(&Settings::log, &LogSettings::tls), "summary", kAny, kLive, kOpen,
                N_("What is said about TLS of outgoing connections: none, summary (one line each), or handshake (with "
                   "the certificate).")},
+              {"connections", Place(&Settings::log, &LogSettings::connections), "all", kAny, kLive, kOpen,
+               N_("What is said about clients' sessions: none, summary (one line at the end, with the commands), or "
+                  "all (a line at the beginning too, as Postfix has them).")},
           }};
 }
 
@@ -321,6 +324,14 @@ Table listener_table() {
            kLive,
            kOpen,
            N_("How long a client may be silent within a message.")},
+          {"min_data_rate",
+           Place(&ListenerSettings::smtp, &ServerSettings::min_data_rate).as_size(),
+           "500",
+           {"0", "1GiB"},
+           kLive,
+           kOpen,
+           N_("Octets a second that a message must come with; one that falls behind by more than data_timeout is "
+              "answered 421. 0: any rate.")},
       }};
 }
 

@@ -61,6 +61,10 @@ std::optional<FileError> too_open(const struct stat& st, const std::string& path
     return FileError{tr("{} can be read by group {} (mode {:04o}), which is not the service's", path, st.st_gid, mode),
                      tr("type: chmod 600 {}", shell_quoted(path))};
   }
+  if (mode & 030) {
+    return FileError{tr("{} can be changed by its group (mode {:04o})", path, mode),
+                     tr("type: chmod 640 {}", shell_quoted(path))};
+  }
   return std::nullopt;
 }
 

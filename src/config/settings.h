@@ -21,6 +21,7 @@ struct LogSettings {
   LogStyleName style = LogStyleName::kJson;
   std::string level = "info";
   LogTls tls = LogTls::kSummary;
+  intake::LogConnections connections = intake::LogConnections::kAll;
 };
 
 struct Settings {

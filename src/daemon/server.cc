@@ -163,6 +163,7 @@ void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake->poison = poison.get();
   intake->admission.set_limits(loaded.settings.admission);
   intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(ways->settings.srs));
+  intake->log_connections = loaded.settings.log.connections;
   for (BoundListener& listener : listeners) {
     bound.push_back({listener.policy->settings.address, listener.policy->settings.port});
     for (std::size_t i = 0; i < loops.size(); ++i) {
@@ -251,6 +252,7 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   }
   p.set_ways(loaded.settings);
   p.intake->admission.set_limits(loaded.settings.admission);
+  p.intake->log_connections = loaded.settings.log.connections;
   if (p.commands) p.loops[0].post([commands = p.commands.get(), router = p.router()] { commands->set_router(router); });
   p.loaded = std::move(loaded);
   return restart;

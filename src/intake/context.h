@@ -1,6 +1,7 @@
 // What all sessions share. Everything in it outlives every session and is thread-safe.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "base/queue_id.h"
 #include "intake/admission.h"
+#include "intake/settings.h"
 #include "queue/content_cache.h"
 #include "queue/poison.h"
 #include "queue/scheduler.h"
@@ -44,6 +46,7 @@ struct IntakeContext {
   Log& log;
   Admission admission;
   ReturnAddresses return_addresses;
+  std::atomic<LogConnections> log_connections{LogConnections::kAll};
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.
   queue::PoisonFile* poison = nullptr;
   // Whole fresh messages for their first attempt; nullptr: every one is read back from the store.

@@ -24,9 +24,11 @@ class FakeStore final : public queue::Store {
   std::size_t fail_at = ~std::size_t{0};  // this commit, counted from 0, fails
   std::string fail_all;                   // every commit of this kind fails
   Error error{ErrorKind::kStorage, "injected"};
+  std::size_t no_memory_at = SIZE_MAX;  // from this commit on there is no memory to take one
   Status accepting;
 
   void commit(queue::Change change, queue::Done done) override {
+    if (calls.size() >= no_memory_at) throw std::bad_alloc();
     bool fails = calls.size() == fail_at || (!fail_all.empty() && kind(change) == fail_all);
     Status status = fails ? Status(std::unexpected(error)) : Status();
     if (auto* intern = std::get_if<queue::Intern>(&change)) {
@@ -57,9 +59,9 @@ class FakeStore final : public queue::Store {
   Result<std::string> body_chunk(QueueId, std::uint32_t, std::uint32_t) override { return none(); }
   Result<std::vector<queue::AttemptRow>> attempts(QueueId) override { return none(); }
   Result<std::vector<queue::ListRow>> find(const queue::Filter&, QueueId, std::size_t) override { return none(); }
+  Result<queue::StrayPage> strays(QueueId, std::size_t) override { return none(); }
   QueueId highest_id() override { return {}; }
   queue::StoreState state() const override { return queue::StoreState::kOpen; }
-  Result<queue::StrayPage> strays(QueueId, std::size_t) override { return none(); }
   Status may_accept(std::uint64_t) const override { return accepting; }
 
  private:

@@ -136,6 +136,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   std::shared_ptr<const queue::Message> message = accept.message;
   std::vector<queue::DueRow> due = accept.due;
   std::optional<queue::Content> fresh = copy_for_cache(accept);
+  Reply taken(250, {2, 0, 0}, "queued as " + message->id.text());
   Status committed = co_await commit_with_classes(std::move(accept), std::move(unsaved));
   if (!committed) {
     refuse(committed.error());
@@ -144,11 +145,16 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
     co_return reply;
   }
   incoming_.reset();
-  // Durable from here on: only now may anybody try to deliver it.
-  if (fresh) context_.cache->put(std::move(*fresh));
-  log_accepted(*message);  // before its first attempt can be told
+  // Durable from here on: only now may anybody try to deliver it, and nothing may keep that or the reply from
+  // happening.
+  try {
+    if (fresh) context_.cache->put(std::move(*fresh));
+    log_accepted(*message);  // before its first attempt can be told
+  } catch (const std::bad_alloc&) {
+    // It is read back from the store; its line is lost.
+  }
   context_.scheduler.add(due, loop_);
-  co_return Reply(250, {2, 0, 0}, "queued as " + message->id.text());
+  co_return taken;
 }
 
 // New classes go just before their message: the store applies one caller's changes in order, and both ride on one sync.
@@ -249,15 +255,18 @@ void Intake::refuse(const Error& error) {
 }
 
 // Takes back what the store has of a message that will not be finished.
-void Intake::discard() {
-  if (incoming_->chunks_put > 0) {
+void Intake::discard() noexcept {
+  const bool streamed = std::exchange(incoming_->chunks_put, 0) > 0;
+  incoming_->drop_content();  // first: what follows may need the memory
+  if (!streamed) return;
+  try {
     context_.store.commit(queue::Discard{incoming_->id}, [](Status) {});
-    incoming_->chunks_put = 0;
+  } catch (const std::bad_alloc&) {
+    // What is under way in the store stays there until the next start, which looks for such.
   }
-  incoming_->drop_content();
 }
 
-void Intake::abort() {
+void Intake::abort() noexcept {
   if (!incoming_) return;
   discard();
   incoming_.reset();

@@ -28,7 +28,7 @@ class Intake final : public smtp::Receiver {
   net::Awaitable<mail::Reply> begin(const smtp::SessionInfo& session) override;
   net::Awaitable<void> content(std::string_view bytes) override;
   net::Awaitable<mail::Reply> end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) override;
-  void abort() override;
+  void abort() noexcept override;
   void refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) override;
 
  private:
@@ -41,13 +41,13 @@ class Intake final : public smtp::Receiver {
   queue::Accept make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                             std::vector<queue::ClassRow>& unsaved);
   void refuse(const Error& error);
-  void discard();
+  void discard() noexcept;
   void log_accepted(const queue::Message& message) const;
 
   IntakeContext& context_;
   std::shared_ptr<const ListenerPolicy> policy_;
   unsigned loop_;
-  Admission::Place place_;  // of this connection among all
+  Admission::Place place_;              // of this connection among all
   std::unique_ptr<Incoming> incoming_;  // absent while the session is idle
 };
 

@@ -326,6 +326,29 @@ TEST(Intake, NoRoom) {
   }
 }
 
+// No memory: the message is deferred, or this session alone ends, with 421; what was not answered 250 is not scheduled.
+TEST(Intake, NoMemoryAtEveryStep) {
+  std::string content = kHeader + "\r\n";
+  while (content.size() < 5 * queue::kChunkSize / 2) content += std::string(998, 'x') + "\r\n";
+  for (std::size_t at = 0; at < 8; ++at) {
+    SCOPED_TRACE(at);
+    Fixture f;
+    f.store.no_memory_at = at;
+    std::string written = f.play(kStart + by_data(content) + "QUIT\r\n");
+    const bool claimed = written.find("queued as") != std::string::npos;
+    EXPECT_EQ(f.store.messages.size(), claimed ? 1u : 0u);
+    EXPECT_EQ(f.scheduler.totals().messages, f.store.messages.size());
+    // The change could not be handed over; or the session itself could not go on.
+    const bool deferred = written.find("\r\n451 4.3.2 ") != std::string::npos;
+    if (!claimed && !deferred)
+      EXPECT_TRUE(written.ends_with("421 4.3.0 Out of memory, try again later\r\n")) << written;
+    if (claimed || deferred) EXPECT_TRUE(written.ends_with("221 2.0.0 Bye\r\n")) << written;
+    // The next one finds nothing amiss.
+    f.store.no_memory_at = SIZE_MAX;
+    EXPECT_NE(f.play(kStart + by_data(kHeader + "\r\nx\r\n")).find("queued as"), std::string::npos);
+  }
+}
+
 TEST(Intake, AStoreThatFailsAtEveryStep) {
   std::string content = kHeader + "\r\n";
   while (content.size() < 3 * queue::kChunkSize) content += std::string(998, 'x') + "\r\n";

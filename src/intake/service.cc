@@ -27,10 +27,16 @@ net::Awaitable<void> Service::run(std::unique_ptr<net::Stream> stream) {
   } listed{*this, &session};
   sessions_.insert(&session);
   if (shutting_down_) session.shut_down();
-  std::string client = stream->peer().address;
-  context_.log.debug("connect", {{"client", client}, {"listener", policy_->settings.name}});
+  const std::string client = stream->peer().address, listener = policy_->settings.name;
+  const LogConnections told = context_.log_connections.load(std::memory_order_relaxed);
+  if (told == LogConnections::kAll) context_.log.info("connect", {{"client", client}, {"listener", listener}});
   co_await session.run();
-  context_.log.debug("disconnect", {{"client", client}});
+  if (told == LogConnections::kNone) co_return;
+  context_.log.info("disconnect", {{"client", client},
+                                   {"listener", listener},
+                                   {"commands", session.commands()},
+                                   {"end", session.end()},
+                                   {"after", session.last_command()}});
 }
 
 void Service::forget(smtp::ServerSession* session) {

@@ -7,6 +7,9 @@
 
 namespace sidegate::intake {
 
+// What is told of clients' sessions that is not about a message.
+enum class LogConnections : std::uint8_t { kNone, kSummary, kAll };
+
 // One [[listener]] block.
 struct ListenerSettings {
   std::string name;

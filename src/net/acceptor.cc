@@ -64,10 +64,14 @@ struct Acceptor::State : std::enable_shared_from_this<Acceptor::State> {
 
   static Awaitable<void> run(std::shared_ptr<State> self) {
     while (!self->stopped) {
-      auto [error] =
-          co_await self->descriptor.async_wait(Descriptor::wait_read, boost::asio::as_tuple(boost::asio::deferred));
-      if (error) break;
-      if (self->accept_all() == Accepted::kBackOff) co_await self->loop.sleep(kBackOff);
+      try {
+        auto [error] =
+            co_await self->descriptor.async_wait(Descriptor::wait_read, boost::asio::as_tuple(boost::asio::deferred));
+        if (error) break;
+        if (self->accept_all() == Accepted::kBackOff) co_await self->loop.sleep(kBackOff);
+      } catch (const std::bad_alloc&) {
+        // The backlog waits; the listener must not end for it.
+      }
     }
   }
 
@@ -95,9 +99,14 @@ struct Acceptor::State : std::enable_shared_from_this<Acceptor::State> {
   }
 
   void hand_over(int fd, const SocketAddress& address) {
+    int unowned = fd;
     try {
-      on_connection(std::make_unique<SocketStream>(loop, fd, address.family(), peer_of(address, fd)));
+      Peer peer = peer_of(address, fd);
+      auto stream = std::make_unique<SocketStream>(loop, fd, address.family(), std::move(peer));
+      unowned = -1;
+      on_connection(std::move(stream));
     } catch (const std::exception& e) {  // a bug, or no memory: this connection ends, the listener goes on
+      if (unowned >= 0) ::close(unowned);
       loop.log().error("exception", {{"in", "accept"}, {"what", e.what()}});
     }
   }

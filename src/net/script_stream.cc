@@ -40,12 +40,22 @@ ScriptStream& ScriptStream::peer_stalls() {
   return step(Kind::kStall);
 }
 
+ScriptStream& ScriptStream::peer_waits(Duration d) {
+  steps_.push_back({.kind = Kind::kWait, .text = {}, .wait = d});
+  return *this;
+}
+
 ScriptStream& ScriptStream::peer_closes() {
   return step(Kind::kClose);
 }
 
 ScriptStream& ScriptStream::deliver_at_most(std::size_t octets) {
   at_most_ = std::max<std::size_t>(octets, 1);
+  return *this;
+}
+
+ScriptStream& ScriptStream::each_read_takes(Duration d) {
+  read_takes_ = d;
   return *this;
 }
 
@@ -82,6 +92,8 @@ std::string ScriptStream::describe(const Step& step) {
       return "a TLS handshake";
     case Kind::kStall:
       return "the peer stalls";
+    case Kind::kWait:
+      return "the peer waits";
     case Kind::kClose:
       return "the peer closes";
   }
@@ -134,10 +146,21 @@ void ScriptStream::match() {
   }
 }
 
+bool ScriptStream::time_passes(Duration d) {
+  const bool in_time = d <= expires_at_ - now_;
+  now_ = in_time ? now_ + d : expires_at_;
+  return in_time;
+}
+
 Status ScriptStream::fetch() {
   if (Status status = operation(); !status) return status;
   if (std::exchange(cancelled_, false)) return fail(ErrorKind::kClosed, "we ended the connection");
   match();
+  while (!steps_.empty() && steps_.front().kind == Kind::kWait) {
+    const Duration wait = steps_.front().wait;
+    steps_.pop_front();
+    if (!time_passes(wait)) return fail(ErrorKind::kTimeout, "no answer in time");
+  }
   if (steps_.empty()) return fail(ErrorKind::kClosed, "the peer closed the connection");
   Step& next = steps_.front();
   if (next.kind == Kind::kStall || next.kind == Kind::kClose) {
@@ -150,6 +173,7 @@ Status ScriptStream::fetch() {
     complain("read while the peer waits: " + describe(next) + "; written: \"" + printable(unmatched_) + "\"");
     return fail(ErrorKind::kTimeout, "both sides wait");
   }
+  if (!time_passes(read_takes_)) return fail(ErrorKind::kTimeout, "no answer in time");
   input_.settle();
   input_.reserve(input_.size() + std::min(at_most_, next.text.size()));
   std::size_t n = std::min({at_most_, next.text.size(), input_.room().size()});

@@ -33,11 +33,13 @@ class ScriptStream final : public Stream {
   ScriptStream& expect_line(std::string prefix);  // the next line written begins so
   ScriptStream& tls(tls::Verdict verdict = trusted(), tls::ChannelBinding binding = {});  // a handshake succeeds here
   ScriptStream& tls_fails(std::string why);
-  ScriptStream& peer_stalls();  // one read here ends with kTimeout
+  ScriptStream& peer_stalls();           // one read here ends with kTimeout
+  ScriptStream& peer_waits(Duration d);  // before what it sends next: the clock moves; kTimeout where that is too long
   ScriptStream& peer_closes();
 
   // --- how it is played
   ScriptStream& deliver_at_most(std::size_t octets);  // a read; 1: byte at a time
+  ScriptStream& each_read_takes(Duration d);          // of the peer's octets
   ScriptStream& fail_at(Fault fault);                 // from this operation on all of them fail so
   ScriptStream& from(Peer peer);
   static tls::Verdict trusted();  // verified, TLSv1.3
@@ -66,25 +68,31 @@ class ScriptStream final : public Stream {
   bool is_tls() const override { return tls_from_.has_value(); }
   const tls::Verdict& verdict() const override { return verdict_; }
   tls::ChannelBinding channel_binding() const override { return binding_; }
-  void expires_after(Duration d) override { deadlines_.push_back(d); }
+  void expires_after(Duration d) override {
+    deadlines_.push_back(d);
+    expires_at_ = now_ + d;
+  }
+  SteadyTime now() const override { return now_; }
   void cancel() override { cancelled_ = true; }
   void close() override { closed_ = true; }
   const Peer& peer() const override { return peer_; }
   bool looks_dead() override;
 
  private:
-  enum class Kind { kSend, kExpect, kExpectLine, kTls, kTlsFails, kStall, kClose };
+  enum class Kind { kSend, kExpect, kExpectLine, kTls, kTlsFails, kStall, kWait, kClose };
   struct Step {
     Kind kind;
     std::string text;
     tls::Verdict verdict = {};
     tls::ChannelBinding binding = {};
+    Duration wait = {};
   };
   static std::string describe(const Step& step);
 
   ScriptStream& step(Kind kind, std::string text = {});
-  Status operation();  // counts it, and fails where a fault is due
-  Status fetch();      // the next octets of the peer
+  Status operation();            // counts it, and fails where a fault is due
+  Status fetch();                // the next octets of the peer
+  bool time_passes(Duration d);  // false: the deadline is reached
   Status handshake();
   void match();  // expectations against what was written
   void complain(std::string text);
@@ -92,6 +100,9 @@ class ScriptStream final : public Stream {
   std::deque<Step> steps_;
   bool expects_ = false;
   std::size_t at_most_ = ReadBuffer::kLarge;
+  Duration read_takes_{};
+  SteadyTime now_{};
+  SteadyTime expires_at_ = SteadyTime::max();
   std::optional<Fault> fault_;
   std::size_t operations_ = 0;
 

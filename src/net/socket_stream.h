@@ -46,6 +46,7 @@ class SocketStream final : public Stream, private Timed {
   tls::ChannelBinding channel_binding() const override;
 
   void expires_after(Duration d) override;
+  SteadyTime now() const override { return owner_.clock().steady(); }
   void cancel() override;
   void close() override;
   const Peer& peer() const override { return peer_; }

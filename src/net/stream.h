@@ -67,6 +67,7 @@ class Stream {
 
   // --- life
   virtual void expires_after(Duration d) = 0;
+  virtual SteadyTime now() const = 0;  // on the clock that deadlines are made of
   // Ends a wait under way with kClosed, from the stream's own thread (shutdown, drain). Where none is under way, the
   // next one ends so. Once: a last reply can still be written.
   virtual void cancel() = 0;

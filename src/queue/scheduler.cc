@@ -12,9 +12,10 @@ struct Scheduler::State {
   State(ScheduleSettings settings, Clock& time, unsigned count)
       : clock(time), loops(std::max(count, 1u)), schedule(settings, loops) {}
 
-  // fn(schedule) under the mutex, then the wakes it caused.
+  // fn(schedule) under the mutex, then the wakes it caused. Without memory for the schedule itself, which all share and
+  // which a half-made change would leave wrong, the process ends: as after any crash nothing is lost.
   template <typename Fn>
-  auto run(Fn fn) {
+  auto run(Fn fn) noexcept {
     WakeList wakes;
     std::shared_ptr<const Wake> call;
     using Value = std::invoke_result_t<Fn, Schedule&>;
@@ -44,7 +45,12 @@ struct Scheduler::State {
     schedule.begin(steady.count(), clock.wall(), wakes);
   }
   static void deliver(const WakeList& wakes, const std::shared_ptr<const Wake>& call) {
-    if (call && *call) wakes.for_each([&](WakeList::Call one) { (*call)(one.loop, one.way); });
+    if (!call || !*call) return;
+    try {
+      wakes.for_each([&](WakeList::Call one) { (*call)(one.loop, one.way); });
+    } catch (const std::bad_alloc&) {
+      // Who is ready stays so, and the next tick calls again.
+    }
   }
 
   Clock& clock;

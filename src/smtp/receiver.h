@@ -64,8 +64,8 @@ class Receiver {
   // transaction is over.
   virtual net::Awaitable<mail::Reply> end(const SessionInfo& session, const ContentFacts& facts) = 0;
   // RSET, EHLO, a fault in the content (bare LF, too large), a lost peer: forget the transaction. Never waits; may be
-  // called when there is none.
-  virtual void abort() = 0;
+  // called when there is none, and when there is no memory: does not throw.
+  virtual void abort() noexcept = 0;
   // MAIL, RCPT or content was answered 4yz or 5yz, by the receiver itself or by the session. Never waits.
   virtual void refused(const SessionInfo& session, const Refusal& refusal) {}
 };

@@ -13,6 +13,8 @@ class RecordingReceiver final : public Receiver {
   mail::Reply on_connect{220, "ready"};
   mail::Reply on_mail{250, {2, 1, 0}, "Ok"};
   mail::Reply on_rcpt{250, {2, 1, 5}, "Ok"};
+  RecordingReceiver() { calls.reserve(1024); }
+
   std::string refused_rcpt;  // this address gets 550 5.1.1
   mail::Reply on_begin{250, {2, 0, 0}, "Ok"};
   mail::Reply on_end{250, {2, 0, 0}, "queued as 0000000000001"};
@@ -59,8 +61,8 @@ class RecordingReceiver final : public Receiver {
     content_.clear();
     co_return on_end;
   }
-  void abort() override {
-    if (open_) calls.push_back("abort");
+  void abort() noexcept override {
+    if (open_ && calls.size() < calls.capacity()) calls.emplace_back("abort");
     open_ = false;
     content_.clear();
   }

@@ -46,11 +46,11 @@ net::Awaitable<std::optional<mail::Reply>> ServerSession::begin_content() {
 // Reads to the end of the message, whatever it contains. False: the peer was lost, or refused for good.
 net::Awaitable<bool> ServerSession::read_dotted(ContentFault& fault, ContentFacts& facts) {
   DotReader reader(max_line());
+  ContentPace pace = content_pace();
   while (!reader.done()) {
-    stream_.expires_after(settings_->data_timeout);  // RFC 5321 section 4.5.3.2.5
-    auto bytes = co_await stream_.read_some();
+    auto bytes = co_await read_content(pace);
     if (!bytes) {
-      lost(bytes.error());
+      lost_in_content("DATA", bytes.error(), pace);
       co_return false;
     }
     std::string_view rest = *bytes;
@@ -71,6 +71,26 @@ net::Awaitable<bool> ServerSession::read_dotted(ContentFault& fault, ContentFact
   co_return true;
 }
 
+ContentPace ServerSession::content_pace() const {
+  return {settings_->data_timeout, settings_->min_data_rate};  // RFC 5321 section 4.5.3.2.5
+}
+
+net::Awaitable<Result<std::string_view>> ServerSession::read_content(ContentPace& pace) {
+  const SteadyTime began = stream_.now();
+  stream_.expires_after(pace.left());
+  auto bytes = co_await stream_.read_some();
+  if (bytes) pace.came(bytes->size(), stream_.now() - began);
+  co_return bytes;
+}
+
+// RFC 5321 section 3.8: what can still be said is said.
+void ServerSession::lost_in_content(std::string_view command, const Error& error, const ContentPace& pace) {
+  if (error.kind != ErrorKind::kTimeout || shutting_down_ || !pace.slow()) return lost(error);
+  std::string from = transaction_ ? transaction_->reverse_path : std::string();
+  end_ = "timeout";
+  answer(command, mail::Reply(421, {4, 4, 2}, "Content comes too slowly, closing"), from);
+}
+
 // RFC 3030 section 2
 net::Awaitable<void> ServerSession::bdat(std::string_view arguments) {
   auto command = parse_bdat(arguments);
@@ -85,13 +105,14 @@ net::Awaitable<void> ServerSession::bdat(std::string_view arguments) {
   std::optional<mail::Reply> refusal = co_await admit_chunk(*command);
   // RFC 3030 section 2: the octets follow the command, so they are read whatever the answer will be.
   std::optional<BdatReader> scratch;
+  ContentPace scratch_pace = content_pace();
   if (refusal) {
     scratch.emplace(max_line());
     forget_transaction();
   }
   BdatReader& reader = scratch ? *scratch : *transaction_->chunks;
   reader.begin_chunk(command->size, command->last);
-  if (!co_await read_chunk(reader)) co_return;
+  if (!co_await read_chunk(reader, scratch ? scratch_pace : *transaction_->pace)) co_return;
   if (refusal) {
     answer("BDAT", *refusal, from);
     co_return;
@@ -110,6 +131,7 @@ net::Awaitable<std::optional<mail::Reply>> ServerSession::admit_chunk(const Bdat
   if (phase_ != kChunks) {
     if (auto refusal = co_await begin_content()) co_return refusal;
     transaction_->chunks.emplace(max_line());
+    transaction_->pace = content_pace();
     phase_ = kChunks;
   }
   // Too large already by what is announced: not one octet more goes to the receiver.
@@ -118,13 +140,12 @@ net::Awaitable<std::optional<mail::Reply>> ServerSession::admit_chunk(const Bdat
 }
 
 // Reads one chunk; without a transaction it is thrown away. False: the peer was lost.
-net::Awaitable<bool> ServerSession::read_chunk(BdatReader& reader) {
+net::Awaitable<bool> ServerSession::read_chunk(BdatReader& reader, ContentPace& pace) {
   while (!reader.chunk_done()) {
     if (!out_.empty() && stream_.buffered() == 0 && !co_await flush()) co_return false;
-    stream_.expires_after(settings_->data_timeout);
-    auto bytes = co_await stream_.read_some();
+    auto bytes = co_await read_content(pace);
     if (!bytes) {
-      lost(bytes.error());
+      lost_in_content("BDAT", bytes.error(), pace);
       co_return false;
     }
     std::string_view content = reader.next(*bytes);

@@ -1,6 +1,7 @@
 #include "smtp/server_session.h"
 
 #include <array>
+#include <new>
 
 #include "base/text.h"
 #include "smtp/ehlo_answer.h"
@@ -23,7 +24,7 @@ constexpr unsigned kAuthExtra = 12288 - 512;
 
 // Verb, phases where it is legal, handler. The table answers 503; handlers never check the phase. BDAT is legal
 // everywhere because its octets follow whatever we think of it (RFC 3030 section 2).
-const ServerSession::Verb ServerSession::kVerbs[] = {
+const ServerSession::Verb ServerSession::kVerbs[kVerbCount] = {
     {"EHLO", kAny, &ServerSession::ehlo},
     {"HELO", kAny, &ServerSession::helo},
     {"STARTTLS", kStart | kGreeted, &ServerSession::starttls},
@@ -63,11 +64,39 @@ ServerSession::ServerSession(net::Stream& stream, Receiver& receiver, std::share
 }
 
 net::Awaitable<void> ServerSession::run() {
+  bool starved = false;
+  try {
+    co_await converse();
+  } catch (const std::bad_alloc&) {
+    starved = true;
+  }
+  if (starved) co_await give_up();
+  stream_.close();
+}
+
+net::Awaitable<void> ServerSession::converse() {
   co_await greet();
   while (open_) co_await next_command();
   receiver_.abort();  // nothing of what was under way is kept
   if (!out_.empty()) co_await flush();
-  stream_.close();
+}
+
+// No memory: this session ends, and gives back what it holds; the others go on. What was said before stands (a 250
+// after a message above all); a line that was being written is taken back.
+net::Awaitable<void> ServerSession::give_up() {
+  open_ = false;
+  end_ = "no memory";
+  receiver_.abort();
+  transaction_.reset();
+  const std::size_t whole = out_.rfind("\r\n");
+  out_.resize(whole == std::string::npos ? 0 : whole + 2);
+  try {
+    stream_.expires_after(kFarewellTimeout);
+    // RFC 5321 section 3.8: 421 may answer any command.
+    co_await stream_.write2(out_, "421 4.3.0 Out of memory, try again later\r\n");
+  } catch (const std::bad_alloc&) {
+    end_ = "no memory, and none to say so";
+  }
 }
 
 net::Awaitable<void> ServerSession::greet() {
@@ -89,12 +118,19 @@ net::Awaitable<void> ServerSession::next_command() {
   // RFC 2920 section 3.2: replies go out together, but before we wait.
   bool must_wait = !stream_.has_buffered_line() || out_.size() > kMaxUnsent;
   if (must_wait && !out_.empty() && !co_await flush()) co_return;
-  stream_.expires_after(settings_->idle_timeout);
+  // Between two chunks a message is under way: its pace goes on.
+  ContentPace* pace = phase_ == kChunks ? &*transaction_->pace : nullptr;
+  const SteadyTime began = pace ? stream_.now() : SteadyTime();
+  stream_.expires_after(pace && pace->slow() ? std::min(settings_->idle_timeout, pace->left())
+                                             : settings_->idle_timeout);
   waiting_ = true;
   auto line = co_await stream_.read_line(settings_->refuse_command, settings_->fatal_command);
   waiting_ = false;
+  if (pace) pace->came(0, stream_.now() - began);
   if (line) {
+    last_code_ = 0;
     co_await dispatch(*line);
+    note_command();
   } else if (line.error().kind == ErrorKind::kTooLarge) {
     say("500 5.5.2 Command line is too long");
   } else {
@@ -106,6 +142,7 @@ net::Awaitable<void> ServerSession::next_command() {
 net::Awaitable<void> ServerSession::dispatch(std::string_view line) {
   CommandLine command = split_command(line);
   const Verb* verb = find_verb(command.verb);
+  last_verb_ = static_cast<std::uint8_t>(verb ? verb - kVerbs : kVerbCount);
   if (!verb && is_http(command.verb)) {
     say_and_close("421 4.7.0 This is an SMTP server");
     co_return;
@@ -144,6 +181,7 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
   info_.esmtp = true;
   phase_ = kGreeted;
   out_ += ehlo_answer(*settings_, starttls_offered());
+  count(250);
 }
 
 net::Awaitable<void> ServerSession::helo(std::string_view arguments) {
@@ -279,6 +317,7 @@ net::Awaitable<void> ServerSession::quit(std::string_view arguments) {
     say("501 5.5.4 QUIT takes no parameter");
     co_return;
   }
+  end_ = "quit";
   say_and_close("221 2.0.0 Bye");
 }
 
@@ -348,20 +387,55 @@ void ServerSession::answer(std::string_view command, const mail::Reply& reply, s
 
 void ServerSession::count(int code) {
   if (code >= 500) ++errors_;
+  last_code_ = code;
+}
+
+void ServerSession::note_command() {
+  Count& count = counts_[last_verb_];
+  ++count.all;
+  if (last_code_ >= 200 && last_code_ < 300) ++count.accepted;
+}
+
+std::string_view ServerSession::last_command() const {
+  if (last_verb_ == kNoVerb) return "CONNECT";
+  return last_verb_ < kVerbCount ? kVerbs[last_verb_].name : "UNKNOWN";
+}
+
+std::string ServerSession::commands() const {
+  std::string text;
+  auto add = [&text](std::string_view name, const Count& count) {
+    if (count.all == 0) return;
+    text.append(text.empty() ? "" : " ").append(name).append("=");
+    if (count.accepted != count.all) text.append(std::to_string(count.accepted)).append("/");
+    text.append(std::to_string(count.all));
+  };
+  Count sum;
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    add(i < kVerbCount ? lower(kVerbs[i].name) : "unknown", counts_[i]);
+    sum.accepted += counts_[i].accepted;
+    sum.all += counts_[i].all;
+  }
+  add("commands", sum);
+  return text.empty() ? "commands=0/0" : text;
 }
 
 void ServerSession::say_and_close(std::string_view line) {
   out_.append(line).append("\r\n");
+  last_code_ = (line[0] - '0') * 100;
   open_ = false;
 }
 
 // The wait for the peer has failed. What can still be said is said (RFC 5321 section 3.8).
 void ServerSession::lost(const Error& error) {
   open_ = false;
+  last_code_ = 0;
   if (shutting_down_) {
     say_and_close("421 4.3.2 Service is shutting down");
   } else if (error.kind == ErrorKind::kTimeout) {
+    end_ = "timeout";
     say_and_close("421 4.4.2 Timeout, closing");
+  } else {
+    end_ = "lost";
   }
 }
 
@@ -373,11 +447,19 @@ void ServerSession::forget_transaction() {
 
 net::Awaitable<bool> ServerSession::flush() {
   stream_.expires_after(open_ ? settings_->idle_timeout : kFarewellTimeout);
-  auto written = co_await stream_.write(out_);
-  // An idle session holds no more than a usual reply needs.
-  if (out_.capacity() > kIdleReply) out_ = {};
+  // Should writing end by an exception, what may have been sent must not be sent again.
+  std::string sending = std::move(out_);
   out_.clear();
-  if (!written) open_ = false;
+  auto written = co_await stream_.write(sending);
+  // An idle session holds no more than a usual reply needs.
+  if (sending.capacity() <= kIdleReply) {
+    out_ = std::move(sending);
+    out_.clear();
+  }
+  if (!written) {
+    open_ = false;
+    if (end_ == "closed") end_ = "lost";
+  }
   co_return written.has_value();
 }
 

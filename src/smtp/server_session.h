@@ -5,6 +5,7 @@
 // DATA and BDAT. One thread, one coroutine; the stream, the receiver and the session itself outlive run().
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,12 @@ class ServerSession {
 
   net::Awaitable<void> run();
 
+  // For the log, after run(): "ehlo=1 mail=1 rcpt=1/2 quit=1 commands=4/5" (accepted/all where that differs), how the
+  // session ended ("quit", "lost", "timeout", "closed" by us, "no memory"), and after which command.
+  std::string commands() const;
+  std::string_view end() const { return end_; }
+  std::string_view last_command() const;
+
   // On the session's thread. Ends with 421 4.3.2 as soon as no transaction is under way; `now`: also in the middle of
   // one (but never between a message's end and its reply).
   void shut_down(bool now = false);
@@ -41,9 +48,12 @@ class ServerSession {
     net::Awaitable<void> (ServerSession::*handle)(std::string_view arguments);
     unsigned extra = 0;  // octets that extensions add to the longest command (RFC 5321 section 4.5.3.1.4)
   };
-  static const Verb kVerbs[];
+  static constexpr std::size_t kVerbCount = 20;
+  static const Verb kVerbs[kVerbCount];
   static const Verb* find_verb(std::string_view name);
 
+  net::Awaitable<void> converse();
+  net::Awaitable<void> give_up();
   net::Awaitable<void> greet();
   net::Awaitable<void> next_command();
   net::Awaitable<void> dispatch(std::string_view line);
@@ -65,7 +75,10 @@ class ServerSession {
   // Content (server_content.cc).
   net::Awaitable<std::optional<mail::Reply>> begin_content();
   net::Awaitable<bool> read_dotted(ContentFault& fault, ContentFacts& facts);
-  net::Awaitable<bool> read_chunk(BdatReader& reader);
+  net::Awaitable<bool> read_chunk(BdatReader& reader, ContentPace& pace);
+  net::Awaitable<Result<std::string_view>> read_content(ContentPace& pace);
+  void lost_in_content(std::string_view command, const Error& error, const ContentPace& pace);
+  ContentPace content_pace() const;
   net::Awaitable<std::optional<mail::Reply>> admit_chunk(const BdatCommand& command);
   net::Awaitable<void> end_message(std::string_view command, ContentFault fault, ContentFacts facts);
   bool keeps(std::string_view content, ContentFault fault);
@@ -103,6 +116,16 @@ class ServerSession {
   bool open_ = true;
   bool waiting_ = false;  // for a command
   bool shutting_down_ = false;
+
+  struct Count {
+    std::uint32_t accepted = 0, all = 0;
+  };
+  void note_command();
+  std::array<Count, kVerbCount + 1> counts_{};  // as kVerbs; the last is for unknown ones
+  std::uint8_t last_verb_ = kNoVerb;            // place in counts_
+  static constexpr std::uint8_t kNoVerb = 255;
+  int last_code_ = 0;  // of the reply to the command in hand
+  std::string_view end_ = "closed";
 };
 
 }  // namespace sidegate::smtp

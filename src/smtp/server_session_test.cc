@@ -211,6 +211,39 @@ TEST(ServerSession, TimeOuts) {
   EXPECT_EQ(receiver.calls.back(), "abort");
 }
 
+// What the log tells of a session, as Postfix counts it.
+TEST(ServerSession, CommandsAreCounted) {
+  struct Case {
+    std::string client;
+    std::string commands;
+    std::string_view end, last;
+  };
+  const Case cases[] = {
+      {"", "commands=0/0", "lost", "CONNECT"},
+      {"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<no@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
+       "ehlo=1 mail=1 rcpt=1/2 data=1 quit=1 commands=5/6", "quit", "QUIT"},
+      {"HELO a\r\nFOO\r\nGARBAGE x\r\nSTARTTLS\r\n", "helo=1 starttls=0/1 unknown=0/2 commands=1/4", "lost",
+       "STARTTLS"},
+      {"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nhalf of it",
+       "helo=1 mail=1 rcpt=1 data=0/1 commands=3/4", "lost", "DATA"},
+      {"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<c@d.example>\r\nBDAT 2\r\nx\nBDAT 0 LAST\r\n",
+       "helo=1 mail=1 rcpt=1 bdat=0/2 commands=3/5", "lost", "BDAT"},
+      {"GET / HTTP/1.1\r\n", "unknown=0/1 commands=0/1", "closed", "UNKNOWN"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.client);
+    RecordingReceiver receiver;
+    receiver.refused_rcpt = "no@b.example";
+    net::ScriptStream stream;
+    stream.peer_sends(c.client);
+    ServerSession session(stream, receiver, test_settings(), "test");
+    net::run_script(session.run());
+    EXPECT_EQ(session.commands(), c.commands);
+    EXPECT_EQ(session.end(), c.end);
+    EXPECT_EQ(session.last_command(), c.last);
+  }
+}
+
 TEST(ServerSession, RefusedConnection) {
   RecordingReceiver receiver;
   receiver.on_connect = {421, {4, 7, 0}, "Too many connections"};

@@ -29,6 +29,7 @@ struct ServerSettings {
   std::uint32_t max_idle_commands = 100;           // NOOP, RSET, VRFY, HELP, a second EHLO without mail in between, then 421
   Duration idle_timeout = 5min;                    // waiting for a command (RFC 5321 section 4.5.3.2.7)
   Duration data_timeout = 3min;                    // waiting for the next block of content
+  std::uint64_t min_data_rate = 500;               // octets a second of content, over data_timeout; 0: any
   bool offer_starttls = false;
 };
 

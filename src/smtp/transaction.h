@@ -7,6 +7,7 @@
 #include <string>
 
 #include "smtp/bdat_reader.h"
+#include "smtp/content_pace.h"
 #include "smtp/settings.h"
 
 namespace sidegate::smtp {
@@ -20,6 +21,7 @@ struct Transaction {
   bool spoiled = false;      // a fault, or too large: what follows is read and thrown away
   bool too_large = false;
   std::optional<BdatReader> chunks;  // BDAT is under way
+  std::optional<ContentPace> pace;   // of the content, from its first command on
 };
 
 }  // namespace sidegate::smtp

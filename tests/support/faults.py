@@ -7,6 +7,7 @@ import struct
 from support.server import BUILD
 
 FAULT_SHIM = os.path.join(BUILD, "tests", "faults", "libsidegate_fault.so")
+MEMORY_SHIM = os.path.join(BUILD, "tests", "faults", "libsidegate_memory.so")
 CRASH_SHIM = os.path.join(BUILD, "tests", "faults", "libsidegate_crash.so")
 
 
@@ -41,6 +42,23 @@ class Faults:
 
     def count(self, name):
         return struct.unpack_from("q", self._map, self.COUNTERS[name])[0]
+
+
+class Memory:
+    """The control file of the memory shim: requests of `least` octets or more fail, every `every`th of them."""
+
+    def __init__(self, control):
+        with open(control, "wb") as out:
+            out.write(bytes(4096))
+        self._file = open(control, "r+b")
+        self._map = mmap.mmap(self._file.fileno(), 4096)
+        self.environment = {"MEMORY_CONTROL": control}
+
+    def set(self, least, every):
+        struct.pack_into("qq", self._map, 0, least, every)
+
+    def failed(self):
+        return struct.unpack_from("q", self._map, 16)[0]
 
 
 EIO, ENOSPC = errno.EIO, errno.ENOSPC

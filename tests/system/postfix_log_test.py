@@ -68,6 +68,10 @@ class PostfixLog(unittest.TestCase):
             stranger.command("MAIL FROM:<evil@evil.test>")
             assert stranger.command("RCPT TO:<victim@two.test>")[0] == 554
         stranger.close()
+        prober = RawClient(outside)   # says hello, and is gone
+        prober.command("EHLO prober.test")
+        prober.close()
+        wait_for(lambda: "lost connection after EHLO" in cls.server.log_text(), 20, what="the end of the prober's session")
         wait_for(lambda: cls.server.log_text().count(" status=sent ") >= 9 and " status=deferred" in cls.server.log_text() and
                  cls.server.log_text().count(" status=bounced ") >= 2, 30, what="all deliveries in the log")
         cls.server.stop()
@@ -94,6 +98,17 @@ class PostfixLog(unittest.TestCase):
     def test_fail2ban(self):
         hosts = [found["host"] for line in self.log.splitlines() if (found := FAIL2BAN.match(line))]
         self.assertEqual(hosts, ["127.0.0.1"] * 3)
+
+    def test_connections(self):
+        # fail2ban's postfix filter, mode "ddos"; postfix_exporter counts the others by their first words.
+        ddos = re.compile(r"^\w{3} [ \d]\d \d\d:\d\d:\d\d \S+ postfix/smtpd\[\d+\]: lost connection after (AUTH|UNKNOWN|EHLO|CONNECT) from "
+                          r"[^[]*\[(?P<host>[^]]+)\]$")
+        lost = [(found[1], found["host"]) for line in self.log.splitlines() if (found := ddos.match(line))]
+        self.assertEqual([pair for pair in lost if pair[0] != "CONNECT"], [("EHLO", "127.0.0.1")])   # who waits for us just connects
+        opened = re.findall(r" postfix/smtpd\[\d+\]: connect from \S+\[127\.0\.0\.1\]$", self.log, re.M)
+        ended = re.findall(r" postfix/smtpd\[\d+\]: disconnect from \S+\[127\.0\.0\.1\]((?: [a-z]+=\d+(?:/\d+)?)*) commands=(\S+)$", self.log, re.M)
+        self.assertEqual(len(opened), len(ended), self.log)
+        self.assertIn((" ehlo=1 mail=1/3 rcpt=0/3", "2/7"), ended)
 
     def test_exporter(self):
         counts = dict.fromkeys(EXPORTER, 0)
