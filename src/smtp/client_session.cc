@@ -132,7 +132,9 @@ net::Awaitable<Step<mail::Reply>> ClientSession::greet() {
 
 net::Awaitable<Step<Capabilities>> ClientSession::ehlo() {
   capabilities_ = {};
-  auto reply = co_await command(Phase::kEhlo, "EHLO " + hostname_, timeouts_.helo);
+  auto reply = co_await command(Phase::kEhlo, (lmtp_ ? "LHLO " : "EHLO ") + hostname_, timeouts_.helo);
+  if (!reply && lmtp_)
+    co_return std::unexpected(std::move(reply.error()));  // RFC 2033 section 4.1: nothing else to say
   if (!reply) {
     // RFC 5321 section 3.2: a server that does not know EHLO answers 5yz, and may know HELO.
     if (reply.error().reply && reply.error().reply->permanent()) co_return co_await helo(std::move(reply.error()));

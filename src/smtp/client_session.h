@@ -87,9 +87,12 @@ struct Transmitted {
       recipients;                    // same order; nullopt: not asked or not answered, or MAIL was refused
   std::optional<mail::Reply> data;   // 354, or the refusal
   std::optional<mail::Reply> final;  // after the dot or BDAT LAST; never set when no recipient was accepted
-  std::optional<Trouble> broken;     // the connection is of no further use
-  bool uncertain = false;            // all content was sent and the final reply is missing
-  bool usable = true;                // another message may follow on this connection
+  // LMTP: in place of `final`, one for each accepted recipient (same order as recipients, nullopt for the others and
+  // for those that were not answered before the connection broke).
+  std::vector<std::optional<mail::Reply>> finals;
+  std::optional<Trouble> broken;  // the connection is of no further use
+  bool uncertain = false;         // all content was sent and the final reply is missing
+  bool usable = true;             // another message may follow on this connection
 };
 
 // One line per direction as it went over the wire, secrets masked: `relay test --transcript`.
@@ -100,6 +103,8 @@ class ClientSession {
   // stream stays the caller's. hostname: for EHLO.
   ClientSession(net::Stream& stream, std::string hostname, ClientTimeouts timeouts);
   void set_transcript(Transcript transcript);
+  // RFC 2033: LHLO in EHLO's place, and after the content one reply for each accepted recipient.
+  void speak_lmtp() { lmtp_ = true; }
 
   net::Awaitable<Step<mail::Reply>> greet();  // 220, anything else is Trouble with the reply
   net::Awaitable<Step<Capabilities>>
@@ -140,7 +145,8 @@ class ClientSession {
   Capabilities capabilities_;
   Transcript transcript_;
   std::vector<std::string> secrets_;  // while AUTH runs: must not come back in a reply's text (wiped after it)
-  bool needs_reset_ = false;          // the last transaction is still open at the peer
+  bool lmtp_ = false;
+  bool needs_reset_ = false;  // the last transaction is still open at the peer
 };
 
 }  // namespace sidegate::smtp

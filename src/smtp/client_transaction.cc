@@ -63,6 +63,7 @@ class ClientTransaction {
   net::Awaitable<bool> write_piece(std::string_view piece, Phase phase);
   net::Awaitable<void> write_failed(Phase phase, std::size_t replies);
   net::Awaitable<void> read_final();
+  net::Awaitable<bool> read_finals();
 
   bool hopeless() const;  // nobody can be accepted any more
   void broke(Trouble trouble) {
@@ -129,7 +130,8 @@ net::Awaitable<Transmitted> ClientTransaction::run() {
       co_await send_data();
     }
   }
-  s_.needs_reset_ = !mail_refused_ && !(r_.final && r_.final->positive());
+  bool ended = (r_.final && r_.final->positive()) || !r_.finals.empty();
+  s_.needs_reset_ = !mail_refused_ && !ended;
   co_return std::move(r_);
 }
 
@@ -225,6 +227,7 @@ net::Awaitable<bool> ClientTransaction::read_batch(std::vector<Command> commands
         phase = Phase::kFinal, timeout = s_.timeouts_.data_done;
         break;
     }
+    if (command.verb == Verb::kBdat && s_.lmtp_ && accepted_ > 0) co_return co_await read_finals();
     auto reply = co_await s_.read_reply(phase, timeout);
     if (!reply) {
       // With BDAT the message is already there, whichever reply is missing.
@@ -343,7 +346,44 @@ net::Awaitable<void> ClientTransaction::send_data() {
   co_await read_final();
 }
 
+// RFC 2033 section 4.2: one reply for each RCPT that was accepted, in their order. Those that do not come any more are
+// uncertain, the others stand.
+net::Awaitable<bool> ClientTransaction::read_finals() {
+  r_.finals.resize(t_.recipients.size());
+  for (std::size_t i = 0; i < r_.recipients.size(); ++i) {
+    if (!r_.recipients[i] || !accepts(*r_.recipients[i])) continue;
+    auto reply = co_await s_.read_reply(Phase::kFinal, s_.timeouts_.data_done);
+    if (!reply) {
+      r_.uncertain = true;
+      broke(std::move(reply.error()));
+      co_return false;
+    }
+    if (reply->code == 421) {  // it goes away, and took nothing for this recipient and those behind it
+      broke(refused_at(Phase::kFinal, ErrorKind::kClosed, std::move(*reply)));
+      co_return false;
+    }
+    if (!accepts(*reply) && !refuses(*reply)) {
+      r_.uncertain = true;
+      co_return out_of_step(Phase::kFinal, *reply);
+    }
+    // A server that does not know the BDAT it offered answers once and takes the message for commands.
+    if (t_.bdat && (reply->code == 500 || reply->code == 501 || reply->code == 502 || reply->code == 504)) {
+      r_.usable = false;
+      r_.final = std::move(*reply);
+      r_.finals.clear();
+      co_return true;
+    }
+    r_.finals[i] = std::move(*reply);
+  }
+  if (s_.stream_.buffered() > 0) r_.usable = false;
+  co_return true;
+}
+
 net::Awaitable<void> ClientTransaction::read_final() {
+  if (s_.lmtp_) {
+    co_await read_finals();
+    co_return;
+  }
   auto reply = co_await s_.read_reply(Phase::kFinal, s_.timeouts_.data_done);
   if (!reply) {
     r_.uncertain = true;
@@ -368,6 +408,11 @@ net::Awaitable<void> ClientTransaction::send_lone_dot() {
   s_.show('C', ".");
   bool written = co_await write_piece(".\r\n", Phase::kFinal);
   if (!written) co_return;
+  if (s_.lmtp_) {  // RFC 2033 section 4.2: it should have refused DATA (503), and now owes as many replies as it took
+                   // RCPTs
+    r_.usable = false;
+    co_return;
+  }
   auto reply = co_await s_.read_reply(Phase::kFinal, s_.timeouts_.data_done);
   if (!reply) {
     broke(std::move(reply.error()));
