@@ -6,6 +6,20 @@
 
 namespace sidegate::route {
 
+bool Rule::fits(const queue::ClassKey& key) const {
+  switch (whom) {
+    case For::kAll:
+      return true;
+    case For::kLeaves:
+      return !is_local(key);
+    case For::kStays:
+      return is_local(key);
+    case For::kMailboxes:
+      return key.recipient_domain == kMailbox;
+  }
+  return false;
+}
+
 Table Table::all(std::size_t count) {
   Rule everyone;
   for (std::size_t i = 0; i < count; ++i) everyone.ways.push_back(static_cast<queue::WayId>(i));
@@ -23,6 +37,18 @@ std::optional<queue::WayId> Table::after(const queue::ClassKey& key, queue::WayI
   auto at = std::ranges::find(all, way);
   if (at == all.end() || ++at == all.end()) return std::nullopt;
   return *at;
+}
+
+queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin,
+                          const mail::Recipient& recipient) {
+  using mail::Destination;
+  if (recipient.destination == Destination::kRoute) return class_key(envelope, origin, recipient.address);
+  queue::ClassKey key = class_key(envelope, origin, std::string_view());
+  key.recipient_domain = recipient.destination == Destination::kMailbox ? kMailbox
+                         : recipient.destination == Destination::kPipe  ? kPipe
+                         : recipient.destination == Destination::kFile  ? kFile
+                                                                        : kDiscard;
+  return key;
 }
 
 queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin, std::string_view recipient) {

@@ -11,10 +11,19 @@
 
 namespace sidegate::route {
 
-// A routing rule will name conditions on the class; today the one rule is "all ways, in file order".
+// Mail that ends on this machine has a class of its own kind: no DNS domain begins with a dot.
+inline constexpr std::string_view kMailbox = ".mailbox", kPipe = ".pipe", kFile = ".file", kDiscard = ".discard";
+inline bool is_local(const queue::ClassKey& key) {
+  return key.recipient_domain.starts_with('.');
+}
+
+// A routing rule will name conditions on the class; today: mail that leaves goes by all ways in file order, mail that
+// stays by the built-in ones.
 struct Rule {
+  enum class For : std::uint8_t { kAll, kLeaves, kStays, kMailboxes };
   std::vector<queue::WayId> ways;
-  bool fits(const queue::ClassKey& key) const { return true; }
+  For whom = For::kAll;
+  bool fits(const queue::ClassKey& key) const;
 };
 
 class Table {
@@ -32,7 +41,9 @@ class Table {
   std::vector<Rule> rules_;
 };
 
-// The class of one recipient.
+// The class of one recipient: by its destination, and by the domain of its address where it is routed.
+queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin, const mail::Recipient& recipient);
+// The same of one that is routed.
 queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin, std::string_view recipient);
 
 }  // namespace sidegate::route

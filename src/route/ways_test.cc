@@ -27,5 +27,44 @@ TEST(Ways, ClassOfARecipient) {
   EXPECT_EQ(class_key(envelope, origin, "Postmaster").recipient_domain, "");
 }
 
+TEST(Ways, ClassOfWhatStaysHere) {
+  mail::Envelope envelope;
+  envelope.reverse_path = "Me@Home.example";
+  mail::Origin origin;
+  origin.listener = "in";
+  mail::Recipient recipient;
+  recipient.address = "bob@here.example";
+  recipient.target = "bob";
+  EXPECT_EQ(class_key(envelope, origin, recipient).recipient_domain, "here.example");
+  using mail::Destination;
+  for (auto [to, domain] : {std::pair(Destination::kMailbox, kMailbox), std::pair(Destination::kPipe, kPipe),
+                            std::pair(Destination::kFile, kFile), std::pair(Destination::kDiscard, kDiscard)}) {
+    recipient.destination = to;
+    auto key = class_key(envelope, origin, recipient);
+    EXPECT_EQ(key.recipient_domain, domain);
+    EXPECT_EQ(key.sender_key, "me@home.example");
+    EXPECT_EQ(key.listener, "in");
+    EXPECT_TRUE(is_local(key));
+  }
+}
+
+TEST(Ways, WhatStaysAndWhatLeavesDoNotMeet) {
+  using For = Rule::For;
+  Table table({Rule{{0, 1}, For::kLeaves}, Rule{{3}, For::kMailboxes}, Rule{{2}, For::kStays}});
+  auto ways = [&](std::string_view domain) {
+    queue::ClassKey key;
+    key.recipient_domain = domain;
+    return table.ways(key);
+  };
+  EXPECT_EQ(ways("x.example"), (std::vector<queue::WayId>{0, 1}));
+  EXPECT_EQ(ways(""), (std::vector<queue::WayId>{0, 1}));
+  EXPECT_EQ(ways(".mailbox"), (std::vector<queue::WayId>{3}));
+  EXPECT_EQ(ways(".pipe"), (std::vector<queue::WayId>{2}));
+  EXPECT_EQ(ways(".discard"), (std::vector<queue::WayId>{2}));
+  queue::ClassKey mailbox;
+  mailbox.recipient_domain = ".mailbox";
+  EXPECT_EQ(table.after(mailbox, 3), std::nullopt);  // never out of the house
+}
+
 }  // namespace
 }  // namespace sidegate::route
