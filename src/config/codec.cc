@@ -260,6 +260,13 @@ const Words<deliver::ForwardSender>& words() {
   return kWords;
 }
 template <>
+const Words<deliver::MailboxDelivery>& words() {
+  using enum deliver::MailboxDelivery;
+  static const Words<deliver::MailboxDelivery> kWords = {
+      {"mbox", kMbox}, {"maildir", kMaildir}, {"lmtp", kLmtp}, {"command", kCommand}, {"discard", kDiscard}};
+  return kWords;
+}
+template <>
 const Words<auth::InsecureAuth>& words() {
   using auth::InsecureAuth;
   static const Words<InsecureAuth> kWords = {
@@ -460,6 +467,10 @@ const Codec& codec<smtp::LongLines>() {
 template <>
 const Codec& codec<deliver::TlsMode>() {
   return enum_codec<deliver::TlsMode>();
+}
+template <>
+const Codec& codec<deliver::MailboxDelivery>() {
+  return enum_codec<deliver::MailboxDelivery>();
 }
 template <>
 const Codec& codec<deliver::EightBit>() {

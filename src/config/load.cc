@@ -157,6 +157,7 @@ LoadResult load(const LoadRequest& request) {
   resolve_listeners(draft);
   resolve_relays(draft);
   resolve_srs(draft);
+  resolve_local(draft);
   check_queue(draft);
   sort_by_place(draft.problems);
   sort_by_place(draft.loaded.warnings);

@@ -459,9 +459,11 @@ const Option* Table::find(std::string_view key) const {
   return nullptr;
 }
 
+Table local_table();  // options_local.cc
+
 std::span<const Table> tables() {
-  static const std::vector<Table> kTables = {global_table(), log_table(),      queue_table(),
-                                             dns_table(),    listener_table(), relay_table()};
+  static const std::vector<Table> kTables = {global_table(), log_table(),      queue_table(), dns_table(),
+                                             local_table(),  listener_table(), relay_table()};
   return kTables;
 }
 

@@ -28,6 +28,7 @@ void resolve_hostname(Draft& draft);
 void resolve_listeners(Draft& draft);
 void resolve_relays(Draft& draft);
 void resolve_srs(Draft& draft);
+void resolve_local(Draft& draft);
 void check_queue(Draft& draft);
 
 // The machine's name, fully qualified where /etc/hosts says so; without a dot when nothing better is known.

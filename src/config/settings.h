@@ -39,6 +39,7 @@ struct Settings {
   queue::StoreSettings store;
   queue::ScheduleSettings schedule;
   dns::ResolverSettings dns;
+  deliver::LocalSettings local;  // mail that ends on this machine
   std::vector<intake::ListenerSettings> listeners;  // default 127.0.0.1:25 and [::1]:25
   deliver::DeliverSettings deliver;
 };

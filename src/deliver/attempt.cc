@@ -16,11 +16,13 @@ constexpr Duration kOldEnoughForRows = Duration(60'000);
 
 }  // namespace
 
-net::Awaitable<Attempted> Attempt::run(RelayConnection& connection, bool reused) {
+net::Awaitable<Attempted> Attempt::run(Connection& connection, bool reused) {
   reused_ = reused;
+  host_ = connection.host;
   address_ = connection.address;
   setup_ = reused ? Duration(0) : connection.took;
-  dsn_ = connection.session->capabilities().dsn;
+  dsn_ = connection.takes_reports();
+  final_ = connection.is_final();
   taken_ = parts_.loop.clock().wall();
   began_ = parts_.loop.clock().steady();
   result_ = {};
@@ -35,15 +37,8 @@ net::Awaitable<Attempted> Attempt::run(RelayConnection& connection, bool reused)
     result_.fate = Attempted::Fate::kGone;
     co_return std::move(result_);
   }
-  guise_ = Guise(content_, way_.settings, ways_.settings, taken_);
-  auto lacking = lack(connection.session->capabilities(), way_.settings, *content_.message, guise_.size(),
-                      !guise_.ascii_senders());
-  if (lacking) {
-    judge_all(*lacking, Phase::kMail, std::string(lacking->explanation), false);
-  } else {
-    co_await transmit(connection);
-    if (result_.fate == Attempted::Fate::kDiedIdle) co_return std::move(result_);
-  }
+  co_await connection.carry(*this);
+  if (result_.fate == Attempted::Fate::kDiedIdle) co_return std::move(result_);
   co_await settle_all();
   co_return std::move(result_);
 }
@@ -131,10 +126,11 @@ net::Awaitable<void> Attempt::settle_all() {
   c.random = random_;
   c.others_ended = others_ended_;
   c.relay_reports = dsn_;
+  c.is_final = final_;
   c.blame_way_only = reused_;
   c.postmaster = ways_.settings.postmaster;
   c.way = way_.settings.name;
-  c.host = way_.settings.host;
+  c.host = host_.empty() ? way_.settings.host : host_;
   c.address = address_;
   result_.settled = settle(c, targets_);
   for (std::size_t i = 0; i < result_.settled.reports.size(); ++i) co_await add_report(c, i);
@@ -192,6 +188,7 @@ void Attempt::log_deliveries(const Circumstances& c) const {
     if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
     relay = fmt::format("{}[{}]:{}", c.host, host, c.address.substr(colon + 1));
   }
+  if (c.address.empty()) relay = c.host;  // "local"
   double delay = static_cast<double>((c.now - c.arrived).count()) / 1000;
   std::string id = lease_.id.text();
   for (const Target& t : targets_) {
@@ -201,13 +198,16 @@ void Attempt::log_deliveries(const Circumstances& c) const {
     LogWeight weight = sent || bounced || held ? LogWeight::kStory : LogWeight::kSession;
     LogLevel level = held ? LogLevel::kWarning : LogLevel::kInfo;
     const char* status = sent ? "sent" : bounced ? "bounced" : held ? "held" : "deferred";
+    const mail::Recipient& recipient = content_.message->envelope.recipients[t.n];
     parts_.loop.log().write(level, weight, "delivery",
                             {{"id", id},
-                             {"to", content_.message->envelope.recipients[t.n].address},
+                             {"to", recipient.address},
+                             {"orig_to", recipient.original},
                              {"from", content_.message->envelope.reverse_path},
                              {"sent_as", sent_as(t)},
                              {"relay", relay},
                              {"way", c.way},
+                             {"transport", name(way_.settings.protocol)},
                              {"delay", delay},
                              {"delays", all_delays},
                              {"dsn", t.verdict.status.text()},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/queue_id.h"
+#include "deliver/connection.h"
 #include "deliver/eight_bit.h"
 #include "deliver/guise.h"
 #include "deliver/message_source.h"
@@ -14,6 +15,7 @@
 #include "deliver/settle.h"
 #include "deliver/way.h"
 #include "dns/resolver.h"
+#include "helper/client.h"
 #include "net/loop.h"
 #include "queue/poison.h"
 #include "queue/scheduler.h"
@@ -33,7 +35,8 @@ struct Parts {
   // A fresh message from memory, or nothing (queue/content_cache.h); forget() when it has ended.
   std::function<std::optional<Content>(QueueId)> cached;
   std::function<void(QueueId)> forget;
-  queue::PoisonFile* poison = nullptr;  // lists what is in hand; null: nothing is listed
+  const helper::Client* helper = nullptr;  // null: nothing is delivered on this machine
+  queue::PoisonFile* poison = nullptr;     // lists what is in hand; null: nothing is listed
 };
 
 // The way's trouble that an attempt ran into.
@@ -62,13 +65,16 @@ class Attempt {
       : parts_(parts), ways_(ways), way_(way), lease_(std::move(lease)), random_(random) {}
 
   // reused: the connection carried a message before.
-  net::Awaitable<Attempted> run(RelayConnection& connection, bool reused);
+  net::Awaitable<Attempted> run(Connection& connection, bool reused);
   // Without a connection: every recipient gets `verdict` (a message that grows old while its way is down).
   net::Awaitable<Attempted> give(Verdict verdict, std::string words);
 
   const queue::Lease& lease() const { return lease_; }
 
  private:
+  friend class RelayConnection;  // the transports: each fills the targets' verdicts its own way
+  friend class LocalConnection;
+
   net::Awaitable<Status> load();
   net::Awaitable<Status> load_rows();
   void take_targets(const std::vector<queue::RecipientRow>& rows);
@@ -107,8 +113,8 @@ class Attempt {
   Guise guise_;      // as it goes out by this way
   std::vector<Target> targets_;
   bool others_ended_ = true;
-  bool reused_ = false, dsn_ = false;
-  std::string address_;
+  bool reused_ = false, dsn_ = false, final_ = false;
+  std::string host_, address_;
   Duration setup_{};
   WallTime taken_{};    // when the lease was taken in hand
   SteadyTime began_{};  // transmission

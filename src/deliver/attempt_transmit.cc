@@ -40,7 +40,18 @@ std::string words_of(const smtp::Trouble& trouble) {
 
 }  // namespace
 
+net::Awaitable<void> RelayConnection::carry(Attempt& attempt) {
+  return attempt.transmit(*this);
+}
+
 net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
+  guise_ = Guise(content_, way_.settings, ways_.settings, taken_);
+  auto lacking = lack(connection.session->capabilities(), way_.settings, *content_.message, guise_.size(),
+                      !guise_.ascii_senders());
+  if (lacking) {
+    judge_all(*lacking, Phase::kMail, std::string(lacking->explanation), false);
+    co_return;
+  }
   log_guise();
   std::vector<std::size_t> todo(targets_.size());
   for (std::size_t i = 0; i < todo.size(); ++i) todo[i] = i;
@@ -86,7 +97,7 @@ net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& c
       co_return std::vector<std::size_t>();
     }
     bool usable = sent.usable && !sent.broken;
-    if (guise.is_null() && is_null_refused(connection, sent, batch)) {
+    if (guise.is_null() && !connection.lmtp && is_null_refused(connection, sent, batch)) {
       note_null_refused(sent);
       todo.insert(todo.begin(), batch.begin(), batch.end());
       if (usable) co_return todo;
@@ -163,7 +174,7 @@ bool Attempt::takes_null_elsewhere() const {
   auto states = parts_.scheduler.ways();
   SteadyTime now = parts_.loop.clock().steady();
   for (const Target& target : targets_) {
-    auto key = route::class_key(message.envelope, message.origin, message.envelope.recipients[target.n].address);
+    auto key = route::class_key(message.envelope, message.origin, message.envelope.recipients[target.n]);
     auto next = ways_.table.after(key, way_.id);
     while (next && !(states[*next].up && !ways_.list[*next]->null_sender.refused(now)))
       next = ways_.table.after(key, *next);
@@ -270,7 +281,8 @@ void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted&
   Event common{.phase = Phase::kFinal,
                .uncertain = sent.uncertain,
                .authenticated = connection.authenticated,
-               .tls = connection.tls};
+               .tls = connection.tls,
+               .final_hop = connection.lmtp};
   std::string words;
   bool by_peer = true;
   auto reply_is = [&](Phase phase, const mail::Reply& reply) {
@@ -292,8 +304,8 @@ void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted&
     by_peer = sent.broken->reply.has_value();
   }
   bool some_accepted = std::ranges::any_of(sent.recipients, [](const auto& r) { return r && r->positive(); });
-  result_.answered |=
-      sent.final.has_value() || std::ranges::any_of(sent.recipients, [](const auto& r) { return r && !r->positive(); });
+  result_.answered |= sent.final.has_value() || !sent.finals.empty() ||
+                      std::ranges::any_of(sent.recipients, [](const auto& r) { return r && !r->positive(); });
   std::optional<Verdict> verdict;
   if (common.reply || common.error) verdict = judge(way_.settings, common);
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -310,6 +322,13 @@ void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted&
       event.error = nullptr;
       event.uncertain = false;
       set(target, judge(way_.settings, event), Phase::kRcpt, printable(own->line()), true);
+    } else if (i < sent.finals.size() && sent.finals[i]) {  // RFC 2033: each recipient has a reply of its own
+      Event event = common;
+      event.phase = Phase::kFinal;
+      event.reply = &*sent.finals[i];
+      event.error = nullptr;
+      event.uncertain = false;
+      set(target, judge(way_.settings, event), Phase::kFinal, printable(sent.finals[i]->line()), true);
     } else if (verdict) {
       set(target, *verdict, common.phase, words, by_peer);
     } else {  // accepted, and then nothing: not to be had from a ClientSession

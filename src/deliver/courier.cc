@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "deliver/local_connection.h"
 #include "queue/await_commit.h"
 
 namespace sidegate::deliver {
@@ -17,7 +18,7 @@ constexpr Duration kLook = 250ms;   // between two looks at what ends by itself
 struct Courier::Line {
   std::shared_ptr<const Ways> ways;
   std::shared_ptr<Way> way;
-  std::unique_ptr<RelayConnection> connection;
+  std::unique_ptr<Connection> connection;
   Parking parking;
   std::optional<Attempt> attempt;  // the lease in hand
   unsigned carried = 0;            // messages on this connection
@@ -119,25 +120,36 @@ net::Awaitable<void> Courier::run(std::shared_ptr<const Ways> ways, std::shared_
     Served served = co_await serve(line);
     if (line.connection) {
       line.way->standing.fetch_sub(1);
-      line.connection->stream->close();
+      line.connection->close();
       line.connection.reset();
     }
     if (served == Served::kEnd) co_return;
   }
 }
 
-// One connection from its opening to its end. kAgain: it was found dead, and the lease in hand needs another one.
-net::Awaitable<Courier::Served> Courier::serve(Line& line) {
+// The one place that knows which transport a way has.
+net::Awaitable<bool> Courier::open(Line& line) {
+  if (line.way->settings.protocol == Protocol::kLocal) {
+    line.connection = std::make_unique<LocalConnection>();
+    co_return true;
+  }
   RelayOpening opening(parts_.loop, parts_.resolver, *line.way, line.ways->settings);
   line.opening = &opening;
   Opened opened = co_await opening.run();
   line.opening = nullptr;
-  if (std::exchange(line.probes, false)) line.way->probing.store(false);
   if (!opened) {
     opening_failed(line, opened.error());
-    co_return Served::kEnd;
+    co_return false;
   }
   line.connection = std::move(*opened);
+  co_return true;
+}
+
+// One connection from its opening to its end. kAgain: it was found dead, and the lease in hand needs another one.
+net::Awaitable<Courier::Served> Courier::serve(Line& line) {
+  bool opened = co_await open(line);
+  if (std::exchange(line.probes, false)) line.way->probing.store(false);
+  if (!opened) co_return Served::kEnd;
   line.carried = 0;
   line.way->standing.fetch_add(1);
   line.way->proven.store(true);
@@ -147,12 +159,12 @@ net::Awaitable<Courier::Served> Courier::serve(Line& line) {
   for (;;) {
     bool leased = co_await next_lease(line);
     if (!leased) break;
-    if (line.carried > 0 && line.connection->stream->looks_dead()) co_return Served::kAgain;  // the lease stays in hand
+    if (line.carried > 0 && line.connection->looks_dead()) co_return Served::kAgain;  // the lease stays in hand
     bool usable = co_await deliver(line, *line.connection);
     if (!usable) co_return line.attempt ? Served::kAgain : Served::kEnd;
     if (line.carried >= line.way->settings.messages_per_connection) break;
   }
-  co_await line.connection->session->quit();
+  co_await line.connection->quit();
   co_return Served::kEnd;
 }
 
@@ -189,7 +201,7 @@ net::Awaitable<bool> Courier::next_lease(Line& line) {
 }
 
 // The lease in hand over this connection. True: another message may follow on it.
-net::Awaitable<bool> Courier::deliver(Line& line, RelayConnection& connection) {
+net::Awaitable<bool> Courier::deliver(Line& line, Connection& connection) {
   Attempted attempted;
   {
     queue::InHand in_hand(parts_.poison, line.attempt->lease().id, line.way->settings.name);
@@ -434,7 +446,7 @@ net::Awaitable<void> Courier::stop(Duration patience) {
     if (!cancelled && now >= until) {
       cancelled = true;
       for (Line* line : lines_) {
-        if (line->connection) line->connection->stream->cancel();
+        if (line->connection) line->connection->cancel();
         if (line->opening) line->opening->cancel();
       }
     }

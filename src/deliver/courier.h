@@ -49,7 +49,8 @@ class Courier {
   net::Awaitable<void> run(std::shared_ptr<const Ways> ways, std::shared_ptr<Way> way, bool probes);
   net::Awaitable<Served> serve(Line& line);
   net::Awaitable<bool> next_lease(Line& line);
-  net::Awaitable<bool> deliver(Line& line, RelayConnection& connection);
+  net::Awaitable<bool> open(Line& line);
+  net::Awaitable<bool> deliver(Line& line, Connection& connection);
   net::Awaitable<void> give_overdue(std::vector<queue::Lease> leases);
   net::Awaitable<void> room_for_outcomes();
   bool keeps(const Line& line) const;

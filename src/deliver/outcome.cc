@@ -90,10 +90,12 @@ std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Ver
   bool permanent = event.reply->permanent();
   switch (meaning) {
     case Meaning::kQuotaExceeded:
+      if (event.final_hop) return std::nullopt;  // a full mailbox
       return hold(v, Scope::kAccount, 1h);
     case Meaning::kRateLimited:
     case Meaning::kTooManyConnections:
     case Meaning::kAuthThrottled:
+      if (event.final_hop) return std::nullopt;
       // "try again later" alone, with a 5yz, may be about this recipient only: it defers, and holds up nobody else.
       if (!speaks_of_limits(*event.reply)) return defer(v);
       return hold(v, Scope::kAccount, meaning == Meaning::kRateLimited ? Duration(1min) : Duration(0));
@@ -131,7 +133,7 @@ std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Ver
 Verdict judge_reply(const Event& event) {
   const mail::Reply& reply = *event.reply;
   Verdict v;
-  v.scope = usual_scope(event.phase);
+  v.scope = event.final_hop && event.phase == Phase::kFinal ? Scope::kRecipient : usual_scope(event.phase);
   v.status = status_of(reply);
   Meaning meaning = provider::meaning_of(stage_of(event.phase), reply);
   const provider::Facts& facts = provider::facts(meaning);
@@ -244,7 +246,7 @@ const char* name(Scope scope) {
 }
 
 const char* name(Action action) {
-  constexpr const char* kNames[] = {"delivered", "defer", "fail", "hold", "next-way"};
+  constexpr const char* kNames[] = {"delivered", "defer", "fail", "hold", "next-way", "step-aside"};
   return kNames[static_cast<int>(action)];
 }
 

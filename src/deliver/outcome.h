@@ -21,8 +21,9 @@ enum class Action : std::uint8_t {
   kDelivered,
   kDefer,  // by the message's own schedule
   kFail,
-  kHoldWay,  // the way (or its account) waits; the message has not had an attempt
-  kNextWay,  // by another way; where there is none, `otherwise`
+  kHoldWay,    // the way (or its account) waits; the message has not had an attempt
+  kNextWay,    // by another way; where there is none, `otherwise`
+  kStepAside,  // a limit of ours: again after `hold`, no attempt is counted
 };
 const char* name(Scope scope);
 const char* name(Action action);
@@ -35,6 +36,7 @@ struct Event {
   bool uncertain = false;      // all content was sent and the final reply is missing
   bool authenticated = false;  // this session has logged in
   bool tls = false;
+  bool final_hop = false;  // LMTP: what is said is about the recipient's mailbox, not about our account
 };
 
 struct Verdict {

@@ -19,6 +19,10 @@ std::unexpected<smtp::Trouble> trouble(Phase phase, ErrorKind kind, std::string 
   return trouble(phase, Error{kind, std::move(text)});
 }
 
+bool is_path(const std::string& host) {
+  return host.starts_with('/');
+}
+
 int family_of(const std::string& address) {
   return address.find(':') == std::string::npos ? 4 : 6;
 }
@@ -43,7 +47,9 @@ smtp::ClientTimeouts client_timeouts(const Timeouts& t) {
 net::Awaitable<Opened> RelayOpening::run() {
   SteadyTime began = loop_.clock().steady();
   made_ = std::make_unique<RelayConnection>();
-  made_->host = way_.settings.host;
+  made_->lmtp = way_.settings.protocol == Protocol::kLmtp;
+  // A Unix socket is on this machine, so it goes by this machine's name.
+  made_->host = is_path(way_.settings.host) ? settings_.hostname : way_.settings.host;
   Done step = co_await reach();
   if (step && way_.settings.tls != TlsMode::kImplicit) step = co_await hello();
   if (step && way_.settings.tls == TlsMode::kStartTls) step = co_await secure();
@@ -78,6 +84,7 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach() {
   if (way_.settings.tls != TlsMode::kNone && !way_.tls) {
     co_return trouble(Phase::kTls, ErrorKind::kTls, way_.tls_error);
   }
+  if (is_path(way_.settings.host)) co_return co_await reach_one(way_.settings.host);
   auto found = co_await resolver_.addresses(loop_, way_.settings.host);
   if (!found) co_return trouble(Phase::kResolve, found.error());
   if (found->list.empty())
@@ -98,7 +105,7 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach() {
 }
 
 net::Awaitable<RelayOpening::Done> RelayOpening::reach_one(std::string address) {
-  net::Endpoint to{std::move(address), way_.settings.port};
+  net::Endpoint to{std::move(address), is_path(way_.settings.host) ? 0u : way_.settings.port};
   made_->address = to.text();
   auto stream = co_await net::connect(loop_, to, way_.settings.timeouts.connect);
   if (!stream) co_return trouble(Phase::kConnect, stream.error());
@@ -108,6 +115,7 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach_one(std::string address) 
       {{"relay", way_.settings.name}, {"host", way_.settings.host}, {"address", to.address}, {"port", to.port}});
   made_->session = std::make_unique<smtp::ClientSession>(*made_->stream, settings_.hostname,
                                                          client_timeouts(way_.settings.timeouts));
+  if (made_->lmtp) made_->session->speak_lmtp();
   if (way_.settings.tls == TlsMode::kImplicit) {  // RFC 8314 section 3.3
     Done tls = co_await secure();
     if (!tls) co_return tls;

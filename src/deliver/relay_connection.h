@@ -1,10 +1,12 @@
-// From a relay's name to a session that may take mail: resolve, connect, greeting, EHLO, TLS, verify, EHLO, AUTH.
+// From the name of a relay (or of an LMTP server, RFC 2033) to a session that may take mail: resolve, connect,
+// greeting, EHLO, TLS, verify, EHLO, AUTH.
 #pragma once
 
 #include <expected>
 #include <memory>
 #include <string>
 
+#include "deliver/connection.h"
 #include "deliver/outcome.h"
 #include "deliver/way.h"
 #include "dns/resolver.h"
@@ -13,12 +15,19 @@
 
 namespace sidegate::deliver {
 
-struct RelayConnection {
+class RelayConnection final : public Connection {
+ public:
+  net::Awaitable<void> carry(Attempt& attempt) override;  // attempt.cc
+  bool takes_reports() const override { return session->capabilities().dsn; }
+  bool is_final() const override { return lmtp; }
+  bool looks_dead() override { return stream->looks_dead(); }
+  net::Awaitable<void> quit() override { return session->quit(); }
+  void cancel() override { stream->cancel(); }
+  void close() override { stream->close(); }
+
   std::unique_ptr<net::Stream> stream;
   std::unique_ptr<smtp::ClientSession> session;  // refers to *stream
-  std::string host, address;                     // "smtp.isp.example", "192.0.2.1:587"
-  bool authenticated = false, tls = false;
-  Duration took{};  // from the first look-up to here
+  bool authenticated = false, tls = false, lmtp = false;
 };
 
 struct OpenTrouble {

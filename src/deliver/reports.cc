@@ -31,6 +31,9 @@ std::uint32_t longest_line(std::string_view text) {
 dsn::RecipientReport line_for(const Circumstances& c, const Target& target, dsn::Action action) {
   dsn::RecipientReport line;
   line.recipient = c.message->envelope.recipients[target.n];
+  // Whoever wrote to an address need not learn which command or file stands behind it.
+  bool behind = line.recipient.destination != mail::Destination::kRoute && !line.recipient.original.empty();
+  if (behind) line.recipient.address = line.recipient.original;
   line.action = action;
   line.status = target.verdict.status;
   if (action == dsn::Action::kDelayed) line.will_retry_until = c.arrived + c.schedule->lifetime;

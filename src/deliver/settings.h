@@ -18,6 +18,12 @@ enum class LogTls : std::uint8_t { kNone, kSummary, kHandshake };
 enum class EightBit : std::uint8_t { kPass, kConvert, kBounce };
 enum class Identity : std::uint8_t { kKeep, kAccount };
 enum class ForwardSender : std::uint8_t { kSrs, kAccount, kKeep };
+// What is spoken on a way. Relays are SMTP; the built-in ways of this machine are the others.
+enum class Protocol : std::uint8_t { kSmtp, kLmtp, kLocal };
+constexpr const char* name(Protocol protocol) {
+  return protocol == Protocol::kSmtp ? "smtp" : protocol == Protocol::kLmtp ? "lmtp" : "local";
+}
+enum class MailboxDelivery : std::uint8_t { kMbox, kMaildir, kLmtp, kCommand, kDiscard };
 
 struct Timeouts {  // RFC 5321 section 4.5.3.2
   Duration connect = 30s;
@@ -31,6 +37,7 @@ struct Timeouts {  // RFC 5321 section 4.5.3.2
 
 struct RelaySettings {
   std::string name;
+  Protocol protocol = Protocol::kSmtp;
   std::string host;  // literal: no MX is looked up; "[host]:port" is understood
   std::uint16_t port = 587;
   TlsMode tls = TlsMode::kStartTls;
@@ -48,14 +55,31 @@ struct RelaySettings {
   std::string address;  // the account's own; empty: unknown (identity is then kKeep)
   std::uint32_t connections = 10;
   std::uint32_t messages_per_connection = 200;
-  Duration retry_after = 30s;  // the first pause of a way in trouble; the scheduler, which knows how trials end, grows it
+  Duration retry_after =
+      30s;  // the first pause of a way in trouble; the scheduler, which knows how trials end, grows it
   Timeouts timeouts;
   bool has_credentials() const { return !user.empty(); }
 };
 
+// Mail that ends on this machine: the [local] block.
+struct LocalSettings {
+  MailboxDelivery delivery = MailboxDelivery::kMbox;
+  std::string mbox = "/var/mail/%u";
+  std::string maildir = "~/Maildir/";
+  std::string lmtp;     // path of a Unix socket, or "host:port"
+  std::string command;  // for every mailbox: procmail, maildrop
+  std::string default_user = "nobody";
+  std::uint32_t connections = 20;
+  Duration command_timeout = 1000s;
+  bool operator==(const LocalSettings&) const = default;
+};
+inline constexpr const char* kLocalWay = "local";  // its ways' names: no relay is called so
+inline constexpr const char* kLmtpWay = "lmtp";
+
 struct DeliverSettings {
   std::string hostname;  // EHLO
   std::vector<RelaySettings> relays;
+  LocalSettings local;
   LogTls log_tls = LogTls::kSummary;  // what is told of each connection's TLS
   std::string postmaster;             // who gets a report that cannot be delivered; empty: the dead-letter store
   ForwardSender forward_sender = ForwardSender::kSrs;  // of what an address of ours forwards

@@ -23,7 +23,7 @@ bool ended(const Target& t) {
 void resolve(const Circumstances& c, Target& t) {
   const mail::Envelope& envelope = c.message->envelope;
   if (t.verdict.action == Action::kNextWay) {
-    auto key = route::class_key(envelope, c.message->origin, recipient_of(c, t).address);
+    auto key = route::class_key(envelope, c.message->origin, recipient_of(c, t));
     if (!c.routes->after(key, c.lease->way)) t.verdict.action = t.verdict.otherwise;
   }
   bool waits = t.verdict.action != Action::kDelivered && t.verdict.action != Action::kFail;
@@ -59,9 +59,9 @@ void report(const Circumstances& c, std::size_t i, Target& t, Settled& s) {
   const mail::Envelope& envelope = c.message->envelope;
   const std::string& to = return_address(envelope, recipient_of(c, t));
   if (t.verdict.action == Action::kDelivered) {
-    // RFC 3461 section 5.2.2: "relayed" when the next host does not take the task over.
+    // RFC 3461 section 5.2.2: "relayed" when the next host does not take the task over, "delivered" where it ends.
     if (recipient_of(c, t).notify.success && !c.relay_reports && !envelope.reverse_path.empty()) {
-      plan(s, to, {i, dsn::Action::kRelayed});
+      plan(s, to, {i, c.is_final ? dsn::Action::kDelivered : dsn::Action::kRelayed});
     }
     return;
   }
@@ -92,7 +92,7 @@ bool is_held(const Settled& s, const Target& t) {
 
 // The class's next step: the most hopeful of its recipients' ones.
 Next next_of(const Settled& s, queue::ClassId id, std::span<const Target> targets) {
-  bool defer = false, next_way = false, way = false, held = false;
+  bool defer = false, next_way = false, way = false, held = false, aside = false;
   for (const Target& t : targets) {
     if (t.class_id != id) continue;
     if (is_held(s, t)) {
@@ -101,12 +101,18 @@ Next next_of(const Settled& s, queue::ClassId id, std::span<const Target> target
       next_way |= t.verdict.action == Action::kNextWay;
       way |= t.verdict.action == Action::kHoldWay;
       defer |= t.verdict.action == Action::kDefer;
+      aside |= t.verdict.action == Action::kStepAside;
     }
   }
   if (next_way) return Next::kNextWay;
-  if (defer) return Next::kAt;
+  if (defer || aside) return Next::kAt;
   if (way) return Next::kSameWay;
   return held ? Next::kHold : Next::kEnd;
+}
+
+bool all_step_aside(queue::ClassId id, std::span<const Target> targets) {
+  return std::ranges::all_of(
+      targets, [&](const Target& t) { return t.class_id != id || ended(t) || t.verdict.action == Action::kStepAside; });
 }
 
 Duration least_hold(queue::ClassId id, std::span<const Target> targets) {
@@ -169,11 +175,13 @@ Settled settle(const Circumstances& c, std::span<Target> targets) {
     // The way's trouble costs no attempt. On a connection that had worked the lease goes back at once; on a fresh one
     // the message steps aside, so that one message that breaks connections holds up no others.
     bool way_only = result.next == Next::kSameWay;
-    result.counts = !way_only || something_ended;
+    bool only_aside = result.next == Next::kAt && all_step_aside(id, targets);
+    result.counts = (!way_only && !only_aside) || something_ended;
     if (way_only && (!c.blame_way_only || something_ended)) result.next = Next::kAt;
     unsigned attempts = c.lease->attempts + (result.counts ? 1u : 0u);
     Duration wait =
         std::max(queue::retry_delay(*c.schedule, std::max(attempts, 1u), c.random), least_hold(id, targets));
+    if (only_aside) wait = least_hold(id, targets);
     result.due = c.now + wait;
     if (result.next == Next::kAt || result.next == Next::kNextWay)
       next_at = std::max(next_at.value_or(result.due), result.due);
@@ -197,7 +205,8 @@ Settled settle(const Circumstances& c, std::span<Target> targets) {
   }
   if (!s.changes) return s;
   for (const Target& t : targets) {
-    bool counts = ended(t) || t.verdict.action != Action::kHoldWay || something_ended;
+    bool untouched = t.verdict.action == Action::kHoldWay ? !something_ended : t.verdict.action == Action::kStepAside;
+    bool counts = ended(t) || !untouched;
     s.outcome.recipients.push_back(row_of(c, s, t, counts));
   }
   s.outcome.attempt = attempt_of(c, targets, next_at);

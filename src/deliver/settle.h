@@ -35,6 +35,7 @@ struct Circumstances {
   WallTime arrived{};  // of the message, on the same scale (Scheduler::arrived)
   double random = 0;
   bool others_ended = true;    // no recipient outside this lease is pending
+  bool is_final = false;       // the recipient's mailbox is where it was brought to
   bool relay_reports = false;  // the relay took our DSN parameters: success is its to report
   bool blame_way_only =
       true;                // a trouble of the way on a connection that worked: the lease goes back at once, unchanged

@@ -74,10 +74,10 @@ bool split_host(const std::string& text, std::string* host, std::uint16_t* port)
 namespace {
 
 bool same_block(const RelaySettings& a, const RelaySettings& b) {
-  return a.host == b.host && a.port == b.port && a.tls == b.tls && a.tls_verify == b.tls_verify &&
-         a.tls_ca_file == b.tls_ca_file && a.tls_ca_pem == b.tls_ca_pem && a.tls_name == b.tls_name && a.tls_fingerprints == b.tls_fingerprints &&
-         a.user == b.user && a.password == b.password && a.mechanisms == b.mechanisms &&
-         a.insecure_auth == b.insecure_auth;
+  return a.protocol == b.protocol && a.host == b.host && a.port == b.port && a.tls == b.tls &&
+         a.tls_verify == b.tls_verify && a.tls_ca_file == b.tls_ca_file && a.tls_ca_pem == b.tls_ca_pem &&
+         a.tls_name == b.tls_name && a.tls_fingerprints == b.tls_fingerprints && a.user == b.user &&
+         a.password == b.password && a.mechanisms == b.mechanisms && a.insecure_auth == b.insecure_auth;
 }
 
 std::shared_ptr<Way> make_way(queue::WayId id, RelaySettings settings) {
@@ -121,6 +121,34 @@ bool unchanged(const Way& way, const RelaySettings& s) {
 
 }  // namespace
 
+// The ways of mail that stays on this machine, as blocks of their own.
+static std::vector<RelaySettings> built_in(const LocalSettings& local) {
+  RelaySettings here;
+  here.name = kLocalWay;
+  here.protocol = Protocol::kLocal;
+  here.host = kLocalWay;
+  here.tls = TlsMode::kNone;
+  here.connections = local.connections;
+  std::vector<RelaySettings> ways{here};
+  if (local.delivery != MailboxDelivery::kLmtp) return ways;
+  RelaySettings lmtp = here;
+  lmtp.name = kLmtpWay;
+  lmtp.protocol = Protocol::kLmtp;
+  lmtp.host = local.lmtp;
+  lmtp.port = 24;                      // RFC 2033 section 5 leaves it open; IANA's lmtp is 24
+  if (!local.lmtp.starts_with('/')) {  // "host:24", "[2001:db8::1]:24"
+    auto colon = local.lmtp.rfind(':');
+    auto port =
+        colon == std::string::npos ? std::nullopt : parse_number(std::string_view(local.lmtp).substr(colon + 1));
+    if (port && *port > 0 && *port <= 65535) {
+      lmtp.port = static_cast<std::uint16_t>(*port);
+      lmtp.host = local.lmtp.substr(0, colon);
+    }
+  }
+  ways.push_back(std::move(lmtp));
+  return ways;
+}
+
 std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* previous) {
   auto ways = std::make_shared<Ways>();
   if (previous) {
@@ -133,8 +161,11 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
       ways->list.push_back(std::move(gone));
     }
   }
-  route::Rule everyone;
-  for (const RelaySettings& relay : settings.relays) {
+  using For = route::Rule::For;
+  route::Rule leaves{{}, For::kLeaves}, mailboxes{{}, For::kMailboxes}, stays{{}, For::kStays};
+  std::vector<RelaySettings> blocks = settings.relays;
+  for (RelaySettings& block : built_in(settings.local)) blocks.push_back(std::move(block));
+  for (const RelaySettings& relay : blocks) {
     auto old = find(previous, relay.name);
     auto id = old ? old->id : static_cast<queue::WayId>(ways->list.size());
     auto way = old && unchanged(*old, relay) ? old : make_way(id, relay);
@@ -143,9 +174,15 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
     } else {
       ways->list.push_back(std::move(way));
     }
-    everyone.ways.push_back(id);
+    (relay.protocol == Protocol::kSmtp   ? leaves
+     : relay.protocol == Protocol::kLmtp ? mailboxes
+                                         : stays)
+        .ways.push_back(id);
   }
-  ways->table = route::Table({std::move(everyone)});
+  std::vector<route::Rule> rules{std::move(leaves)};
+  if (!mailboxes.ways.empty()) rules.push_back(std::move(mailboxes));
+  rules.push_back(std::move(stays));
+  ways->table = route::Table(std::move(rules));
   ways->settings = std::move(settings);
   return ways;
 }

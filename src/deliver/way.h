@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "deliver/busy.h"
 #include "deliver/settings.h"
 #include "queue/scheduler.h"
 #include "route/ways.h"
@@ -65,6 +66,7 @@ struct Way {
   bool retired = false;                           // its block is gone from the configuration
 
   Health health;
+  Busy busy;                             // of the local way: its commands
   std::atomic<unsigned> standing{0};     // connections that are up, on all loops
   std::atomic<bool> proven{false};       // a session has been ready since the last trouble with one
   std::atomic<bool> probing{false};      // and the one that tries is under way
