@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "daemon/helper_process.h"
 #include "daemon/start_log.h"
 
 namespace sidegate::daemon {
@@ -76,8 +77,17 @@ Parent::Step Parent::signalled() {
     default:
       break;
   }
+  std::optional<int> ended;
   int status = 0;
-  if (server_ > 0 && waitpid(server_, &status, WNOHANG) == server_) return server_ended(status);
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {  // one signal may stand for several
+    if (pid == server_) ended = status;
+    if (pid != helper_) continue;
+    helper_ = -1;
+    if (server_ < 0 || stopping_) continue;
+    std::string how = how_it_ended(status);
+    say(LogLevel::kError, "helper_died", {{"how", how}, {"next", "mail for this machine waits; restart sidegate"}});
+  }
+  if (ended) return server_ended(*ended);
   return Step::kGoOn;
 }
 
@@ -106,7 +116,20 @@ Parent::Step Parent::server_ended(int status) {
 
 // --- Starting: the child becomes the server and never comes back here
 
+// One for each server: it ends when the last server that has its socket does. Nobody but that server keeps the socket.
+void Parent::start_helper() {
+  helper_ = -1;  // the one of the server before ends by itself
+  auto started = daemon::start_helper();
+  if (!started) {
+    input_.warnings.push_back("no local delivery: " + started.error().text);
+    return;
+  }
+  helper_ = started->pid;
+  input_.helper = started->socket;
+}
+
 Parent::Step Parent::start_server() {
+  start_helper();
   auto ends = Channel::pair();
   if (!ends) {
     say(LogLevel::kError, "start_failed", {{"error", ends.error().text}});
@@ -124,6 +147,7 @@ Parent::Step Parent::start_server() {
   }
   if (server_ > 0) {
     channel_ = std::move(ends->first);
+    if (input_.helper >= 0) close(std::exchange(input_.helper, -1));
     input_.warnings.clear();
     return Step::kGoOn;
   }

@@ -38,6 +38,7 @@ class Parent {
   enum class Step { kGoOn, kEnd };
 
   Step start_server();
+  void start_helper();
   Step wait_for_events(int timeout);
   Step signalled();
   Step server_ended(int status);
@@ -50,7 +51,7 @@ class Parent {
   int signals_;
   std::unique_ptr<LogStyle> style_;
   Channel channel_;
-  pid_t server_ = -1;
+  pid_t server_ = -1, helper_ = -1;
   SteadyTime started_{}, start_again_{};
   Restarts restarts_;
   bool ever_ready_ = false, stopping_ = false;

@@ -9,6 +9,7 @@
 #include "daemon/queue_loader.h"
 #include "deliver/courier.h"
 #include "dns/resolver.h"
+#include "helper/client.h"
 #include "intake/service.h"
 #include "net/loop.h"
 #include "net/socket.h"
@@ -68,6 +69,7 @@ struct Server::Parts {
   net::Loops loops;
   net::WorkerPool workers;
   dns::Resolver resolver;
+  std::unique_ptr<helper::Client> helper;
   queue::Scheduler scheduler;
   queue::ContentCache cache;
   QueueIdSource ids;
@@ -146,6 +148,7 @@ void Server::Parts::make_couriers() {
                                                           .schedule = loaded.settings.schedule,
                                                           .cached = [this](QueueId id) { return cache.get(id); },
                                                           .forget = [this](QueueId id) { cache.drop(id); },
+                                                          .helper = helper.get(),
                                                           .poison = poison.get()}));
   }
   scheduler.set_wake([this](unsigned loop, queue::WayId way) { couriers[loop]->kick(way); });
@@ -210,10 +213,12 @@ Server::~Server() {
 }
 
 Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector<BoundListener> listeners,
-                                              int control_descriptor, About about, Log& log,
+                                              int control_descriptor, int helper_descriptor, About about, Log& log,
                                               std::function<Result<std::vector<std::string>>()> reload) {
   unsigned threads = static_cast<unsigned>(listeners.front().descriptors.size());
   auto parts = std::make_unique<Parts>(std::move(loaded), threads, log);
+  parts->helper = std::make_unique<helper::Client>(helper_descriptor);
+  if (std::string off = parts->helper->what_is_off(); !off.empty()) about.off.push_back(std::move(off));
   if (Status opened = parts->open_queue(); !opened) return std::unexpected(opened.error());
   parts->keep_srs_secret();
   parts->make_couriers();

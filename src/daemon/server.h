@@ -23,9 +23,9 @@ class Server {
  public:
   // Opens the queue and begins to serve; the schedule is loaded beside it. control_descriptor: the bound control
   // socket, or -1. reload: what the control socket's `reload` does, called on the worker pool; keys that need a restart
-  // come back.
+  // come back. helper_descriptor: the socket of the local delivery helper, or -1.
   static Result<std::unique_ptr<Server>> start(config::Loaded loaded, std::vector<BoundListener> listeners,
-                                               int control_descriptor, About about, Log& log,
+                                               int control_descriptor, int helper_descriptor, About about, Log& log,
                                                std::function<Result<std::vector<std::string>>()> reload);
   ~Server();
 

@@ -98,7 +98,7 @@ int ServerProcess::run() {
 
 int ServerProcess::serve_until_told() {
   const std::string hostname = input_.loaded.settings.hostname;
-  auto started = Server::start(std::move(input_.loaded), std::move(input_.listeners), input_.control,
+  auto started = Server::start(std::move(input_.loaded), std::move(input_.listeners), input_.control, input_.helper,
                                {.version = input_.version, .sandbox = sandbox_.text(), .off = sandbox_.lacking}, *log_,
                                [this] { return ask_parent(); });
   if (!started) {

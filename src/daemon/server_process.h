@@ -15,6 +15,7 @@ struct ServerInput {
   config::Loaded loaded;
   std::vector<BoundListener> listeners;
   int control = -1;                   // the bound control socket
+  int helper = -1;                    // the socket of the helper process
   std::vector<std::string> warnings;  // for the log, once it runs
   std::size_t descriptors = 0;
   std::string version;
