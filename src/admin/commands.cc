@@ -103,6 +103,10 @@ net::Awaitable<Result<std::string>> Commands::handle(Request request, RowSink& r
 std::string Commands::status() const {
   const queue::Totals t = parts_.scheduler.totals();
   const WallTime now = parts_.loop.clock().wall();
+  // The ways of mail that stays on this machine are no relays (deliver/settings.h; no relay may be called so).
+  std::vector<queue::WayStatus> relays, here;
+  for (queue::WayStatus& way : parts_.scheduler.ways())
+    (way.name == "local" || way.name == "lmtp" ? here : relays).push_back(std::move(way));
   json::array warnings;
   if (parts_.warnings) {
     for (const std::string& warning : parts_.warnings()) warnings.emplace_back(warning);
@@ -120,7 +124,8 @@ std::string Commands::status() const {
                                           {"active", t.active},
                                           {"held", t.held},
                                           {"memory", parts_.scheduler.memory()}}},
-                   {"relays", json::parse(status_json_ways(parts_.scheduler.ways()))},
+                   {"relays", json::parse(status_json_ways(relays))},
+                   {"here", json::parse(status_json_ways(here))},
                    {"log_dropped", parts_.loop.log().dropped()},
                    {"warnings", std::move(warnings)}};
   return json::serialize(out);

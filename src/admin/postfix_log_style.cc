@@ -202,9 +202,13 @@ class PostfixStyle final : public LogStyle {
   std::string delivery(WallTime at, const Fields& f) const {
     std::string status = word(f.text("status"), "deferred");
     if (status == "held") status = "deferred";  // Postfix knows no such end of an attempt
-    return line_of(at, "smtp",
+    const std::string transport = f.text("transport"), original = f.text("orig_to");
+    const char* service = transport == "local" ? "local" : transport == "lmtp" ? "lmtp" : "smtp";
+    std::string to = bracketed(f.text("to"));
+    if (!original.empty() && original != f.text("to")) to += ", orig_to=" + bracketed(original);
+    return line_of(at, service,
                    fmt::format("{}: to={}, relay={}, delay={}, delays={}, dsn={}, status={}{}",
-                               word(f.text("id"), "NOQUEUE"), bracketed(f.text("to")), peer(f), seconds_of(f, "delay"),
+                               word(f.text("id"), "NOQUEUE"), to, peer(f), seconds_of(f, "delay"),
                                delays_of(f), word(f.text("dsn"), "4.0.0"), status, remark(f.text("reply"))));
   }
 

@@ -55,6 +55,26 @@ TEST(PostfixStyle, WritesWhatPostfixWrites) {
             "Nov 14 22:13:20 gate postfix/smtp[4711]: 0DPQJXK3G8001: to=<you@example.net>, "
             "relay=smtp.example[192.0.2.1]:587, delay=1.23, delays=0/0.1/0.5/0.63, dsn=2.0.0, status=sent "
             "(250 2.0.0 ok)");
+  auto on_this_machine = [](std::string_view transport, std::string_view relay, std::string_view original) {
+    return line("delivery", {{"id", "0DPQJXK3G8001"},
+                             {"to", "bob@here.example"},
+                             {"orig_to", original},
+                             {"relay", relay},
+                             {"transport", transport},
+                             {"delay", 0.1},
+                             {"delays", "0/0.1/0/0"},
+                             {"dsn", "2.0.0"},
+                             {"status", "sent"},
+                             {"reply", "delivered to mailbox"}});
+  };
+  EXPECT_EQ(on_this_machine("local", "local", "postmaster@here.example"),
+            "Nov 14 22:13:20 gate postfix/local[4711]: 0DPQJXK3G8001: to=<bob@here.example>, "
+            "orig_to=<postmaster@here.example>, relay=local, delay=0.1, delays=0/0.1/0/0, dsn=2.0.0, status=sent "
+            "(delivered to mailbox)");
+  EXPECT_EQ(on_this_machine("lmtp", "gate.example[/run/lmtp]", ""),
+            "Nov 14 22:13:20 gate postfix/lmtp[4711]: 0DPQJXK3G8001: to=<bob@here.example>, "
+            "relay=gate.example[/run/lmtp], delay=0.1, delays=0/0.1/0/0, dsn=2.0.0, status=sent "
+            "(delivered to mailbox)");
   EXPECT_EQ(line("removed", {{"id", "0DPQJXK3G8001"}}),
             "Nov 14 22:13:20 gate postfix/qmgr[4711]: 0DPQJXK3G8001: removed");
   EXPECT_EQ(line("connect", {{"client", "192.0.2.7"}}),

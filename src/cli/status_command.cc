@@ -29,16 +29,21 @@ const json::object& object(const json::object& from, const char* key) {
 }
 
 void print_relays(const Terminal& t, const json::object& status) {
-  const json::value* relays = status.if_contains("relays");
-  if (relays == nullptr || !relays->is_array() || relays->as_array().empty()) return;
   std::vector<std::vector<std::string>> rows;
-  for (const json::value& value : relays->as_array()) {
-    if (!value.is_object()) continue;
+  auto add = [&](const json::value& value, bool even_if_idle) {
+    if (!value.is_object()) return;
     const json::object& r = value.as_object();
     const bool up = r.contains("up") && r.at("up").is_bool() && r.at("up").as_bool();
+    if (!even_if_idle && up && number(r, "ready") == 0 && number(r, "connections") == 0) return;
     rows.push_back({text(r, "name"), up ? _("up") : _("down"), fmt::format("{}", number(r, "connections")),
                     fmt::format("{}", number(r, "ready")), text(r, "again_at"), text(r, "reason")});
+  };
+  for (const char* list : {"relays", "here"}) {
+    const json::value* ways = status.if_contains(list);
+    if (ways == nullptr || !ways->is_array()) continue;
+    for (const json::value& value : ways->as_array()) add(value, list[0] == 'r');
   }
+  if (rows.empty()) return;
   t.out << "\n"
         << table({_("RELAY"), _("STATE"), _("CONNECTIONS"), _("READY"), _("NEXT TRY"), _("REASON")}, rows, t.width);
 }
