@@ -79,3 +79,81 @@ service stats {{
     def log_text(self):
         with open(self.log, errors="replace") as log:
             return log.read()
+
+
+class DovecotLmtp:
+    """A real Dovecot that takes mail by LMTP over a Unix socket and over TCP, for the given users; others are unknown to it."""
+
+    def __init__(self, folder, quota_for=None, users=("alice", "bob")):
+        self.folder, self.port = folder, free_port()
+        self.socket, self.log = os.path.join(folder, "lmtp"), os.path.join(folder, "dovecot.log")
+        nobody = pwd.getpwnam("nobody")
+        os.makedirs(os.path.join(folder, "run"), exist_ok=True)
+        with open(os.path.join(folder, "users"), "w") as out:
+            for user in users:
+                home = os.path.join(folder, "mail-" + user)
+                os.makedirs(home, exist_ok=True)
+                os.chown(home, nobody.pw_uid, nobody.pw_gid)
+                extra = "userdb_quota_rule=*:bytes=1" if user == quota_for else ""
+                out.write(f"{user}:{{PLAIN}}x:{nobody.pw_uid}:{nobody.pw_gid}::{home}::{extra}\n")
+        os.chmod(os.path.join(folder, "users"), 0o644)
+        self.config = os.path.join(folder, "dovecot.conf")
+        with open(self.config, "w") as out:
+            out.write(f"""base_dir = {folder}/run
+state_dir = {folder}/run
+log_path = {self.log}
+protocols = lmtp
+hostname = mda.test
+ssl = no
+postmaster_address = postmaster@mda.test
+auth_username_format = %n
+mail_location = maildir:~/Maildir
+mail_plugins = quota
+plugin {{
+  quota = maildir:User quota
+}}
+first_valid_uid = 1
+first_valid_gid = 1
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%n {folder}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%n {folder}/users
+}}
+service lmtp {{
+  unix_listener {self.socket} {{
+    mode = 0666
+  }}
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {self.port}
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+""")
+        self.process = None
+
+    start_program = Dovecot.start
+    stop = Dovecot.stop
+    log_text = Dovecot.log_text
+
+    def start(self):
+        return self.start_program()
+
+    def mails(self, user):
+        folder = os.path.join(self.folder, "mail-" + user, "Maildir", "new")
+        found = []
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            with open(os.path.join(folder, name), "rb") as mail:
+                found.append(mail.read())
+        return found
+
+
+def lmtp_available():
+    return os.geteuid() == 0 and os.path.exists("/usr/sbin/dovecot") and os.path.exists("/usr/lib/dovecot/lmtp")
