@@ -5,6 +5,7 @@
 #include "base/i18n.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/programs.h"
 
 namespace sidegate::cli {
 namespace {
@@ -159,6 +160,9 @@ int run(const std::vector<std::string>& arguments, const Hooks& hooks, const Ter
 
 int run(int argc, char** argv, const Hooks& hooks) {
   use_language_of_environment(SIDEGATE_LOCALE_DIR);
+  const std::vector<std::string> line(argv, argv + argc);
+  if (const Program program = program_in(line); !program.name.empty())
+    return run_program(program, hooks, Terminal::of_process());
   return run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), hooks, Terminal::of_process());
 }
 

@@ -86,6 +86,10 @@ Status check_control_socket(std::string& text) {
   return check_path(text);
 }
 
+Status check_submit_socket(std::string& text) {
+  return text.empty() ? Status() : check_control_socket(text);
+}
+
 Status check_level(std::string& text) {
   static const std::vector<std::string_view> kLevels = {"debug", "info", "warning", "error"};
   if (std::ranges::find(kLevels, text) != kLevels.end()) return {};

@@ -12,6 +12,7 @@ Status check_path(std::string& text);            // absolute; empty: none
 Status check_control_socket(std::string& text);  // absolute, and short enough for a Unix socket
 Status check_mailbox_path(std::string& text);    // "/var/mail/%u", "~/Maildir/"
 Status check_lmtp(std::string& text);            // "/run/dovecot/lmtp", "unix:...", "host:port" -> without prefix
+Status check_submit_socket(std::string& text);   // the same; empty: none
 Status check_level(std::string& text);           // debug, info, warning, error
 Status check_mailbox(std::string& text);         // RFC 5321 mailbox, empty: none
 Status check_listen_address(std::string& text);  // numeric, "[::1]" or "::1", or an absolute path

@@ -462,8 +462,12 @@ const Option* Table::find(std::string_view key) const {
 Table local_table();  // options_local.cc
 
 std::span<const Table> tables() {
-  static const std::vector<Table> kTables = {global_table(), log_table(),      queue_table(), dns_table(),
-                                             local_table(),  listener_table(), relay_table()};
+  static const std::vector<Table> kTables = [] {
+    std::vector<Table> all{global_table(), log_table(),      queue_table(), dns_table(),
+                           local_table(),  listener_table(), relay_table()};
+    add_submit_options(all.front());
+    return all;
+  }();
   return kTables;
 }
 

@@ -34,6 +34,12 @@ class Place {
       : codec_(&codec<T>()),
         at_([part, member](void* block) -> void* { return &(static_cast<Block*>(block)->*part.*member); }) {}
 
+  template <typename Block, typename Outer, typename Part, typename T>
+  Place(Outer Block::* outer, Part Outer::* part, T Part::* member)
+      : codec_(&codec<T>()), at_([outer, part, member](void* block) -> void* {
+          return &(static_cast<Block*>(block)->*outer.*part.*member);
+        }) {}
+
   Place checked(Check check) && {  // of a text, or of each one in a list
     check_ = check;
     return std::move(*this);
@@ -73,6 +79,8 @@ struct Table {
   std::string title() const;  // "[log]", "[[relay]]", "the top level"
   const Option* find(std::string_view key) const;
 };
+
+void add_submit_options(Table& global);  // options_submit.cc
 
 std::span<const Table> tables();
 const Table& table(std::string_view name);

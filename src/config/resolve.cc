@@ -166,6 +166,25 @@ void resolve_listeners(Draft& draft) {
   check_twice(draft);
 }
 
+std::vector<intake::ListenerSettings> Settings::all_listeners() const {
+  std::vector<intake::ListenerSettings> all = listeners;
+  if (submit.socket.empty()) return all;
+  intake::ListenerSettings socket;
+  socket.name = "submit";
+  socket.address = submit.socket;
+  socket.submit = true;
+  socket.smtp.hostname = hostname;
+  // What some listener takes, a program of this machine may send too.
+  for (const intake::ListenerSettings& one : listeners) {
+    const auto unlimited = [](std::uint64_t size) { return size == 0 ? ~std::uint64_t{0} : size; };
+    if (unlimited(one.smtp.max_message_size) > unlimited(socket.smtp.max_message_size))
+      socket.smtp.max_message_size = one.smtp.max_message_size;
+    socket.smtp.max_recipients = std::max(socket.smtp.max_recipients, one.smtp.max_recipients);
+  }
+  all.push_back(std::move(socket));
+  return all;
+}
+
 void check_queue(Draft& draft) {
   const Settings& s = draft.loaded.settings;
   if (s.store.path.empty())

@@ -35,6 +35,7 @@ struct Settings {
   std::string srs_secret_file;
   std::string dead_letter = "";  // reserved name of the dead-letter store; empty: inside the queue
   intake::AdmissionLimits admission;
+  intake::SubmitSettings submit;
   LogSettings log;
   queue::StoreSettings store;
   queue::ScheduleSettings schedule;
@@ -42,6 +43,9 @@ struct Settings {
   deliver::LocalSettings local;  // mail that ends on this machine
   std::vector<intake::ListenerSettings> listeners;  // default 127.0.0.1:25 and [::1]:25
   deliver::DeliverSettings deliver;
+
+  // The [[listener]] blocks, and the submit socket behind them.
+  std::vector<intake::ListenerSettings> all_listeners() const;
 };
 
 }  // namespace sidegate::config

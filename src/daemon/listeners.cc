@@ -1,8 +1,10 @@
 #include "daemon/listeners.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "net/socket.h"
 
@@ -14,6 +16,25 @@ void close_all(std::vector<BoundListener>& bound) {
     for (int fd : listener.descriptors) close(fd);
   }
   bound.clear();
+}
+
+// A Unix socket is one for all loops: the same description once for each. Everybody may connect (mode 0666): who does
+// is known by SO_PEERCRED.
+Result<std::vector<int>> bind_any(const net::Endpoint& at, unsigned loops) {
+  if (!at.address.starts_with('/')) return net::bind_listener(at, loops);
+  auto fd = net::bind_unix_listener(at.address, 0666);
+  if (!fd) return std::unexpected(fd.error());
+  std::vector<int> all{*fd};
+  while (all.size() < loops) {
+    const int copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) {
+      const int error = errno;
+      for (int one : all) close(one);
+      return std::unexpected(errno_error(error, "listening on " + at.address));
+    }
+    all.push_back(copy);
+  }
+  return all;
 }
 
 }  // namespace
@@ -28,7 +49,12 @@ Result<std::vector<BoundListener>> bind_listeners(const std::vector<intake::List
       return std::unexpected(policy.error());
     }
     net::Endpoint at{settings.address, settings.port};
-    Result<std::vector<int>> descriptors = net::bind_listener(at, loops);
+    Result<std::vector<int>> descriptors = bind_any(at, loops);
+    if (!descriptors && settings.submit) {
+      // Mail on the ports goes on; `sendmail` uses the drop directory.
+      warnings->push_back("no submit socket: " + descriptors.error().text);
+      continue;
+    }
     if (!descriptors && descriptors.error().kind == ErrorKind::kUnreachable && listeners.size() > 1) {
       warnings->push_back(
           fmt::format("listener \"{}\": {} is not on this machine, it is left out", settings.name, at.text()));

@@ -179,7 +179,7 @@ void Parent::reload() {
     return;
   }
   input_.loaded = std::move(*loaded);
-  refresh_policies(input_.listeners, input_.loaded.settings.listeners);
+  refresh_policies(input_.listeners, input_.loaded.settings.all_listeners());
   if (channel_.fd() >= 0) (void)channel_.send(Topic::kConfiguration, request.files->packed());
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/privileges.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -7,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <vector>
@@ -31,6 +33,26 @@ Result<User> find_user(const std::string& name) {
                                                   name));
   }
   return User{found->pw_uid, found->pw_gid};
+}
+
+std::optional<gid_t> drop_group() {
+  group entry{};
+  group* found = nullptr;
+  std::vector<char> space(16 * 1024);
+  if (getgrnam_r(kDropGroup, &entry, space.data(), space.size(), &found) != 0 || !found) return std::nullopt;
+  return found->gr_gid;
+}
+
+// The groups of the user's entry, and the one by which dropped files are read.
+bool take_groups(const std::string& user, gid_t gid) {
+  if (initgroups(user.c_str(), gid) != 0) return false;
+  const std::optional<gid_t> drop = drop_group();
+  if (!drop) return true;
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, getgroups(0, nullptr))));
+  if (getgroups(static_cast<int>(groups.size()), groups.data()) < 0) return false;
+  if (std::ranges::find(groups, *drop) != groups.end()) return true;
+  groups.push_back(*drop);
+  return setgroups(groups.size(), groups.data()) == 0;
 }
 
 // mkdir -p: parents as the usual umask gives them.
@@ -70,12 +92,37 @@ Status prepare_folder(const std::string& folder, unsigned mode, const std::strin
   return {};
 }
 
+Status prepare_drop_folder(const std::string& folder, const std::string& user) {
+  if (folder.empty()) return {};
+  const bool root = geteuid() == 0;
+  const std::string parent = folder.substr(0, folder.rfind('/'));
+  if (Status made = make_folders(parent.empty() ? "/" : parent, 0755); !made) return made;
+  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    return std::unexpected(errno_error(errno, "making " + folder));
+  // Through one descriptor, and no link: what is changed is what was looked at.
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return std::unexpected(errno_error(errno, folder));
+  Status done;
+  if (root) {
+    Result<User> who = user == "root" || user.empty() ? Result<User>(User{}) : find_user(user);
+    const std::optional<gid_t> group = drop_group();
+    if (!who) {
+      done = std::unexpected(who.error());
+    } else if (fchown(fd, who->uid, group.value_or(who->gid)) != 0) {
+      done = std::unexpected(errno_error(errno, "giving away " + folder));
+    }
+  }
+  if (done && fchmod(fd, 01730) != 0) done = std::unexpected(errno_error(errno, "the mode of " + folder));
+  close(fd);
+  return done;
+}
+
 Status become_user(const std::string& user) {
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (geteuid() != 0 || user == "root" || user.empty()) return {};
   Result<User> who = find_user(user);
   if (!who) return std::unexpected(who.error());
-  if (initgroups(user.c_str(), who->gid) != 0 || setresgid(who->gid, who->gid, who->gid) != 0 ||
+  if (!take_groups(user, who->gid) || setresgid(who->gid, who->gid, who->gid) != 0 ||
       setresuid(who->uid, who->uid, who->uid) != 0) {
     return std::unexpected(errno_error(errno, "becoming the user " + user));
   }

@@ -32,10 +32,13 @@ std::string parent_of(const std::string& path) {
 // What only root may do: sockets, and the folders that the server will own.
 Status prepare(ServerInput& input) {
   const config::Settings& settings = input.loaded.settings;
-  auto listeners = bind_listeners(settings.listeners, thread_count(settings), &input.warnings);
+  if (!settings.submit.socket.empty()) (void)prepare_folder(parent_of(settings.submit.socket), 0755, settings.user);
+  auto listeners = bind_listeners(settings.all_listeners(), thread_count(settings), &input.warnings);
   if (!listeners) return std::unexpected(listeners.error());
   input.listeners = std::move(*listeners);
   if (Status folder = prepare_folder(settings.store.path, 0700, settings.user); !folder) return folder;
+  if (Status drop = prepare_drop_folder(settings.submit.drop_directory, settings.user); !drop)
+    input.warnings.push_back("no drop directory: " + drop.error().text);
   Status folder = prepare_folder(parent_of(settings.control_socket), 0755, settings.user);
   Result<int> control =
       folder ? admin::bind_control_socket(settings.control_socket, settings.user) : std::unexpected(folder.error());

@@ -10,6 +10,7 @@
 #include "deliver/courier.h"
 #include "dns/resolver.h"
 #include "helper/client.h"
+#include "intake/pickup.h"
 #include "intake/service.h"
 #include "net/loop.h"
 #include "net/socket.h"
@@ -83,6 +84,7 @@ struct Server::Parts {
   std::vector<std::unique_ptr<intake::Service>> services;   // one a listener and loop: index = listener * loops + loop
   std::vector<net::Endpoint> bound;                         // of the listeners, as configured
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
+  std::unique_ptr<intake::Pickup> pickup;
   std::unique_ptr<admin::Commands> commands;
   std::unique_ptr<admin::ControlServer> control;
   std::unique_ptr<QueueLoader> loader;
@@ -96,6 +98,7 @@ struct Server::Parts {
   void make_control(int descriptor, About about, std::function<Result<std::vector<std::string>>()> reload);
   void make_couriers();
   void serve(std::vector<BoundListener> listeners);
+  void make_pickup();
   void set_ways(const config::Settings& from);
 };
 
@@ -167,6 +170,8 @@ void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake->admission.set_limits(loaded.settings.admission);
   intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(ways->settings.srs));
   intake->log_connections = loaded.settings.log.connections;
+  intake->users.set(loaded.settings.submit.limits);
+  intake->workers = &workers;
   for (BoundListener& listener : listeners) {
     bound.push_back({listener.policy->settings.address, listener.policy->settings.port});
     for (std::size_t i = 0; i < loops.size(); ++i) {
@@ -179,6 +184,21 @@ void Server::Parts::serve(std::vector<BoundListener> listeners) {
   }
   loops.start();
   for (auto& acceptor : acceptors) acceptor->start();
+}
+
+// What programs dropped goes in as if it came on the submit socket, with or without one.
+std::shared_ptr<const intake::ListenerPolicy> submit_policy(config::Settings settings) {
+  if (settings.submit.socket.empty()) settings.submit.socket = "/";
+  auto policy = intake::ListenerPolicy::make(settings.all_listeners().back());
+  return policy ? *policy : nullptr;
+}
+
+void Server::Parts::make_pickup() {
+  const std::string& folder = loaded.settings.submit.drop_directory;
+  auto policy = submit_policy(loaded.settings);
+  if (folder.empty() || !policy) return;
+  pickup = std::make_unique<intake::Pickup>(loops[0], *intake, workers, folder, std::move(policy));
+  pickup->start();
 }
 
 void Server::Parts::make_control(int descriptor, About about,
@@ -228,6 +248,7 @@ Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector
   }
   parts->make_control(control_descriptor, std::move(about), std::move(reload));
   parts->serve(std::move(listeners));
+  parts->make_pickup();
   parts->loader =
       std::make_unique<QueueLoader>(*parts->store, parts->scheduler, parts->poison.get(), log, parts->clock, threads);
   parts->loader->start();
@@ -237,7 +258,7 @@ Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector
 Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   Parts& p = *parts_;
   std::vector<std::shared_ptr<const intake::ListenerPolicy>> policies;
-  for (const intake::ListenerSettings& listener : loaded.settings.listeners) {
+  for (const intake::ListenerSettings& listener : loaded.settings.all_listeners()) {
     auto policy = intake::ListenerPolicy::make(listener);
     if (!policy) return std::unexpected(policy.error());
     policies.push_back(std::move(*policy));
@@ -258,6 +279,10 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   p.set_ways(loaded.settings);
   p.intake->admission.set_limits(loaded.settings.admission);
   p.intake->log_connections = loaded.settings.log.connections;
+  p.intake->users.set(loaded.settings.submit.limits);
+  if (p.pickup) {
+    p.loops[0].post([pickup = p.pickup.get(), policy = submit_policy(loaded.settings)] { pickup->set_policy(policy); });
+  }
   if (p.commands) p.loops[0].post([commands = p.commands.get(), router = p.router()] { commands->set_router(router); });
   p.loaded = std::move(loaded);
   return restart;
@@ -268,7 +293,10 @@ bool Server::drain(Duration limit) {
   p.drained = true;
   if (p.control) p.control->stop();
   for (auto& acceptor : p.acceptors) acceptor->stop();
-  auto stopped = std::make_shared<Countdown>(p.services.size() + p.couriers.size());
+  auto stopped = std::make_shared<Countdown>(p.services.size() + p.couriers.size() + (p.pickup ? 1 : 0));
+  if (p.pickup) {
+    p.loops[0].post([&p, stopped] { p.pickup->stop([stopped] { stopped->one(); }); });
+  }
   for (std::size_t i = 0; i < p.services.size(); ++i) {
     net::Loop& loop = p.loops[i % p.loops.size()];
     intake::Service* service = p.services[i].get();
@@ -288,6 +316,7 @@ bool Server::drain(Duration limit) {
   p.loader.reset();
   p.loops.stop_and_join();
   p.acceptors.clear();
+  p.pickup.reset();
   if (p.poison) p.poison->end();
   p.store.reset();  // finishes and syncs what it was given
   return all;

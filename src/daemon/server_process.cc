@@ -70,6 +70,7 @@ Status ServerProcess::give_up_privileges() {
   SandboxPlan plan;
   plan.read = system_files();
   plan.write = {settings.store.path};
+  if (!settings.submit.drop_directory.empty()) plan.write.push_back(settings.submit.drop_directory);
   auto entered = enter_sandbox(plan);
   if (!entered) return fail(entered.error().kind, entered.error().text + "; sandbox = false goes without");
   sandbox_ = std::move(*entered);

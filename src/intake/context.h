@@ -10,6 +10,8 @@
 #include "base/queue_id.h"
 #include "intake/admission.h"
 #include "intake/settings.h"
+#include "intake/user_limits.h"
+#include "net/worker_pool.h"
 #include "queue/content_cache.h"
 #include "queue/poison.h"
 #include "queue/scheduler.h"
@@ -47,6 +49,8 @@ struct IntakeContext {
   Admission admission;
   ReturnAddresses return_addresses;
   std::atomic<LogConnections> log_connections{LogConnections::kAll};
+  UserLimits users;
+  net::WorkerPool* workers = nullptr;  // for what asks the system; null: asked where it stands (tests)
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.
   queue::PoisonFile* poison = nullptr;
   // Whole fresh messages for their first attempt; nullptr: every one is read back from the store.

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "intake/own_fields.h"
 #include "intake/reply_for.h"
+#include "mail/address_list.h"
 #include "queue/await_commit.h"
 
 namespace sidegate::intake {
@@ -13,23 +14,27 @@ namespace {
 
 using mail::Reply;
 
-mail::Origin origin_of(const smtp::SessionInfo& session, bool smtputf8) {
-  mail::Origin origin;
-  origin.listener = session.listener;
-  origin.peer_address = session.peer.address;
-  origin.helo = session.helo;
-  origin.user = session.user;
-  origin.protocol = protocol_keyword(session.esmtp, session.tls, !session.user.empty(), smtputf8);
-  return origin;
-}
-
 }  // namespace
 
 Intake::~Intake() {
   abort();
 }
 
+mail::Origin Intake::origin_of(const smtp::SessionInfo& session, bool smtputf8) const {
+  mail::Origin origin;
+  origin.listener = session.listener;
+  origin.peer_address = session.peer.address;
+  origin.helo = session.helo;
+  // Whom the kernel names has not logged in: RFC 3848's "A" stands for AUTH alone.
+  origin.user = session.user.empty() && user_ ? user_->name : session.user;
+  if (!user_ || !user_->dropped)
+    origin.protocol = protocol_keyword(session.esmtp, session.tls, !session.user.empty(), smtputf8);
+  return origin;
+}
+
 net::Awaitable<Reply> Intake::connected(const smtp::SessionInfo& session) {
+  if (policy_->settings.submit && !context_.users.enter(session.peer.uid, &user_place_))
+    co_return turn_away(session, {421, {4, 7, 0}, "Too many connections from your user"});
   switch (context_.admission.enter(session.peer.address, may_relay(session, *policy_), &place_)) {
     case Admission::Verdict::kWelcome:
       co_return Reply(220, "ready");
@@ -48,6 +53,8 @@ Reply Intake::turn_away(const smtp::SessionInfo& session, Reply reply) {
 
 net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo&, smtp::MailCommand command) {
   if (auto accepting = context_.store.may_accept(command.size); !accepting) co_return reply_for(accepting.error());
+  if (user_ && !context_.users.may_send(user_->uid, context_.clock.steady()))
+    co_return Reply(450, {4, 7, 1}, "Too many messages from your user this minute, try again later");
   if (!context_.scheduler.has_room()) co_return Reply(452, {4, 3, 1}, "Queue is full, try again later");
   incoming_ = std::make_unique<Incoming>();
   mail::Envelope& envelope = incoming_->envelope;
@@ -150,6 +157,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   try {
     if (fresh) context_.cache->put(std::move(*fresh));
     log_accepted(*message);  // before its first attempt can be told
+    if (user_) context_.users.sent(user_->uid, context_.clock.steady());
   } catch (const std::bad_alloc&) {
     // It is read back from the store; its line is lost.
   }
@@ -199,13 +207,14 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   const mail::Envelope& envelope = message->envelope;
   in.envelope = {};
 
-  std::string sender_key = lower(session.user.empty() ? envelope.reverse_path : session.user);
+  const std::string& user = message->origin.user;
+  std::string sender_key = lower(user.empty() ? envelope.reverse_path : user);
   std::unordered_map<std::string_view, queue::ClassId> classes;
   for (const std::string& domain : in.domains) {
     auto [at, first] = classes.try_emplace(domain, 0);
     if (first) {
       bool fresh = false;
-      queue::ClassKey key{domain, sender_key, session.user, session.listener};
+      queue::ClassKey key{domain, sender_key, user, session.listener};
       at->second = context_.scheduler.intern(key, &fresh);
       if (fresh) unsaved.push_back({at->second, std::move(key)});
       queue::DueRow row;
@@ -222,6 +231,7 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   trace.by = policy_->settings.smtp.hostname;
   // One recipient only: a list of them would show blind copies (RFC 5321 section 7.2).
   if (envelope.recipients.size() == 1) trace.for_address = envelope.recipients[0].address;
+  if (user_ && !user_->name.empty()) trace.uid = user_->uid;
   trace.tls = session.tls_summary;
   trace.id = in.id;
   trace.at = now;
@@ -231,7 +241,13 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
     missing = missing_fields(in.header(), now, in.id, policy_->settings.smtp.hostname);
   }
   accept.header.reserve(accept.header.size() + in.header().size() + missing.size());
-  accept.header.append(in.header()).append(missing);
+  if (policy_->settings.submit) {
+    // RFC 6409 section 8.1: a submission server completes the addresses of its own programs.
+    accept.header.append(mail::qualify_header(in.header(), policy_->settings.smtp.hostname));
+  } else {
+    accept.header.append(in.header());
+  }
+  accept.header.append(missing);
   accept.body = std::move(in.body());
   accept.first_chunk = in.chunks_put;
 
@@ -286,6 +302,7 @@ void Intake::refused(const smtp::SessionInfo& session, const smtp::Refusal& refu
 
 void Intake::log_accepted(const queue::Message& message) const {
   std::string id = message.id.text();
+  const std::string uid = user_ && !user_->name.empty() ? std::to_string(user_->uid) : std::string();
   context_.log.info("accepted", {{"id", id},
                                  {"from", message.envelope.reverse_path},
                                  {"size", message.header_size + message.body_size},
@@ -294,7 +311,8 @@ void Intake::log_accepted(const queue::Message& message) const {
                                  {"helo", message.origin.helo},
                                  {"protocol", message.origin.protocol},
                                  {"msgid", message.message_id},
-                                 {"user", message.origin.user}});
+                                 {"user", message.origin.user},
+                                 {"uid", uid}});
 }
 
 }  // namespace sidegate::intake

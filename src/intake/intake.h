@@ -10,6 +10,7 @@
 
 #include "intake/context.h"
 #include "intake/incoming.h"
+#include "intake/local_user.h"
 #include "intake/policy.h"
 #include "smtp/receiver.h"
 
@@ -18,8 +19,10 @@ namespace sidegate::intake {
 class Intake final : public smtp::Receiver {
  public:
   // loop: the index of the session's I/O thread, whose way-out connections are preferred.
-  Intake(IntakeContext& context, std::shared_ptr<const ListenerPolicy> policy, unsigned loop)
-      : context_(context), policy_(std::move(policy)), loop_(loop) {}
+  // user: of a peer on a Unix socket.
+  Intake(IntakeContext& context, std::shared_ptr<const ListenerPolicy> policy, unsigned loop,
+         std::optional<LocalUser> user = {})
+      : context_(context), policy_(std::move(policy)), loop_(loop), user_(std::move(user)) {}
   ~Intake() override;
 
   net::Awaitable<mail::Reply> connected(const smtp::SessionInfo& session) override;
@@ -33,6 +36,7 @@ class Intake final : public smtp::Receiver {
 
  private:
   Result<std::optional<mail::Mailbox>> led_back(const mail::Mailbox& mailbox) const;
+  mail::Origin origin_of(const smtp::SessionInfo& session, bool smtputf8) const;
   mail::Reply turn_away(const smtp::SessionInfo& session, mail::Reply reply);
   net::Awaitable<void> put_chunk();
   net::Awaitable<Status> commit_with_classes(queue::Accept accept, std::vector<queue::ClassRow> classes);
@@ -47,6 +51,8 @@ class Intake final : public smtp::Receiver {
   IntakeContext& context_;
   std::shared_ptr<const ListenerPolicy> policy_;
   unsigned loop_;
+  std::optional<LocalUser> user_;
+  UserLimits::Place user_place_;
   Admission::Place place_;              // of this connection among all
   std::unique_ptr<Incoming> incoming_;  // absent while the session is idle
 };

@@ -16,7 +16,9 @@ void Service::serve(std::unique_ptr<net::Stream> stream) {
 }
 
 net::Awaitable<void> Service::run(std::unique_ptr<net::Stream> stream) {
-  Intake intake(context_, policy_, loop_.index());
+  std::optional<LocalUser> user;
+  if (stream->peer().is_unix) user = co_await user_of(stream->peer().uid);
+  Intake intake(context_, policy_, loop_.index(), std::move(user));
   // The listener's settings live as long as the policy they are a part of.
   std::shared_ptr<const smtp::ServerSettings> settings(policy_, &policy_->settings.smtp);
   smtp::ServerSession session(*stream, intake, std::move(settings), policy_->settings.name, tls_);
@@ -37,6 +39,12 @@ net::Awaitable<void> Service::run(std::unique_ptr<net::Stream> stream) {
                                    {"commands", session.commands()},
                                    {"end", session.end()},
                                    {"after", session.last_command()}});
+}
+
+net::Awaitable<LocalUser> Service::user_of(unsigned uid) {
+  if (context_.workers == nullptr) co_return local_user(uid);
+  auto found = co_await net::on_worker(*context_.workers, [uid] { return local_user(uid); });
+  co_return found ? std::move(*found) : LocalUser{uid, "uid" + std::to_string(uid)};
 }
 
 void Service::forget(smtp::ServerSession* session) {

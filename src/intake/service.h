@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "intake/context.h"
+#include "intake/local_user.h"
 #include "intake/policy.h"
 #include "net/loop.h"
 #include "tls/context.h"
@@ -34,6 +35,7 @@ class Service {  // on the loop's thread, but for the constructor
 
  private:
   net::Awaitable<void> run(std::unique_ptr<net::Stream> stream);
+  net::Awaitable<LocalUser> user_of(unsigned uid);
   void forget(smtp::ServerSession* session);
 
   net::Loop& loop_;

@@ -227,6 +227,14 @@ std::vector<ListedAddress> parse_address_list(std::string_view text) {
   return Parser(text).run();
 }
 
+std::string qualified(const std::string& address, const std::string& host) {
+  if (address.empty()) return address;
+  const std::size_t quoted = address.rfind('"');
+  const std::size_t at = address.rfind('@');
+  if (at != std::string::npos && (quoted == std::string::npos || quoted < at)) return address;
+  return address + "@" + host;
+}
+
 std::string qualify_header(std::string_view block, std::string_view host) {
   std::string out;
   out.reserve(block.size() + 64);

@@ -24,6 +24,9 @@ std::vector<ListedAddress> parse_address_list(std::string_view text);
 // Resent- forms. Nothing else changes by one octet.
 std::string qualify_header(std::string_view block, std::string_view host);
 
+// "alice" -> "alice@host"; what is empty or has a domain stays.
+std::string qualified(const std::string& address, const std::string& host);
+
 // A display name as it may stand before "<": as it is, as a quoted string, or as encoded words (RFC 2047). No control
 // character survives.
 std::string display_name(std::string_view name);

@@ -84,6 +84,14 @@ TEST(QualifyHeader, AddsTheHostWhereItIsMissing) {
   for (const QualifyCase& c : cases) EXPECT_EQ(qualify_header(c.block, "h.example"), c.expected) << c.block;
 }
 
+TEST(Qualified, AddsTheHostOnce) {
+  EXPECT_EQ(qualified("root", "h.example"), "root@h.example");
+  EXPECT_EQ(qualified("a@x", "h.example"), "a@x");
+  EXPECT_EQ(qualified("\"a@b\"", "h.example"), "\"a@b\"@h.example");
+  EXPECT_EQ(qualified("\"a@b\"@x", "h.example"), "\"a@b\"@x");
+  EXPECT_EQ(qualified("", "h.example"), "");
+}
+
 TEST(DisplayName, QuotesAndEncodes) {
   EXPECT_EQ(display_name("Cron Daemon"), "Cron Daemon");
   EXPECT_EQ(display_name("Doe, Jo \"J\""), "\"Doe, Jo \\\"J\\\"\"");

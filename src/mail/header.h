@@ -1,6 +1,7 @@
 // The header block of a message: what precedes the first empty line (RFC 5322 section 2.1). Nothing here changes a field.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -69,6 +70,7 @@ struct Trace {
   std::string_view peer_name;   // verified reverse name or empty
   std::string_view by;          // our host name
   std::string_view for_address; // empty: no "for"
+  std::optional<unsigned> uid;  // of a Unix user who sent it himself
   std::string_view tls;         // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384" or empty
   QueueId id;
   WallTime at;

@@ -146,13 +146,17 @@ std::string received_field(const Trace& trace) {
     field.clause([&](std::string& out) {
       out += "(from user ";
       append_comment_text(out, origin.user);
+      if (trace.uid) out += fmt::format(", uid {}", *trace.uid);
       out += ')';
     });
   }
   field.clause([&](std::string& out) {
-    out += "with ";
-    append_word(out, origin.protocol);
-    out += " id ";
+    if (!origin.protocol.empty()) {  // it came by no dialogue otherwise: RFC 5321 section 4.4 needs no "with"
+      out += "with ";
+      append_word(out, origin.protocol);
+      out += ' ';
+    }
+    out += "id ";
     out += trace.id.text();
     if (trace.for_address.empty() || !is_mailbox(trace.for_address, true)) out += ';';
   });

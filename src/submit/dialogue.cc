@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "mail/address_list.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::submit {
@@ -90,14 +91,6 @@ Result<Reply> ReplyReader::read(Duration patience) {
   }
 }
 
-std::string qualified(const std::string& address, const std::string& host) {
-  if (address.empty()) return address;
-  const std::size_t quoted = address.rfind('"');
-  const std::size_t at = address.rfind('@');
-  if (at != std::string::npos && (quoted == std::string::npos || quoted < at)) return address;
-  return address + "@" + host;
-}
-
 Result<Dialogue> Dialogue::open(const std::string& path) {
   auto fd = connect_to(path);
   if (!fd) return std::unexpected(fd.error());
@@ -172,7 +165,7 @@ Status Dialogue::send_content(const Message& message) {
 }
 
 std::string Dialogue::mail_command(const mail::Envelope& envelope, const Message& message) const {
-  std::string out = "MAIL FROM:<" + qualified(envelope.reverse_path, server_) + ">";
+  std::string out = "MAIL FROM:<" + mail::qualified(envelope.reverse_path, server_) + ">";
   out += " SIZE=" + std::to_string(message.size());
   if (message.eight_bit || envelope.body == mail::BodyType::k8bitMime) out += " BODY=8BITMIME";
   if (envelope.ret != mail::Ret::kUnspecified) out += envelope.ret == mail::Ret::kFull ? " RET=FULL" : " RET=HDRS";
@@ -182,7 +175,7 @@ std::string Dialogue::mail_command(const mail::Envelope& envelope, const Message
 }
 
 std::string Dialogue::rcpt_command(const mail::Recipient& recipient) const {
-  std::string out = "RCPT TO:<" + qualified(recipient.address, server_) + ">";
+  std::string out = "RCPT TO:<" + mail::qualified(recipient.address, server_) + ">";
   if (recipient.notify.specified()) out += " NOTIFY=" + notify_words(recipient.notify);
   if (!recipient.orcpt.empty()) out += " ORCPT=" + recipient.orcpt;
   return out + "\r\n";
@@ -227,7 +220,7 @@ std::vector<Reply> Dialogue::submit(const mail::Envelope& envelope, const Messag
 
 std::vector<Reply> Dialogue::verify(const mail::Envelope& envelope) {
   std::vector<Reply> results;
-  (void)send("MAIL FROM:<" + qualified(envelope.reverse_path, server_) + ">" +
+  (void)send("MAIL FROM:<" + mail::qualified(envelope.reverse_path, server_) + ">" +
              (envelope.smtputf8 ? " SMTPUTF8\r\n" : "\r\n"));
   const Reply from = answer(kPatience);
   for (const mail::Recipient& recipient : envelope.recipients) {

@@ -29,9 +29,6 @@ class ReplyReader {
   std::string buffer_;
 };
 
-// "alice" -> "alice@host"; what has a domain, or is no address at all, stays.
-std::string qualified(const std::string& address, const std::string& host);
-
 class Dialogue {
  public:
   // Connects and says EHLO. An error of any kind: this server takes nothing now.

@@ -13,14 +13,6 @@
 namespace sidegate::submit {
 namespace {
 
-TEST(Qualified, AddsTheHostOnce) {
-  EXPECT_EQ(qualified("root", "h.example"), "root@h.example");
-  EXPECT_EQ(qualified("a@x", "h.example"), "a@x");
-  EXPECT_EQ(qualified("\"a@b\"", "h.example"), "\"a@b\"@h.example");
-  EXPECT_EQ(qualified("\"a@b\"@x", "h.example"), "\"a@b\"@x");
-  EXPECT_EQ(qualified("", "h.example"), "");
-}
-
 TEST(ExitCode, OfReplies) {
   using mail::Reply;
   EXPECT_EQ(exit_code_of(Reply(250, {2, 0, 0}, "")), EX_OK);

@@ -9,6 +9,7 @@
 
 #include "base/i18n.h"
 #include "base/text.h"
+#include "mail/address_list.h"
 #include "mail/header.h"
 #include "mail/mailbox.h"
 #include "submit/caller.h"
@@ -225,9 +226,9 @@ class Sending {
   void return_refused(Dialogue& dialogue) {
     std::erase_if(refused_, [](const Refused& one) { return one.recipient.notify.never; });
     mail::Envelope original = envelope_;
-    original.reverse_path = qualified(envelope_.reverse_path, dialogue.server());
+    original.reverse_path = mail::qualified(envelope_.reverse_path, dialogue.server());
     std::vector<Refused> told = refused_;
-    for (Refused& one : told) one.recipient.address = qualified(one.recipient.address, dialogue.server());
+    for (Refused& one : told) one.recipient.address = mail::qualified(one.recipient.address, dialogue.server());
     mail::Envelope to_sender;
     to_sender.recipients.emplace_back().address = envelope_.reverse_path;
     to_sender.smtputf8 = !is_ascii(envelope_.reverse_path);

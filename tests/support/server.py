@@ -63,6 +63,8 @@ class Server:
         lines = [
             'hostname = "gate.test"',
             f'control_socket = "{self.folder}/control"',
+            *(f'{key} = "{self.folder}/{name}"' for key, name in (("submit_socket", "submit"), ("drop_directory", "drop"))
+              if key not in self.extra),
             f'user = "{user}"' if user else "",
         ]
         text = "\n".join(lines) + "\n"

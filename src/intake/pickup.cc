@@ -1,0 +1,374 @@
+#include "intake/pickup.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "dsn/report.h"
+#include "intake/intake.h"
+#include "mail/address_list.h"
+#include "smtp/content_check.h"
+
+namespace sidegate::intake {
+namespace {
+
+using mail::Reply;
+
+constexpr Duration kLook{1000};
+constexpr Duration kAgain{5000};  // after 4yz
+constexpr std::size_t kPiece = 256 * 1024;
+
+Reply cannot_read() {
+  return {451, {4, 3, 0}, "The dropped message cannot be read now"};
+}
+
+bool too_many(const Reply& reply) {
+  return reply.code == 452 && reply.status == mail::EnhancedCode{4, 5, 3};
+}
+
+smtp::SessionInfo session_of(const LocalUser& user, const std::string& listener) {
+  smtp::SessionInfo session;
+  session.peer.address = "unix";
+  session.peer.is_unix = true;
+  session.peer.uid = user.uid;
+  session.listener = listener;
+  return session;
+}
+
+}  // namespace
+
+class Pickup::Source {
+ public:
+  Source(net::WorkerPool& workers, const DropFile& file)
+      : workers_(workers), file_(&file), size_(file.heading.message_size) {}
+  Source(net::WorkerPool& workers, std::string text) : workers_(workers), text_(std::move(text)), size_(text_.size()) {}
+
+  std::uint64_t size() const { return size_; }
+  void rewind() { at_ = 0; }
+  // The next octets; none: the end.
+  net::Awaitable<Result<std::string>> next() {
+    const std::size_t take = static_cast<std::size_t>(std::min<std::uint64_t>(size_ - at_, kPiece));
+    if (take == 0) co_return std::string();
+    if (file_ == nullptr) {
+      std::string piece = text_.substr(at_, take);
+      at_ += take;
+      co_return piece;
+    }
+    auto read = [file = file_, at = file_->heading.message_at + at_, take] {
+      return DropFolder::read(*file, at, take);
+    };
+    auto bytes = co_await net::on_worker(workers_, read);
+    if (!bytes) co_return std::unexpected(bytes.error());
+    if (!*bytes) co_return std::unexpected(bytes->error());
+    if ((*bytes)->size() != take) co_return fail(ErrorKind::kBadInput, "it was cut short while it was read");
+    at_ += take;
+    co_return std::move(**bytes);
+  }
+
+ private:
+  net::WorkerPool& workers_;
+  const DropFile* file_ = nullptr;
+  std::string text_;
+  std::uint64_t size_ = 0, at_ = 0;
+};
+
+Pickup::Pickup(net::Loop& loop, IntakeContext& context, net::WorkerPool& workers, std::string directory,
+               std::shared_ptr<const ListenerPolicy> policy)
+    : loop_(loop),
+      context_(context),
+      workers_(workers),
+      directory_(directory),
+      folder_(std::move(directory)),
+      policy_(std::move(policy)) {}
+
+void Pickup::start() {
+  running_ = true;
+  loop_.spawn("pickup of dropped messages", run());
+}
+
+void Pickup::stop(std::function<void()> ended) {
+  stopping_ = true;
+  if (!running_) return ended();
+  ended_ = std::move(ended);
+}
+
+net::Awaitable<void> Pickup::run() {
+  while (!stopping_) {
+    co_await once();
+    for (Duration waited{}; waited < kLook && !stopping_; waited += net::Loop::kTick)
+      co_await loop_.sleep(net::Loop::kTick);
+  }
+  running_ = false;
+  if (ended_) ended_();
+}
+
+net::Awaitable<void> Pickup::once() {
+  if (loop_.clock().steady() < all_wait_) co_return;
+  using Names = std::vector<std::string>;
+  auto look = [this]() -> Result<Names> {
+    if (Status opened = folder_.open(); !opened) return std::unexpected(opened.error());
+    return folder_.list();
+  };
+  auto asked = co_await net::on_worker(workers_, look);
+  Result<Names> names = asked ? std::move(*asked) : std::unexpected(asked.error());
+  if (!names) {
+    if (trouble_ != names.error().text) {
+      context_.log.warning(
+          "drop_directory",
+          {{"error", names.error().text}, {"next", "mail that programs send while the server is down is not kept"}});
+    }
+    trouble_ = names.error().text;
+    co_return;
+  }
+  trouble_.clear();
+  for (std::string& name : *names) {
+    if (stopping_ || loop_.clock().steady() < all_wait_) break;
+    if (!stuck_.contains(name)) co_await pick(std::move(name));
+  }
+}
+
+net::Awaitable<void> Pickup::pick(std::string name) {
+  auto taken = co_await net::on_worker(workers_, [this, &name] { return folder_.take(name); });
+  Result<DropFile> file = taken ? std::move(*taken) : std::unexpected(taken.error());
+  if (!file) {
+    if (file.error().kind != ErrorKind::kBadInput) co_return;
+    auto moved = co_await net::on_worker(workers_, [this, &name] { return folder_.set_aside(name); });
+    told_aside(name, file.error().text, moved ? *moved : std::unexpected(moved.error()));
+    co_return;
+  }
+  const unsigned uid = file->heading.uid;
+  if (auto waits = wait_.find(uid); waits != wait_.end()) {
+    if (loop_.clock().steady() < waits->second) {
+      co_await net::on_worker(workers_, [this, &file] {
+        folder_.put_back(*file);
+        return 0;
+      });
+      co_return;
+    }
+    wait_.erase(waits);
+  }
+  auto found = co_await net::on_worker(workers_, [uid] { return local_user(uid); });
+  LocalUser user = found ? std::move(*found) : LocalUser{uid, "uid" + std::to_string(uid)};
+  user.dropped = true;
+  Given given = co_await give(*file, std::move(user));
+  co_await settle(std::move(*file), std::move(given));
+}
+
+// --- Into the queue
+
+net::Awaitable<Pickup::Given> Pickup::give(DropFile& file, LocalUser user) {
+  Given given;
+  mail::Envelope envelope = file.heading.envelope;
+  const std::string& host = policy_->settings.smtp.hostname;
+  envelope.reverse_path = mail::qualified(envelope.reverse_path, host);
+  for (mail::Recipient& to : envelope.recipients) to.address = mail::qualified(to.address, host);
+  const std::set<std::size_t>& done = done_[file.parsed.base];
+  std::vector<std::size_t> left;
+  for (std::size_t n = 0; n < envelope.recipients.size(); ++n) {
+    if (!done.contains(n)) left.push_back(n);
+  }
+  Source source(workers_, file);
+  // RFC 5321 section 4.5.3.1.10: what is too much for one transaction goes in the next one.
+  while (!left.empty()) {
+    const std::vector<std::size_t> asked = left;
+    source.rewind();
+    given.reply = co_await transaction(envelope, left, source, user, given.refused);
+    if (!given.reply.positive()) break;
+    for (std::size_t n : asked) {
+      if (std::ranges::find(left, n) == left.end()) done_[file.parsed.base].insert(n);
+    }
+  }
+  co_return given;
+}
+
+// Takes out of `left` what it has dealt with. A reply of 4yz: nothing of what is left is in the queue.
+net::Awaitable<Reply> Pickup::transaction(const mail::Envelope& envelope, std::vector<std::size_t>& left,
+                                          Source& source, LocalUser user, std::vector<Refused>& refused) {
+  const smtp::SessionInfo session = session_of(user, policy_->settings.name);
+  const smtp::ServerSettings& limits = policy_->settings.smtp;
+  Intake intake(context_, policy_, loop_.index(), std::move(user));
+  smtp::MailCommand from;
+  from.size = source.size();
+  from.body = envelope.body;
+  from.ret = envelope.ret;
+  from.envid = envelope.envid;
+  from.smtputf8 = envelope.smtputf8;
+  from.path.is_null = envelope.reverse_path.empty();
+  if (!from.path.is_null) {
+    auto mailbox = mail::Mailbox::parse(envelope.reverse_path, true);
+    if (!mailbox) co_return Reply(553, {5, 1, 7}, "Bad sender address syntax");
+    from.path.mailbox = std::move(*mailbox);
+  }
+  if (limits.max_message_size != 0 && source.size() > limits.max_message_size)
+    co_return Reply(552, {5, 3, 4}, "Message is larger than " + std::to_string(limits.max_message_size) + " octets");
+  Reply reply = co_await intake.mail(session, std::move(from));
+  if (!reply.positive()) co_return reply;
+
+  std::vector<Refused> bad;
+  std::vector<std::size_t> later;
+  std::size_t accepted = 0;
+  for (std::size_t n : left) {
+    const mail::Recipient& recipient = envelope.recipients[n];
+    if (accepted >= limits.max_recipients) {
+      later.push_back(n);
+      continue;
+    }
+    auto mailbox = mail::Mailbox::parse(recipient.address, true);
+    Reply said(553, {5, 1, 3}, "Bad recipient address syntax");
+    if (mailbox) {
+      smtp::RcptCommand to;
+      to.path.mailbox = std::move(*mailbox);
+      to.notify = recipient.notify;
+      to.orcpt = recipient.orcpt;
+      said = co_await intake.rcpt(session, std::move(to));
+    }
+    if (said.positive()) {
+      ++accepted;
+    } else if (said.permanent()) {
+      intake.refused(session, {"RCPT", envelope.reverse_path, recipient.address, said});
+      bad.push_back({n, std::move(said)});
+    } else if (too_many(said) && accepted > 0) {
+      later.push_back(n);
+    } else {
+      intake.abort();
+      co_return said;
+    }
+  }
+  if (accepted == 0) {
+    intake.abort();
+    reply = Reply(250, {2, 0, 0}, "Nobody is left");
+  } else {
+    reply = co_await content(intake, session, source);
+  }
+  if (!reply.positive()) co_return reply;
+  for (Refused& one : bad) refused.push_back(std::move(one));
+  left = std::move(later);
+  co_return reply;
+}
+
+// The same rules as on the wire: the file is a user's, whatever sidegate-drop was given.
+net::Awaitable<Reply> Pickup::content(Intake& intake, const smtp::SessionInfo& session, Source& source) {
+  Reply begun = co_await intake.begin(session);
+  if (!begun.positive()) co_return begun;
+  smtp::ContentCheck check(policy_->settings.smtp.max_long_line);
+  for (;;) {
+    auto piece = co_await source.next();
+    if (!piece) {
+      intake.abort();
+      co_return cannot_read();
+    }
+    if (piece->empty()) break;
+    check.push(*piece);
+    co_await intake.content(*piece);
+  }
+  check.finish();
+  if (check.fault() != smtp::ContentFault::kNone) {
+    intake.abort();
+    co_return Reply(554, {5, 6, 0}, "Its lines do not end with CR LF, are too long, or hold NUL");
+  }
+  const smtp::ContentFacts facts{check.eight_bit(), static_cast<std::uint32_t>(check.longest_line())};
+  co_return co_await intake.end(session, facts);
+}
+
+// --- What became of it
+
+net::Awaitable<void> Pickup::settle(DropFile file, Given given) {
+  const std::string base = file.parsed.base;
+  if (given.reply.transient()) {
+    const SteadyTime later = loop_.clock().steady() + kAgain;
+    // 4.7.x is the user's own limit; anything else concerns all.
+    const bool own = given.reply.status && given.reply.status->subject == 7;
+    (own ? wait_[file.heading.uid] : all_wait_) = later;
+    context_.log.info("drop_waits", {{"file", base}, {"uid", file.heading.uid}, {"reply", given.reply.line()}});
+  }
+  if (!given.reply.positive() && !given.reply.transient()) {
+    const std::set<std::size_t>& done = done_[base];
+    given.refused.clear();
+    for (std::size_t n = 0; n < file.heading.envelope.recipients.size(); ++n) {
+      if (!done.contains(n)) given.refused.push_back({n, given.reply});
+    }
+  }
+  std::erase_if(given.refused,
+                [&](const Refused& one) { return file.heading.envelope.recipients[one.n].notify.never; });
+  bool told = true;
+  if (!given.refused.empty()) told = co_await report(file, given.refused);
+  // The report is in the queue: those recipients are not asked for again.
+  if (told) {
+    for (const Refused& one : given.refused) done_[base].insert(one.n);
+  }
+  if (given.reply.transient()) {
+    co_await net::on_worker(workers_, [this, &file] {
+      folder_.put_back(file);
+      return 0;
+    });
+    co_return;
+  }
+  done_.erase(base);
+  if (!told) {
+    std::string why = "it was refused, and so was the report: " + given.refused.front().reply.line();
+    co_await set_aside(std::move(file), std::move(why));
+    co_return;
+  }
+  // Durable: from here on the file is one too many.
+  auto removed = co_await net::on_worker(workers_, [this, &file] { return folder_.remove(file); });
+  Status status = removed ? *removed : std::unexpected(removed.error());
+  if (!status) {
+    stuck_.insert(file.name);
+    context_.log.error("drop_directory", {{"file", file.name}, {"error", status.error().text}});
+  }
+}
+
+net::Awaitable<bool> Pickup::report(const DropFile& file, const std::vector<Refused>& refused) {
+  const mail::Envelope& original = file.heading.envelope;
+  if (original.reverse_path.empty()) co_return false;
+  const std::string& host = policy_->settings.smtp.hostname;
+  mail::Envelope qualified = original;
+  qualified.reverse_path = mail::qualified(original.reverse_path, host);
+  Source whole(workers_, file);
+  auto start = co_await whole.next();
+  if (!start) co_return false;
+  const std::size_t end = start->find("\r\n\r\n");
+  dsn::Report report;
+  report.id = report.original_id = context_.ids.next();
+  report.reporting_host = host;
+  report.now = context_.clock.wall();
+  report.arrived = WallTime(std::chrono::seconds(file.heading.time));
+  report.envelope = &qualified;
+  report.original_header = std::string_view(*start).substr(0, end == std::string::npos ? start->size() : end + 2);
+  report.original_body = std::string_view(*start).substr(report.original_header.size());
+  report.return_full = original.ret != mail::Ret::kHeaders && file.heading.message_size <= start->size();
+  for (const Refused& one : refused) {
+    dsn::RecipientReport line;
+    line.recipient = original.recipients[one.n];
+    line.recipient.address = mail::qualified(line.recipient.address, host);
+    line.status = one.reply.status.value_or(mail::EnhancedCode{5, 0, 0});
+    line.remote_host = host;
+    line.diagnostic = one.reply.line();
+    line.last_attempt = report.now;
+    report.recipients.push_back(std::move(line));
+  }
+  dsn::Made made = dsn::make_report(report);
+  mail::Envelope envelope;
+  envelope.recipients.emplace_back().address = qualified.reverse_path;
+  envelope.smtputf8 = made.smtputf8;
+  std::vector<std::size_t> left{0};
+  std::vector<Refused> none;
+  Source text(workers_, made.header + made.body);
+  LocalUser ours{0, "", true};
+  Reply reply = co_await transaction(envelope, left, text, std::move(ours), none);
+  co_return reply.positive() && none.empty();
+}
+
+net::Awaitable<void> Pickup::set_aside(DropFile file, std::string why) {
+  auto moved = co_await net::on_worker(workers_, [this, &file] { return folder_.set_aside(file); });
+  told_aside(file.name, why, moved ? *moved : std::unexpected(moved.error()));
+}
+
+void Pickup::told_aside(const std::string& name, const std::string& why, const Status& moved) {
+  if (!moved) stuck_.insert(name);
+  context_.log.error("drop_set_aside", {{"file", printable(name, 200)},
+                                        {"reason", why},
+                                        {"error", moved ? std::string() : moved.error().text},
+                                        {"next", "it is kept in " + directory_ + "/bad; look at it, then remove it"}});
+}
+
+}  // namespace sidegate::intake
