@@ -25,6 +25,18 @@ bool too_many(const Reply& reply) {
   return reply.code == 452 && reply.status == mail::EnhancedCode{4, 5, 3};
 }
 
+// What was refused for its lines may stand in a report all the same.
+std::string with_crlf(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 64);
+  for (char c : text) {
+    if (c == '\0' || c == '\r') continue;
+    if (c == '\n') out += '\r';
+    out += c;
+  }
+  return out;
+}
+
 smtp::SessionInfo session_of(const LocalUser& user, const std::string& listener) {
   smtp::SessionInfo session;
   session.peer.address = "unix";
@@ -326,15 +338,16 @@ net::Awaitable<bool> Pickup::report(const DropFile& file, const std::vector<Refu
   Source whole(workers_, file);
   auto start = co_await whole.next();
   if (!start) co_return false;
-  const std::size_t end = start->find("\r\n\r\n");
+  const std::string original_text = with_crlf(*start);
+  const std::size_t end = original_text.find("\r\n\r\n");
   dsn::Report report;
   report.id = report.original_id = context_.ids.next();
   report.reporting_host = host;
   report.now = context_.clock.wall();
   report.arrived = WallTime(std::chrono::seconds(file.heading.time));
   report.envelope = &qualified;
-  report.original_header = std::string_view(*start).substr(0, end == std::string::npos ? start->size() : end + 2);
-  report.original_body = std::string_view(*start).substr(report.original_header.size());
+  report.original_header = std::string_view(original_text).substr(0, end == std::string::npos ? end : end + 2);
+  report.original_body = std::string_view(original_text).substr(report.original_header.size());
   report.return_full = original.ret != mail::Ret::kHeaders && file.heading.message_size <= start->size();
   for (const Refused& one : refused) {
     dsn::RecipientReport line;

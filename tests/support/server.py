@@ -42,7 +42,8 @@ def greets(port):
 class Server:
     """One Sidegate in a folder of its own. The folder survives kill() and start(), so that restarts can be tested."""
 
-    def __init__(self, relay="", extra="", folder=None, environment=None, prefix=()):
+    def __init__(self, relay="", extra="", folder=None, environment=None, prefix=(), user="root"):
+        self.user = user   # whom it becomes when it is started as root
         self.prefix = list(prefix)   # a program that starts it: prlimit, ip netns exec
         self.folder = folder or tempfile.mkdtemp(prefix="sidegate-test-")
         self.port = free_port()
@@ -59,7 +60,7 @@ class Server:
         os.chmod(self.config_path, 0o600)
 
     def config_text(self):
-        user = "root" if os.geteuid() == 0 else ""
+        user = self.user if os.geteuid() == 0 else ""
         lines = [
             'hostname = "gate.test"',
             f'control_socket = "{self.folder}/control"',
