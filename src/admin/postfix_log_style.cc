@@ -174,6 +174,10 @@ class PostfixStyle final : public LogStyle {
   // Three lines of one event, as three of Postfix's programs write them.
   std::string accepted(WallTime at, const Fields& f) const {
     const std::string id = word(f.text("id"), "NOQUEUE");
+    if (!f.text("uid").empty()) {  // a program of this machine: by pickup, whatever the road was
+      return line_of(at, "pickup", fmt::format("{}: uid={} from={}", id, f.text("uid"), bracketed(f.text("from")))) +
+             "\n" + queued(at, f, id, f.text("from"));
+    }
     std::string login;
     if (!f.text("user").empty()) login = ", sasl_username=" + word(f.text("user"), "");
     return line_of(at, "smtpd", fmt::format("{}: client={}{}", id, client(f), login)) + "\n" +

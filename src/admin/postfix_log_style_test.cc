@@ -51,6 +51,9 @@ TEST(PostfixStyle, WritesWhatPostfixWrites) {
             "Nov 14 22:13:20 gate postfix/cleanup[4711]: 0DPQJXK3G8001: message-id=<1@example.org>\n"
             "Nov 14 22:13:20 gate postfix/qmgr[4711]: 0DPQJXK3G8001: from=<me@example.org>, size=1234, nrcpt=2 (queue "
             "active)");
+  EXPECT_TRUE(
+      line("accepted", {{"id", "0DPQJXK3G8001"}, {"from", "a@x"}, {"client", "unix"}, {"user", "jo"}, {"uid", "1000"}})
+          .starts_with("Nov 14 22:13:20 gate postfix/pickup[4711]: 0DPQJXK3G8001: uid=1000 from=<a@x>\n"));
   EXPECT_EQ(delivery("sent", "2.0.0", "250 2.0.0 ok"),
             "Nov 14 22:13:20 gate postfix/smtp[4711]: 0DPQJXK3G8001: to=<you@example.net>, "
             "relay=smtp.example[192.0.2.1]:587, delay=1.23, delays=0/0.1/0.5/0.63, dsn=2.0.0, status=sent "

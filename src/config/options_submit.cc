@@ -18,21 +18,24 @@ void add_submit_options(Table& global) {
        {},
        Apply::kRestart,
        Secrecy::kOpen,
-       N_("The Unix socket on which `sendmail` gives the server its mail; every user of this machine may. Empty: none.")},
+       N_("The Unix socket on which `sendmail` gives the server its mail; every user of this machine may. Empty: "
+          "none.")},
       {"drop_directory",
        Place(kSubmit, &SubmitSettings::drop_directory).checked(check_path),
        "/var/lib/sidegate/drop",
        {},
        Apply::kRestart,
        Secrecy::kOpen,
-       N_("Where `sendmail` leaves mail while the server is down; it is taken from there when the server is back. Empty: "
+       N_("Where `sendmail` leaves mail while the server is down; it is taken from there when the server is back. "
+          "Empty: "
           "none.")},
       {"max_connections_per_user", Place(kSubmit, kLimits, &UserLimitSettings::connections), "100", kMost, Apply::kLive,
        Secrecy::kOpen,
        N_("Connections to submit_socket at the same time from one Unix user; the next is answered 421. 0: no limit.")},
       {"max_messages_per_minute_per_user", Place(kSubmit, kLimits, &UserLimitSettings::messages_per_minute), "0", kMost,
        Apply::kLive, Secrecy::kOpen,
-       N_("Messages that one Unix user may send in a minute; the next ones are answered 450 or wait in drop_directory. 0: "
+       N_("Messages that one Unix user may send in a minute; the next ones are answered 450 or wait in drop_directory. "
+          "0: "
           "no limit.")},
   };
   for (const Option& row : rows) global.options.push_back(row);

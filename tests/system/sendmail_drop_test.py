@@ -6,12 +6,14 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from support import programs   # noqa: E402
 from support.programs import ALICE, BOB, GROUP, SERVER, as_user, environment_for   # noqa: E402
+from support.disk import Disk, Unavailable   # noqa: E402
 from support.server import Server, wait_for   # noqa: E402
 from support.sink import Sink   # noqa: E402
 
@@ -163,6 +165,45 @@ class BusyTest(DropCase):
         self.assertEqual(self.send(BOB, "bob@x.example").returncode, 0)
         self.arrived(2)   # the third one by way of the drop directory
         self.assertTrue([e for e in self.server.events("refused") if e["reply"].startswith("421 4.7.0")])
+
+
+class PowerTest(DropCase):
+    def setUp(self):
+        self.base = tempfile.mkdtemp(prefix="sidegate-power-")
+        os.chmod(self.base, 0o755)
+        try:
+            self.disk = Disk(f"{self.base}/disk", f"{self.base}/image", 96)
+        except Unavailable as why:
+            self.skipTest(str(why))
+        self.addCleanup(self.disk.remove)
+        self.extra = f'drop_directory = "{self.base}/disk/drop"\n'
+        super().setUp()
+        self.drop = f"{self.base}/disk/drop"
+
+    def test_what_was_kept_survives_a_power_cut(self):
+        self.server.stop()
+        os.sync()
+        environment = dict(environment_for(self.server), SIDEGATE_DROP_DIRECTORY=self.drop)
+        for n in range(5):
+            done = subprocess.run(as_user(ALICE, self.programs.sendmail, "-i", f"u{n}@x.example"), input=MESSAGE, env=environment, capture_output=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        with open(f"{self.drop}/{NAME % 1}", "w"):   # not synced: gone, or the cut was none
+            pass
+        self.disk.cut()
+        self.disk.restore()
+        self.assertEqual(len(self.dropped()), 5)
+        self.server.start()
+        self.assertEqual({to for m in self.arrived(5) for to in m[2]}, {f"<u{n}@x.example>" for n in range(5)})
+        self.server.stop()
+
+    def test_a_full_disk(self):
+        self.server.stop()
+        self.disk.fill(1 << 20)
+        environment = dict(environment_for(self.server), SIDEGATE_DROP_DIRECTORY=self.drop)
+        done = subprocess.run(as_user(ALICE, self.programs.sendmail, "u@x.example"), input=MESSAGE, env=environment, capture_output=True)
+        self.assertEqual(done.returncode, 75)
+        self.assertIn(b"space", done.stderr)
+        self.assertEqual(self.dropped(), [])
 
 
 class AttackTest(DropCase):
