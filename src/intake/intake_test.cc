@@ -21,6 +21,7 @@ struct Fixture {
   IntakeContext context{store, scheduler, ids, clock, null_log()};
   ListenerSettings settings;
   net::Peer peer{.address = "127.0.0.1", .port = 1025, .loopback = true};
+  std::optional<LocalUser> user;
   std::string written;
 
   Fixture() {
@@ -32,7 +33,7 @@ struct Fixture {
   std::string play(net::ScriptStream& stream, const std::string& client) {
     auto policy = ListenerPolicy::make(settings).value();
     stream.from(peer).peer_sends(client);
-    Intake intake(context, policy, 0);
+    Intake intake(context, policy, 0, user);
     std::shared_ptr<const smtp::ServerSettings> smtp(policy, &policy->settings.smtp);
     smtp::ServerSession session(stream, intake, smtp, settings.name);
     net::run_script(session.run());
@@ -478,6 +479,45 @@ TEST(Intake, FreshMessagesAreKeptForTheirFirstAttempt) {
   ASSERT_TRUE(content);
   EXPECT_EQ(*content->header, f.only().header);
   EXPECT_EQ(*content->body, f.only().body);
+}
+
+// --- Programs of this machine, on the submit socket
+
+Fixture of_alice() {
+  Fixture f;
+  f.settings.name = "submit";
+  f.settings.address = "/run/submit";
+  f.settings.submit = true;
+  f.peer = net::Peer{};
+  f.peer.address = "unix";
+  f.peer.is_unix = true;
+  f.peer.uid = 1000;
+  f.user = LocalUser{1000, "alice"};
+  return f;
+}
+
+TEST(Submit, TheUserIsInTheEnvelopeAndTheTraceField) {
+  Fixture f = of_alice();
+  std::string written = f.play(kStart + by_data("From: root (Cron Daemon)\r\nTo: a@x, root\r\n\r\nx\r\n") + "QUIT\r\n");
+  ASSERT_EQ(f.store.messages.size(), 1u) << written;
+  const auto& kept = f.only();
+  EXPECT_EQ(kept.message.origin.user, "alice");
+  EXPECT_EQ(kept.message.origin.protocol, "ESMTP");  // not ESMTPA: nobody has logged in
+  EXPECT_NE(kept.header.find("(from user alice, uid 1000)"), std::string::npos) << kept.header;
+  EXPECT_NE(kept.header.find("From: root@mx.example (Cron Daemon)\r\nTo: a@x, root@mx.example\r\n"), std::string::npos);
+  EXPECT_EQ(kept.message.header_size, kept.header.size());
+}
+
+TEST(Submit, OneUserMayNotTakeItAll) {
+  Fixture f = of_alice();
+  f.context.users.set({.connections = 1, .messages_per_minute = 1});
+  const std::string once = kStart + by_data(kHeader + "\r\nx\r\n");
+  std::string written = f.play(once + once + "QUIT\r\n");
+  EXPECT_EQ(f.store.messages.size(), 1u);
+  EXPECT_NE(written.find("450 4.7.1"), std::string::npos) << written;
+  UserLimits::Place held;
+  ASSERT_TRUE(f.context.users.enter(1000, &held));
+  EXPECT_TRUE(f.play(once).starts_with("421 4.7.0"));
 }
 
 }  // namespace

@@ -70,10 +70,10 @@ struct Trace {
   std::string_view peer_name;   // verified reverse name or empty
   std::string_view by;          // our host name
   std::string_view for_address; // empty: no "for"
-  std::optional<unsigned> uid;  // of a Unix user who sent it himself
   std::string_view tls;         // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384" or empty
   QueueId id;
   WallTime at;
+  std::optional<unsigned> uid = {};   // of a Unix user who sent it himself
 };
 std::string received_field(const Trace& trace);
 

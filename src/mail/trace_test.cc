@@ -94,5 +94,20 @@ TEST(MessageId, IsUniqueAndOurs) {
   EXPECT_TRUE(message_id(QueueId{33}, "bad host\r\n").ends_with("@localhost>"));
 }
 
+TEST(Received, ProgramsOfThisMachine) {
+  Origin origin;
+  origin.peer_address = "unix";
+  origin.user = "alice";
+  Trace trace{};
+  trace.origin = &origin;
+  trace.by = "gate.example";
+  trace.uid = 1000;
+  EXPECT_TRUE(received_field(trace).starts_with("Received: by gate.example (from user alice, uid 1000) id "))
+      << received_field(trace);
+  origin.protocol = "ESMTP";
+  trace.uid.reset();
+  EXPECT_TRUE(received_field(trace).starts_with("Received: by gate.example (from user alice) with ESMTP id "));
+}
+
 }  // namespace
 }  // namespace sidegate::mail
