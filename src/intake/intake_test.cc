@@ -483,21 +483,21 @@ TEST(Intake, FreshMessagesAreKeptForTheirFirstAttempt) {
 
 // --- Programs of this machine, on the submit socket
 
-Fixture of_alice() {
-  Fixture f;
-  f.settings.name = "submit";
-  f.settings.address = "/run/submit";
-  f.settings.submit = true;
-  f.peer = net::Peer{};
-  f.peer.address = "unix";
-  f.peer.is_unix = true;
-  f.peer.uid = 1000;
-  f.user = LocalUser{1000, "alice"};
-  return f;
-}
+struct OfAlice : Fixture {
+  OfAlice() {
+    settings.name = "submit";
+    settings.address = "/run/submit";
+    settings.submit = true;
+    peer = net::Peer{};
+    peer.address = "unix";
+    peer.is_unix = true;
+    peer.uid = 1000;
+    user = LocalUser{1000, "alice"};
+  }
+};
 
 TEST(Submit, TheUserIsInTheEnvelopeAndTheTraceField) {
-  Fixture f = of_alice();
+  OfAlice f;
   std::string written = f.play(kStart + by_data("From: root (Cron Daemon)\r\nTo: a@x, root\r\n\r\nx\r\n") + "QUIT\r\n");
   ASSERT_EQ(f.store.messages.size(), 1u) << written;
   const auto& kept = f.only();
@@ -509,7 +509,7 @@ TEST(Submit, TheUserIsInTheEnvelopeAndTheTraceField) {
 }
 
 TEST(Submit, OneUserMayNotTakeItAll) {
-  Fixture f = of_alice();
+  OfAlice f;
   f.context.users.set({.connections = 1, .messages_per_minute = 1});
   const std::string once = kStart + by_data(kHeader + "\r\nx\r\n");
   std::string written = f.play(once + once + "QUIT\r\n");
