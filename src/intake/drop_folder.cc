@@ -155,6 +155,10 @@ Status DropFolder::set_aside(const std::string& name) {
     moved = ::renameat2(folder_, name.c_str(), to, (name + "~" + std::to_string(n)).c_str(), RENAME_NOREPLACE);
   const int error = errno;
   ::close(to);
+  // A sandboxed server may make no symbolic link, which moving one is to Landlock; there is nothing in it to keep.
+  struct stat is{};
+  const bool link = ::fstatat(folder_, name.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(is.st_mode);
+  if (moved != 0 && link && ::unlinkat(folder_, name.c_str(), 0) == 0) return {};
   if (moved != 0 && error != ENOENT) return std::unexpected(errno_error(error, "setting aside " + name));
   return {};
 }
