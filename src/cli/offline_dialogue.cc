@@ -64,7 +64,7 @@ class DropReceiver final : public smtp::Receiver {
     abort();
     co_return reply;
   }
-  void abort() override {
+  void abort() noexcept override {
     envelope_ = {};
     message_ = {};
   }
