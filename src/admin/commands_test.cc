@@ -27,7 +27,7 @@ class CommandsTest : public testing::Test {
     for (const char* to : {"a@example.net", "b@example.org", "c@example.org"}) ids_.push_back(add(to));
     commands_ = std::make_unique<Commands>(Parts{loops_[0], pool_, store_, scheduler_, router_, reload_,
                                                  [] { return std::vector<std::string>{"tls = \"none\""}; }, "1.2",
-                                                 "/etc/x.toml"});
+                                                 "no sandbox", "/etc/x.toml"});
     auto fd = bind_control_socket(path(), "");
     EXPECT_TRUE(fd) << fd.error().text;
     server_ = std::make_unique<ControlServer>(loops_[0], *fd, *commands_);
