@@ -195,12 +195,17 @@ void Dialogue::transaction(const mail::Envelope& envelope, const Message& messag
     results[n] = from.positive() ? std::move(to) : from;
   }
   Reply end = answer(kPatience);
-  if (end.code == 354) {
+  if (end.code == 354 && !from.positive()) {
+    broken_ = true;  // a transaction that we did not begin: not even the lone dot may go into it
+  } else if (end.code == 354) {
     // After 354 with every recipient refused: the lone dot, and what is said to it does not matter.
     (void)(accepted.empty() ? send(".\r\n") : send_content(message));
     end = answer(kFinalPatience);
-  } else if (end.positive()) {
-    end = lost();  // never believed: nothing was sent
+  } else {
+    if (end.positive()) end = lost();  // never believed: nothing was sent
+    // RFC 5321 section 4.1.1.5: what was refused at DATA is still under way.
+    (void)send("RSET\r\n");
+    (void)answer(kPatience);
   }
   for (std::size_t n : accepted) results[n] = end;
 }

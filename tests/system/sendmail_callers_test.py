@@ -106,7 +106,7 @@ class CallersTest(unittest.TestCase):
 
     @needs("logwatch")
     def test_logwatch(self):
-        self.run_as(0, "logwatch", "--output", "mail", "--mailto", "you@x.example", "--service", "zz-disk_space", "--range", "today", "--detail", "low")
+        self.run_as(0, "logwatch", "--output", "mail", "--mailto", "you@x.example", "--service", "zz-sys", "--range", "today", "--detail", "low")
         self.assertIn(b"Logwatch", self.arrived("you@x.example")[3])
 
     @needs("cron")

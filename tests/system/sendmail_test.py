@@ -164,7 +164,7 @@ class SendmailTest(unittest.TestCase):
     def test_status_notification(self):
         del self.sink.messages[:]
         self.assertEqual(self.call(["-Nsuccess,delay", "-Rhdrs", "-Vid+1", "-f", "me@x.example", "dsn@x.example"], MESSAGE).returncode, 0)
-        _, path, to, _ = wait_for(lambda: self.sink.messages, 20)[0]
+        _, path, to, _ = wait_for(lambda: [m for m in list(self.sink.messages) if "dsn@x.example" in m[2][0]], 20)[0]
         self.assertIn("RET=HDRS", path)
         self.assertIn("ENVID=id+2B1", path)
         self.assertIn("NOTIFY=SUCCESS,DELAY", to[0])
@@ -174,7 +174,7 @@ class SendmailTest(unittest.TestCase):
         done = self.call(["-bv", "-f", "me@x.example", "ok@x.example", "bad@@x"])
         self.assertEqual(done.returncode, 65)
         self.assertIn(b"will be mailed to <me@x.example>", done.stdout)
-        content = wait_for(lambda: self.sink.messages, 20)[0][3]
+        content = wait_for(lambda: [m for m in list(self.sink.messages) if b"Status Report" in m[3]], 20)[0][3]
         self.assertIn(b"<ok@x.example>: deliverable\r\n", content)
 
 
