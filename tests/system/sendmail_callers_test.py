@@ -47,7 +47,8 @@ class CallersTest(unittest.TestCase):
     def run_as(self, uid, *command, text="", **more):
         done = subprocess.run(as_user(uid, *command), input=text, capture_output=True, text=True, timeout=60, cwd=self.home,
                               env=environment_for(self.server, HOME=self.home, USER="sg-alice", LOGNAME="sg-alice",
-                                                  GIT_COMMITTER_NAME="Me", GIT_COMMITTER_EMAIL="me@x.example"), **more)
+                                                  GIT_COMMITTER_NAME="Me", GIT_COMMITTER_EMAIL="me@x.example",
+                                                  GIT_AUTHOR_NAME="Me", GIT_AUTHOR_EMAIL="me@x.example"), **more)
         self.assertEqual(done.returncode, 0, (command, done.stdout, done.stderr))
         return done
 
