@@ -117,10 +117,14 @@ void Housekeeper::look_at_garbage() {
   }
   if (!should_tidy(state, clock_.steady())) return;
   tidied_ = now;
-  tidy();
+  bool idle = clock_.steady() - last_commit_ >= kIdle;
+  double dead = state.on_disk == 0 ? 1.0 : static_cast<double>(state.octets) / static_cast<double>(state.on_disk);
+  tidy(idle ? 1.0 : std::min(dead, 1.0));
 }
 
-void Housekeeper::tidy() {
+// oldest: the share of the blob files, oldest first, whose living bodies are written anew so that the file can go. Under
+// load only as many as there is dead: mail mostly leaves in the order in which it came, so these hold little that lives.
+void Housekeeper::tidy(double oldest) {
   auto db = place_.use();
   if (!db) return;
   std::vector<rocksdb::ColumnFamilyHandle*> all;
@@ -130,6 +134,8 @@ void Housekeeper::tidy() {
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
   options.canceled = &cancel_;
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+  options.blob_garbage_collection_age_cutoff = oldest;
   for (std::size_t i = 0; i < all.size() && status.ok() && !cancel_; ++i) {
     status = (*db)->CompactRange(options, all[i], nullptr, nullptr);
   }

@@ -44,7 +44,7 @@ class Housekeeper {
   void look_at_space();
   void keep_ballast(std::uint64_t free);
   void look_at_garbage();
-  void tidy();
+  void tidy(double oldest);
   std::string ballast_path() const { return settings_.path + "/ballast"; }
 
   const StoreSettings& settings_;
