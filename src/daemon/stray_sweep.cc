@@ -53,8 +53,8 @@ void StraySweep::schedule_again(const queue::Stray& stray) {
     if (std::ranges::find(stray.missing, id) == stray.missing.end()) continue;
     if (std::ranges::find(classes, id, &queue::ClassRow::id) != classes.end()) continue;
     // A class that no due row named may have been dropped: its key is made anew, under the number it had.
-    const std::string& address = message->envelope.recipients[n].address;
-    classes.push_back({id, route::class_key(message->envelope, message->origin, address)});
+    const mail::Recipient& recipient = message->envelope.recipients[n];
+    classes.push_back({id, route::class_key(message->envelope, message->origin, recipient)});
     queue::DueRow row{.id = stray.id, .class_id = id, .due = clock_.wall()};
     row.attempts = stray.attempts;
     outcome.due.push_back(row);

@@ -82,7 +82,7 @@ struct House {
     std::vector<queue::ClassRow> fresh_rows;
     for (const auto& recipient : message->envelope.recipients) {
       bool fresh = false;
-      auto key = route::class_key(message->envelope, message->origin, recipient.address);
+      auto key = route::class_key(message->envelope, message->origin, recipient);
       auto id = scheduler.intern(key, &fresh);
       if (fresh) fresh_rows.push_back({id, key});
       message->classes.push_back(id);

@@ -39,22 +39,28 @@ std::optional<queue::WayId> Table::after(const queue::ClassKey& key, queue::WayI
   return *at;
 }
 
-queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin,
-                          const mail::Recipient& recipient) {
-  using mail::Destination;
-  if (recipient.destination == Destination::kRoute) return class_key(envelope, origin, recipient.address);
-  queue::ClassKey key = class_key(envelope, origin, std::string_view());
-  key.recipient_domain = recipient.destination == Destination::kMailbox ? kMailbox
-                         : recipient.destination == Destination::kPipe  ? kPipe
-                         : recipient.destination == Destination::kFile  ? kFile
-                                                                        : kDiscard;
-  return key;
+std::string class_domain(const mail::Recipient& recipient) {
+  switch (recipient.destination) {
+    case mail::Destination::kRoute:
+      break;
+    case mail::Destination::kMailbox:
+      return std::string(kMailbox);
+    case mail::Destination::kPipe:
+      return std::string(kPipe);
+    case mail::Destination::kFile:
+      return std::string(kFile);
+    case mail::Destination::kDiscard:
+      return std::string(kDiscard);
+  }
+  std::string_view address = recipient.address;
+  auto at = address.rfind('@');
+  return at == std::string_view::npos ? std::string() : lower(address.substr(at + 1));
 }
 
-queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin, std::string_view recipient) {
+queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin,
+                          const mail::Recipient& recipient) {
   queue::ClassKey key;
-  auto at = recipient.rfind('@');
-  if (at != std::string_view::npos) key.recipient_domain = lower(recipient.substr(at + 1));
+  key.recipient_domain = class_domain(recipient);
   key.sender_key = origin.user.empty() ? lower(envelope.reverse_path) : lower(origin.user);
   key.user = origin.user;
   key.listener = origin.listener;

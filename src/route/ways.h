@@ -41,9 +41,10 @@ class Table {
   std::vector<Rule> rules_;
 };
 
-// The class of one recipient: by its destination, and by the domain of its address where it is routed.
+// What stands for the domain in a recipient's class: its own in lower case, or ".mailbox", ".pipe", ".file", ".discard"
+// for one that ends on this machine (no domain begins with a dot).
+std::string class_domain(const mail::Recipient& recipient);
+// The class of one recipient.
 queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin, const mail::Recipient& recipient);
-// The same of one that is routed.
-queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin, std::string_view recipient);
 
 }  // namespace sidegate::route

@@ -14,17 +14,37 @@ TEST(Ways, AllInFileOrder) {
   EXPECT_EQ(table.after(key, 7), std::nullopt);
 }
 
+mail::Recipient to(std::string address) {
+  mail::Recipient recipient;
+  recipient.address = std::move(address);
+  return recipient;
+}
+
 TEST(Ways, ClassOfARecipient) {
   mail::Envelope envelope;
   envelope.reverse_path = "Me@Home.example";
   mail::Origin origin;
   origin.listener = "local";
-  auto key = class_key(envelope, origin, "\"a@b\"@Example.ORG");
+  auto key = class_key(envelope, origin, to("\"a@b\"@Example.ORG"));
   EXPECT_EQ(key.recipient_domain, "example.org");
   EXPECT_EQ(key.sender_key, "me@home.example");
   origin.user = "Taro";
-  EXPECT_EQ(class_key(envelope, origin, "x@y").sender_key, "taro");
-  EXPECT_EQ(class_key(envelope, origin, "Postmaster").recipient_domain, "");
+  EXPECT_EQ(class_key(envelope, origin, to("x@y")).sender_key, "taro");
+  EXPECT_EQ(class_domain(to("Postmaster")), "");
+}
+
+TEST(Ways, ClassOfWhatEndsHere) {
+  using enum mail::Destination;
+  struct {
+    mail::Destination destination;
+    const char* domain;
+  } cases[] = {
+      {kRoute, "example.org"}, {kMailbox, ".mailbox"}, {kPipe, ".pipe"}, {kFile, ".file"}, {kDiscard, ".discard"}};
+  for (const auto& c : cases) {
+    mail::Recipient recipient = to("a@example.org");
+    recipient.destination = c.destination;
+    EXPECT_EQ(class_domain(recipient), c.domain);
+  }
 }
 
 TEST(Ways, ClassOfWhatStaysHere) {
