@@ -49,7 +49,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       SIDEGATE_CHECK(clean(text.substr(0, path->length)));
       SIDEGATE_CHECK(path->is_null == path->mailbox.empty());
       SIDEGATE_CHECK(parse_path(text.substr(0, path->length), utf8));  // what follows the path changes nothing
-      if (!path->is_null) check_mailbox(path->mailbox, utf8);
+      bool bare = path->mailbox.domain().empty() && !iequals(path->mailbox.local(), "postmaster");
+      if (bare) {
+        SIDEGATE_CHECK(clean(path->mailbox.local()) && path->mailbox.local().size() <= 64);
+        if (!path->is_null) SIDEGATE_CHECK(Mailbox::parse(path->mailbox.local() + "@a", utf8));
+      } else {
+        check_mailbox(path->mailbox, utf8);
+      }
     }
     if (is_domain(text, utf8)) SIDEGATE_CHECK(clean(text) && size <= 255);
   }

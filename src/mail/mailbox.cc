@@ -183,8 +183,8 @@ struct Extent {
   std::size_t size() const { return domain == 0 ? local : local + 1 + domain; }
 };
 
-// How far the mailbox at the start of `text` goes; nullptr in `wrong` when there is one.
-Extent scan_mailbox(std::string_view text, bool utf8, const char*& wrong) {
+// How far the mailbox at the start of `text` goes; nullptr in `wrong` when there is one. bare: the domain may be missing.
+Extent scan_mailbox(std::string_view text, bool utf8, const char*& wrong, bool bare = false) {
   wrong = nullptr;
   Extent extent;
   extent.local = scan_local(text, utf8);
@@ -194,7 +194,7 @@ Extent scan_mailbox(std::string_view text, bool utf8, const char*& wrong) {
     wrong = "local part longer than 64 octets";
   } else if (extent.local == text.size() || text[extent.local] != '@') {
     // RFC 5321 section 4.1.1.3: "Postmaster" without a domain, in any case.
-    if (!iequals(text.substr(0, extent.local), "postmaster")) wrong = "no domain";
+    if (!bare && !iequals(text.substr(0, extent.local), "postmaster")) wrong = "no domain";
   } else {
     extent.domain = scan_host(text.substr(extent.local + 1), utf8);
     if (extent.domain == 0) wrong = "malformed domain";
@@ -260,7 +260,7 @@ Result<Path> parse_path(std::string_view text, bool utf8) {
   }
   const char* wrong;
   std::string_view rest = text.substr(at);
-  Extent extent = scan_mailbox(rest, utf8, wrong);
+  Extent extent = scan_mailbox(rest, utf8, wrong, true);
   if (wrong != nullptr) return bad(wrong, text);
   at += extent.size();
   if (at == text.size() || text[at] != '>') return bad("no '>' after the address", text);

@@ -13,7 +13,8 @@ namespace sidegate::mail {
 
 // local-part "@" domain, both exactly as written (quotes, case and dots kept): we pass on what we were given.
 // Unquoted local parts with doubled, leading or trailing dots (old Japanese mobile addresses) are taken: a stated
-// departure from RFC 5321 section 4.1.2. An empty domain is only possible for "Postmaster" (RFC 5321 section 4.1.1.3).
+// departure from RFC 5321 section 4.1.2. An empty domain is only possible for "Postmaster" (RFC 5321 section 4.1.1.3), and
+// in a path: programs on this machine write to "root", and whoever asked for the path decides whether they may.
 class Mailbox {
  public:
   Mailbox() = default;

@@ -141,6 +141,8 @@ TEST(Path, Taken) {
       {"<@one.example,@two.example:a@b> X", "a@b", " X"},
       {"<@[192.0.2.1]:a@b>", "a@b", ""},
       {"<@one.example:postmaster>", "postmaster", ""},
+      {"<root>", "root", ""},
+      {"<\"a b\"> X", "\"a b\"", " X"},
   };
   for (const auto& c : cases) {
     auto path = parse_path(c.text, false);
@@ -159,7 +161,6 @@ TEST(Path, Refused) {
                            " <a@b>",
                            "< a@b>",
                            "<a@b >",
-                           "<a>",
                            "<a@b@c>",
                            "<<a@b>>",
                            "<@>",
