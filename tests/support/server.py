@@ -1,6 +1,7 @@
 """Starts and stops the real binary on loopback for a test, with a configuration and a queue of its own."""
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -70,7 +71,8 @@ class Server:
         ]
         text = "\n".join(lines) + "\n"
         # extra may begin with top-level keys, up to its first table
-        top, bracket, tables = self.extra.partition("[")
+        top, bracket, tables = re.match(r"(?s)(.*?)(?:^(\[)(.*))?\Z", self.extra, re.M).group(1, 2, 3)
+        bracket, tables = bracket or "", tables or ""
         text += top
         if "[queue]" not in self.extra:
             text += f'[queue]\npath = "{self.folder}/queue"\n'
