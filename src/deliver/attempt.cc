@@ -152,12 +152,26 @@ net::Awaitable<void> Attempt::add_report(const Circumstances& c, std::size_t i) 
   }
   input.original_header = *content_.header;
   input.original_body = body;
-  queue::ClassRow row{.id = 0, .key = report_class(plan)};
-  bool fresh = false;
-  row.id = parts_.scheduler.intern(row.key, &fresh);
-  if (fresh) parts_.store.commit(queue::Intern{{row}}, [](Status) {});  // in order before the outcome
-  input.class_id = row.id;
+  co_await address_report(input);
   result_.settled.outcome.reports.push_back(make_report_message(input));
+}
+
+// Whom the report goes to, and their classes, which are written in order before the outcome.
+net::Awaitable<void> Attempt::address_report(ReportInput& input) {
+  std::string address = input.plan->to;
+  if (parts_.resolve) input.recipients = co_await parts_.resolve(address);
+  if (input.recipients.empty()) {
+    mail::Recipient as_it_stands;
+    as_it_stands.address = address;
+    input.recipients.push_back(std::move(as_it_stands));
+  }
+  for (const mail::Recipient& recipient : input.recipients) {
+    queue::ClassRow row{.id = 0, .key = report_class(recipient)};
+    bool fresh = false;
+    row.id = parts_.scheduler.intern(row.key, &fresh);
+    input.classes.push_back(row.id);
+    if (fresh) parts_.store.commit(queue::Intern{{std::move(row)}}, [](Status) {});
+  }
 }
 
 // --- log

@@ -12,6 +12,7 @@
 #include "deliver/guise.h"
 #include "deliver/message_source.h"
 #include "deliver/relay_connection.h"
+#include "deliver/reports.h"
 #include "deliver/settle.h"
 #include "deliver/way.h"
 #include "dns/resolver.h"
@@ -37,6 +38,9 @@ struct Parts {
   std::function<void(QueueId)> forget;
   const helper::Client* helper = nullptr;  // null: nothing is delivered on this machine
   queue::PoisonFile* poison = nullptr;     // lists what is in hand; null: nothing is listed
+  // Who gets mail for this address once our aliases are asked (a report to root, say); at least one. Empty: nothing is
+  // ours, it stands as it is.
+  std::function<net::Awaitable<std::vector<mail::Recipient>>(std::string address)> resolve = {};
 };
 
 // The way's trouble that an attempt ran into.
@@ -99,6 +103,7 @@ class Attempt {
   void note_trouble(const Target& target);
   net::Awaitable<void> settle_all();
   net::Awaitable<void> add_report(const Circumstances& c, std::size_t plan);
+  net::Awaitable<void> address_report(ReportInput& input);
   void log_deliveries(const Circumstances& c) const;
   std::string delays(const Circumstances& c) const;
   std::string_view sent_as(const Target& target) const;

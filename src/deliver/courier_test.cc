@@ -283,6 +283,18 @@ TEST(Courier, AFailedReportGoesToThePostmaster) {
   EXPECT_TRUE(house.reports().empty());
 }
 
+TEST(Courier, AReportThatFailsBehindThePostmastersAliasIsKept) {
+  House house(Answers{{"RCPT TO:<a@", "550 5.1.1 no such user"}});
+  house.settings.postmaster = "postmaster@home.example";
+  house.apply();
+  house.add({"a@x.example"}, [](queue::Message& m) {
+    m.envelope.reverse_path.clear();
+    m.envelope.recipients[0].original = "Postmaster@home.example";
+  });
+  house.settle();
+  EXPECT_EQ(house.scheduler.totals().held, 1u);  // and not told to the postmaster again, without end
+}
+
 TEST(Courier, AnOldMessageExpires) {
   House house(Answers{{"RCPT TO:<a@", "450 4.2.0 later"}, {"RCPT TO:<me@", "450 4.2.0 later"}});
   auto id = house.add({"a@x.example"}, {}, "\r\nx\r\n", Duration(6 * 24h));

@@ -8,11 +8,9 @@
 namespace sidegate::deliver {
 namespace {
 
-mail::Envelope report_envelope(const PlannedReport& plan, bool smtputf8) {
+mail::Envelope report_envelope(const ReportInput& input, bool smtputf8) {
   mail::Envelope envelope;  // RFC 3461 section 6.1: from <>, and no NOTIFY but what <> implies
-  mail::Recipient recipient;
-  recipient.address = plan.to;
-  envelope.recipients.push_back(std::move(recipient));
+  envelope.recipients = input.recipients;
   envelope.smtputf8 = smtputf8;
   return envelope;
 }
@@ -56,9 +54,8 @@ bool returns_full(const Circumstances& c, const PlannedReport& plan) {
   return failed && c.message->envelope.ret == mail::Ret::kFull;
 }
 
-queue::ClassKey report_class(const PlannedReport& plan) {
-  mail::Envelope envelope;
-  return route::class_key(envelope, mail::Origin{}, plan.to);
+queue::ClassKey report_class(const mail::Recipient& recipient) {
+  return route::class_key(mail::Envelope{}, mail::Origin{}, recipient);
 }
 
 queue::Accept make_report_message(const ReportInput& input) {
@@ -81,8 +78,8 @@ queue::Accept make_report_message(const ReportInput& input) {
 
   auto message = std::make_shared<queue::Message>();
   message->id = input.id;
-  message->envelope = report_envelope(*input.plan, made.smtputf8);
-  message->classes = {input.class_id};
+  message->envelope = report_envelope(input, made.smtputf8);
+  message->classes = input.classes;
   message->header_size = made.header.size();
   message->body_size = made.body.size();
   message->chunks = static_cast<std::uint32_t>((made.body.size() + queue::kChunkSize - 1) / queue::kChunkSize);
@@ -96,7 +93,10 @@ queue::Accept make_report_message(const ReportInput& input) {
   accept.message = std::move(message);
   accept.header = std::move(made.header);
   accept.body = std::move(made.body);
-  accept.due.push_back({.id = input.id, .class_id = input.class_id, .due = c.now});
+  for (queue::ClassId id : input.classes) {
+    bool known = std::ranges::find(accept.due, id, &queue::DueRow::class_id) != accept.due.end();
+    if (!known) accept.due.push_back({.id = input.id, .class_id = id, .due = c.now});
+  }
   return accept;
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "deliver/settle.h"
 
@@ -19,14 +20,15 @@ struct ReportInput {
   std::span<const Target> targets;
   std::string_view original_header, original_body;
   std::string hostname;
-  QueueId id;  // of the report
-  queue::ClassId class_id = 0;
+  QueueId id;                               // of the report
+  std::vector<mail::Recipient> recipients;  // whom it goes to: plan->to, or what an alias of ours makes of it
+  std::vector<queue::ClassId> classes;      // theirs, same order
 };
 
 // RET, and what promise 2 asks: is the whole message returned?
 bool returns_full(const Circumstances& c, const PlannedReport& plan);
-// The class the report belongs to.
-queue::ClassKey report_class(const PlannedReport& plan);
+// The class the report belongs to, as far as this one of its recipients goes.
+queue::ClassKey report_class(const mail::Recipient& recipient);
 queue::Accept make_report_message(const ReportInput& input);
 
 }  // namespace sidegate::deliver

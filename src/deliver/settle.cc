@@ -37,7 +37,8 @@ Told told(const Circumstances& c, const Target& t) {
   const mail::Recipient& recipient = recipient_of(c, t);
   if (!dsn::wants(recipient.notify, dsn::Action::kFailed)) return Told::kNobodyWants;
   if (!envelope.reverse_path.empty()) return Told::kSender;
-  bool went_there = iequals(recipient.address, c.postmaster);
+  // Also by way of an alias: the postmaster's own address, failing, must not be told to the postmaster again.
+  bool went_there = iequals(recipient.address, c.postmaster) || iequals(recipient.original, c.postmaster);
   return c.postmaster.empty() || went_there ? Told::kKept : Told::kPostmaster;
 }
 
