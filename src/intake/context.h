@@ -20,6 +20,8 @@
 
 namespace sidegate::intake {
 
+class Recipients;
+
 // How return addresses of forwarded mail are known for ours; replaced by a reload.
 class ReturnAddresses {  // thread-safe
  public:
@@ -55,6 +57,8 @@ struct IntakeContext {
   queue::PoisonFile* poison = nullptr;
   // Whole fresh messages for their first attempt; nullptr: every one is read back from the store.
   queue::ContentCache* cache = nullptr;
+  // Aliases, the virtual map, users of this machine; null: nothing is local, everything is relayed as it stands.
+  Recipients* recipients = nullptr;
 };
 
 }  // namespace sidegate::intake

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "mail/header.h"
@@ -16,7 +17,8 @@ namespace sidegate::intake {
 class Incoming {
  public:
   mail::Envelope envelope;
-  std::vector<std::string> domains;    // of the recipients, lower case, same order
+  std::vector<std::string> domains;    // of the recipients' classes (route::class_domain), same order
+  std::unordered_set<std::string> ends;  // what aliases led to (alias::delivery_key): each gets one copy
   QueueId id;                          // from DATA on
   queue::InHand in_hand;               // as long
   std::optional<mail::Reply> refusal;  // why the rest is read for nothing

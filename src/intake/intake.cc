@@ -3,11 +3,14 @@
 #include <atomic>
 #include <unordered_map>
 
+#include "alias/address.h"
 #include "base/text.h"
 #include "intake/own_fields.h"
+#include "intake/recipients.h"
 #include "intake/reply_for.h"
 #include "mail/address_list.h"
 #include "queue/await_commit.h"
+#include "route/ways.h"
 
 namespace sidegate::intake {
 namespace {
@@ -51,20 +54,31 @@ Reply Intake::turn_away(const smtp::SessionInfo& session, Reply reply) {
   return reply;
 }
 
-net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo&, smtp::MailCommand command) {
+net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo& session, smtp::MailCommand command) {
   if (auto accepting = context_.store.may_accept(command.size); !accepting) co_return reply_for(accepting.error());
   if (user_ && !context_.users.may_send(user_->uid, context_.clock.steady()))
     co_return Reply(450, {4, 7, 1}, "Too many messages from your user this minute, try again later");
   if (!context_.scheduler.has_room()) co_return Reply(452, {4, 3, 1}, "Queue is full, try again later");
+  std::string reverse_path;
+  if (!command.path.is_null) {
+    reverse_path = command.path.mailbox.text();
+    if (command.path.mailbox.domain().empty()) {
+      // RFC 5321 section 2.3.5: only names with a domain travel. Programs of this machine say who they are without one.
+      if (!may_relay(session, *policy_)) co_return Reply(501, {5, 1, 7}, "The sender's domain is missing");
+      reverse_path += "@" + own_name();
+    }
+  }
   incoming_ = std::make_unique<Incoming>();
   mail::Envelope& envelope = incoming_->envelope;
-  if (!command.path.is_null) envelope.reverse_path = command.path.mailbox.text();
+  envelope.reverse_path = std::move(reverse_path);
   envelope.body = command.body;
   envelope.ret = command.ret;
   envelope.envid = std::move(command.envid);
   envelope.smtputf8 = command.smtputf8;
   co_return Reply(250, {2, 1, 0}, "Ok");
 }
+
+// --- Recipients: ours are resolved here and now, so that who is not there is refused here and now
 
 // A return address that we gave to forwarded mail leads back to who sent it. An empty answer: the address is none.
 Result<std::optional<mail::Mailbox>> Intake::led_back(const mail::Mailbox& mailbox) const {
@@ -86,18 +100,72 @@ net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptC
                       : Reply(550, {5, 7, 1}, "This return address was not made here");
   }
   const mail::Mailbox& mailbox = *sender ? **sender : command.path.mailbox;
-  // Nothing is local here yet: whatever stands left of the last "@" (percent, bang, a quoted address) relays by the
-  // domain right of it, and only for those who may relay.
   // Where a return address leads only we could say, so everyone may send a report there.
-  if (!*sender && !may_relay(session, *policy_)) co_return Reply(554, {5, 7, 1}, "Relay access denied");
+  bool trusted = *sender || may_relay(session, *policy_);
   mail::Recipient recipient;
   recipient.address = mailbox.text();
   if (*sender) recipient.original = command.path.mailbox.text();
   recipient.notify = command.notify;
   recipient.orcpt = std::move(command.orcpt);
-  incoming_->envelope.recipients.push_back(std::move(recipient));
-  incoming_->domains.push_back(mailbox.domain_key());
+  if (mailbox.domain().empty()) {
+    // RFC 5321 section 4.1.1.3: "Postmaster" needs no domain, from anybody.
+    if (!trusted && !iequals(mailbox.local(), "postmaster"))
+      co_return Reply(501, {5, 1, 3}, "The recipient's domain is missing");
+    recipient.address += "@" + own_name();
+  }
+  if (context_.recipients && context_.recipients->concerns(recipient.address)) {
+    co_return co_await resolve(std::move(recipient), trusted);
+  }
+  // Not ours: whatever stands left of the last "@" (percent, bang, a quoted address) relays by the domain right of it,
+  // and only for those who may relay.
+  if (!trusted) co_return Reply(554, {5, 7, 1}, "Relay access denied");
+  // An alias may have led there before.
+  bool twice = !incoming_->ends.empty() && !incoming_->ends.insert(alias::delivery_key(recipient)).second;
+  if (!twice) add(std::move(recipient));
   co_return Reply(250, {2, 1, 5}, "Ok");
+}
+
+net::Awaitable<Reply> Intake::resolve(mail::Recipient given, bool trusted) {
+  bool null_sender = incoming_->envelope.reverse_path.empty();
+  alias::Expansion expansion = co_await context_.recipients->resolve(given, null_sender);
+  switch (expansion.fate) {
+    case alias::Fate::kNotOurs:
+      if (!trusted) co_return Reply(554, {5, 7, 1}, "Relay access denied");
+      add(std::move(given));
+      co_return Reply(250, {2, 1, 5}, "Ok");
+    case alias::Fate::kUnknown:
+      co_return Reply(550, {5, 1, 1}, "User unknown: nobody of that name is here");
+    case alias::Fate::kDeferred:  // promise 4
+      co_return Reply(451, {4, 3, 0}, "Local trouble with this address, try again later");
+    case alias::Fate::kResolved:
+      break;
+  }
+  co_return add_resolved(std::move(expansion.recipients));
+}
+
+// What several of a message's recipients lead to gets one copy.
+Reply Intake::add_resolved(std::vector<mail::Recipient> recipients) {
+  Incoming& in = *incoming_;
+  if (in.envelope.recipients.size() + recipients.size() > alias::kMostRecipients)
+    return Reply(452, {4, 5, 3}, "Too many recipients, send another copy");
+  for (mail::Recipient& recipient : recipients) {
+    std::string key = alias::delivery_key(recipient);
+    if (in.ends.empty()) {  // the first: those that stand as they were given count too
+      for (const mail::Recipient& before : in.envelope.recipients) in.ends.insert(alias::delivery_key(before));
+    }
+    if (in.ends.insert(std::move(key)).second) add(std::move(recipient));
+  }
+  return Reply(250, {2, 1, 5}, "Ok");
+}
+
+// What an address without a domain is qualified with.
+std::string Intake::own_name() const {
+  return context_.recipients ? context_.recipients->hostname() : policy_->settings.smtp.hostname;
+}
+
+void Intake::add(mail::Recipient recipient) {
+  incoming_->domains.push_back(route::class_domain(recipient));
+  incoming_->envelope.recipients.push_back(std::move(recipient));
 }
 
 net::Awaitable<Reply> Intake::begin(const smtp::SessionInfo& session) {
@@ -230,7 +298,11 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   trace.origin = &message->origin;
   trace.by = policy_->settings.smtp.hostname;
   // One recipient only: a list of them would show blind copies (RFC 5321 section 7.2).
-  if (envelope.recipients.size() == 1) trace.for_address = envelope.recipients[0].address;
+  if (envelope.recipients.size() == 1) {
+    const mail::Recipient& only = envelope.recipients[0];
+    trace.for_address =
+        only.original.empty() ? only.address : only.original;  // RFC 3461 section 5.2.7.3: not where it leads
+  }
   if (user_ && !user_->name.empty()) trace.uid = user_->uid;
   trace.tls = session.tls_summary;
   trace.id = in.id;

@@ -36,6 +36,10 @@ class Intake final : public smtp::Receiver {
 
  private:
   Result<std::optional<mail::Mailbox>> led_back(const mail::Mailbox& mailbox) const;
+  net::Awaitable<mail::Reply> resolve(mail::Recipient given, bool trusted);
+  mail::Reply add_resolved(std::vector<mail::Recipient> recipients);
+  void add(mail::Recipient recipient);
+  std::string own_name() const;
   mail::Origin origin_of(const smtp::SessionInfo& session, bool smtputf8) const;
   mail::Reply turn_away(const smtp::SessionInfo& session, mail::Reply reply);
   net::Awaitable<void> put_chunk();
