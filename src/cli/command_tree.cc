@@ -16,6 +16,7 @@ struct Arguments {
   admin::Request request;
   RelayTest relay;
   std::string key;
+  std::vector<std::string> addresses;
   std::function<int(const Context&)> chosen;
 };
 
@@ -95,6 +96,18 @@ void add_config(CLI::App& root, Arguments& a) {
   command(*config, a, "reference", N_("the reference as Markdown"), config_reference);
 }
 
+void add_aliases(CLI::App& root, Arguments& a) {
+  CLI::App* aliases = group(root, "aliases", N_("where mail for this machine's names goes"));
+  add_json(command(*aliases, a, "check", N_("read the alias files and say what is wrong in them; builds nothing"),
+                   aliases_check_command),
+           a);
+  CLI::App* explain = group(root, "explain", N_("why something goes where it goes"));
+  CLI::App* address = command(*explain, a, "address", N_("every step from an address to its way out; nothing is sent"),
+                              [&a](const Context& c) { return explain_address_command(c, a.addresses); });
+  add_json(address, a);
+  address->add_option("ADDR", a.addresses, _("addresses: root, taro@example.org"))->required();
+}
+
 void add_relay(CLI::App& root, Arguments& a) {
   CLI::App* relay = group(root, "relay", N_("ways out"));
   CLI::App* test = command(*relay, a, "test", N_("try a relay step by step; nothing is sent"),
@@ -123,6 +136,7 @@ void build(CLI::App& root, Arguments& a) {
   add_queue(root, a);
   add_config(root, a);
   add_relay(root, a);
+  add_aliases(root, a);
   add_json(command(root, a, "version", N_("the version"), version_command), a);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "admin/protocol.h"
+#include "alias/problem.h"
 #include "cli/cli.h"
 
 namespace sidegate::cli {
@@ -46,7 +47,13 @@ int config_show(const Context& context, bool only_changed);
 int config_default(const Context& context);
 int config_explain(const Context& context, const std::string& key);
 int config_reference(const Context& context);
+int explain_address_command(const Context& context, const std::vector<std::string>& addresses);
+// What newaliases(1) does: reads the alias files and says what is in them and what is wrong. Builds nothing.
+int aliases_check_command(const Context& context);
 int relay_test_command(const Context& context, const RelayTest& test);
+
+// What is wrong with the aliases of a configuration, for `config check`.
+alias::Problems alias_problems(const config::Settings& settings);
 
 // An Error as an exit code, and the next step a person takes.
 int exit_code(ErrorKind kind);

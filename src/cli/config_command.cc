@@ -43,6 +43,13 @@ int config_check(const Context& context) {
       print_problem(t, problem, _("warning: "), Colour::kYellow);
   }
   if (!loaded) return EX_CONFIG;
+  for (const alias::Problem& problem : alias_problems(loaded->settings)) {
+    const config::Problem shown{{problem.at.file, problem.at.line}, problem.what, problem.next};
+    if (context.common.json)
+      print_problem_json(t, shown, "warning");
+    else
+      print_problem(t, shown, _("warning: "), Colour::kYellow);
+  }
   if (!context.common.json)
     t.out << t.in(Colour::kGreen,
                   tr("{}: in order", loaded->path.empty() ? std::string(_("the environment")) : loaded->path))

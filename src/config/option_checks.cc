@@ -73,6 +73,19 @@ Status check_host_name(std::string& text) {
   return bad(tr("{} is not a host name such as \"mail.example.org\"", quoted(text)));
 }
 
+Status check_domain(std::string& text) {
+  text = lower(text);
+  if (mail::is_domain(text, true) || (text.starts_with('[') && mail::is_helo_name(text))) return {};
+  return bad(tr("{} is not a domain such as \"example.org\"", quoted(text)));
+}
+
+Status check_delimiter(std::string& text) {
+  constexpr std::string_view kMay = "!#$%&'*+-/=?^_`{|}~.";
+  bool good = std::ranges::all_of(text, [&](char c) { return kMay.find(c) != std::string_view::npos; });
+  if (good && text.find_first_of("/|") == std::string::npos) return {};
+  return bad(tr("{} cannot separate user and tag: write + or another sign", quoted(text)));
+}
+
 Status check_path(std::string& text) {
   if (text.empty() || text.front() == '/') return {};
   return bad(tr("{} must be a path from the root: it begins with /", quoted(text)));

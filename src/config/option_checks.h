@@ -8,6 +8,8 @@
 namespace sidegate::config {
 
 Status check_host_name(std::string& text);       // our own name: domain or address literal; empty: the default
+Status check_domain(std::string& text);          // to lower case; an address literal will do
+Status check_delimiter(std::string& text);       // characters that may part user and tag
 Status check_path(std::string& text);            // absolute; empty: none
 Status check_control_socket(std::string& text);  // absolute, and short enough for a Unix socket
 Status check_mailbox_path(std::string& text);    // "/var/mail/%u", "~/Maildir/"

@@ -7,6 +7,7 @@
 namespace sidegate::config {
 namespace {
 
+using AliasSettings = alias::Settings;
 using deliver::Timeouts;
 using dns::ResolverSettings;
 using intake::ListenerSettings;
@@ -43,6 +44,26 @@ Table global_table() {
               {"srs_secret_file", Place(&Settings::srs_secret_file).checked(check_path), "", kAny, kLive, kOpen,
                N_("A file that holds srs_secret, readable by its owner alone (0600), or by the service's group "
                   "(0640).")},
+              {"local_domains", Place(&Settings::alias, &AliasSettings::local_domains).checked(check_domain), "", kAny,
+               kLive, kOpen,
+               N_("Domains whose mail ends here: aliases, users of this machine. Not given: the hostname, localhost and "
+                  "localhost.localdomain. []: none, root's mail leaves like any other.")},
+              {"alias_files", Place(&Settings::alias, &AliasSettings::alias_files).checked(check_path), "/etc/aliases",
+               kAny, kLive, kOpen,
+               N_("Aliases as aliases(5) has them, read as they are and again when they change. /etc/aliases may be "
+                  "missing, others not.")},
+              {"virtual_files", Place(&Settings::alias, &AliasSettings::virtual_files).checked(check_path), "", kAny,
+               kLive, kOpen,
+               N_("Addresses with their domains and where they lead, a line each: \"info@example.org taro\", or "
+                  "\"@example.org taro\" for all others of a domain. Domains that stand there need not be in "
+                  "local_domains.")},
+              {"forward_files", Place(&Settings::alias, &AliasSettings::forward_files), "true", kAny, kLive, kOpen,
+               N_("Whether users say in ~/.forward where their mail goes.")},
+              {"recipient_delimiter",
+               Place(&Settings::alias, &AliasSettings::recipient_delimiter).checked(check_delimiter), "+", kAny, kLive,
+               kOpen,
+               N_("What separates user and tag: mail for taro+shop goes to taro. Several characters: each of them does. "
+                  "Empty: none.")},
               {"user", Place(&Settings::user).checked(check_unix_user), "sidegate", kAny, kRestart, kOpen,
                N_("The Unix user to become once the ports are bound, when started as root.")},
               {"sandbox", Place(&Settings::sandbox), "true", kAny, kRestart, kOpen,

@@ -152,6 +152,19 @@ void resolve_hostname(Draft& draft) {
   s.deliver.hostname = s.hostname;
 }
 
+void resolve_local(Draft& draft) {
+  Settings& s = draft.loaded.settings;
+  alias::Settings& a = s.alias;
+  a.hostname = s.hostname;
+  a.postmaster = s.deliver.postmaster;
+  if (!draft.given("", 0, "local_domains")) a.local_domains = {lower(s.hostname), "localhost", "localhost.localdomain"};
+  std::vector<std::string> once;
+  for (std::string& domain : a.local_domains) {
+    if (std::ranges::find(once, domain) == once.end()) once.push_back(std::move(domain));
+  }
+  a.local_domains = std::move(once);
+}
+
 void resolve_listeners(Draft& draft) {
   auto& listeners = draft.loaded.settings.listeners;
   if (listeners.empty()) default_listeners(draft);

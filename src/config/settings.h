@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "alias/settings.h"
 #include "deliver/settings.h"
 #include "dns/settings.h"
 #include "intake/admission.h"
@@ -43,6 +44,7 @@ struct Settings {
   deliver::LocalSettings local;  // mail that ends on this machine
   std::vector<intake::ListenerSettings> listeners;  // default 127.0.0.1:25 and [::1]:25
   deliver::DeliverSettings deliver;
+  alias::Settings alias;
 
   // The [[listener]] blocks, and the submit socket behind them.
   std::vector<intake::ListenerSettings> all_listeners() const;

@@ -1,5 +1,7 @@
 #include "daemon/server.h"
 
+#include <unistd.h>
+
 #include <condition_variable>
 #include <thread>
 
@@ -11,7 +13,9 @@
 #include "dns/resolver.h"
 #include "helper/client.h"
 #include "intake/pickup.h"
+#include "intake/recipients.h"
 #include "intake/service.h"
+#include "intake/system_sources.h"
 #include "net/loop.h"
 #include "net/socket.h"
 #include "net/worker_pool.h"
@@ -23,6 +27,7 @@ namespace sidegate::daemon {
 namespace {
 
 constexpr Duration kSchedulerTick{250};
+constexpr Duration kLookAtAliases{1000};
 constexpr unsigned kWorkers = 2;
 constexpr unsigned kInHand = 4096;  // messages that can be listed as in hand; more than that are not listed
 
@@ -56,8 +61,12 @@ net::Awaitable<void> stop_courier(deliver::Courier* courier, Duration patience, 
 struct Server::Parts {
   Parts(config::Loaded l, unsigned threads, Log& destination)
       : log(destination),
+        alias_files(destination),
+        alias_sources(geteuid(), destination),
+        recipients(alias_workers, alias_files, alias_sources, destination),
         loops(threads, clock, log),
         workers(kWorkers),
+        alias_workers(kWorkers),
         resolver(l.settings.dns, clock),
         scheduler(l.settings.schedule, clock, threads),
         cache(l.settings.store.content_cache),
@@ -67,8 +76,13 @@ struct Server::Parts {
   Clock& clock = system_clock();
   Log& log;
   std::unique_ptr<queue::PoisonFile> poison;  // before the loops, whose coroutines leave their slots when they go
+  // Before the workers, who finish what they have begun when they go.
+  intake::AliasFiles alias_files;
+  intake::SystemSources alias_sources;
+  intake::Recipients recipients;
   net::Loops loops;
   net::WorkerPool workers;
+  net::WorkerPool alias_workers;  // apart: a directory server that hangs delays no delivery
   dns::Resolver resolver;
   std::unique_ptr<helper::Client> helper;
   queue::Scheduler scheduler;
@@ -95,6 +109,8 @@ struct Server::Parts {
   }
   Status open_queue();
   void keep_srs_secret();
+  void ask_helper_for_users();
+  void read_aliases();
   void make_control(int descriptor, About about, std::function<Result<std::vector<std::string>>()> reload);
   void make_couriers();
   void serve(std::vector<BoundListener> listeners);
@@ -139,20 +155,44 @@ void Server::Parts::set_ways(const config::Settings& from) {
   scheduler.set_ways(ways->limits(), router());
 }
 
+// This process reads no home folder: users and their ~/.forward are asked of the helper.
+void Server::Parts::ask_helper_for_users() {
+  alias_sources.set_users([this](const std::string& name) -> Result<std::optional<alias::User>> {
+    auto user = helper->find_user(name);
+    if (user) return alias::User{user->name, user->uid, user->home};
+    if (user.error().kind == ErrorKind::kNotFound) return std::nullopt;
+    return std::unexpected(user.error());
+  });
+  alias_sources.set_forwards(
+      [this](const alias::User& user, const std::string& tag) -> Result<std::optional<std::string>> {
+        auto text = helper->read_forward(user.name, tag);
+        if (text) return std::move(*text);
+        if (text.error().kind == ErrorKind::kNotFound) return std::nullopt;
+        return std::unexpected(text.error());
+      });
+}
+
+// What is answered without a look at the files (nothing of ours) rests on what they said at most a second ago.
+void Server::Parts::read_aliases() {
+  alias_files.set_settings(loaded.settings.alias);
+  loops[0].every(kLookAtAliases, [this] { alias_workers.post([this] { alias_files.look(); }); });
+}
+
 void Server::Parts::make_couriers() {
   for (std::size_t i = 0; i < loops.size(); ++i) {
-    couriers.push_back(
-        std::make_unique<deliver::Courier>(deliver::Parts{.loop = loops[i],
-                                                          .scheduler = scheduler,
-                                                          .store = *store,
-                                                          .resolver = resolver,
-                                                          .workers = workers,
-                                                          .ids = ids,
-                                                          .schedule = loaded.settings.schedule,
-                                                          .cached = [this](QueueId id) { return cache.get(id); },
-                                                          .forget = [this](QueueId id) { cache.drop(id); },
-                                                          .helper = helper.get(),
-                                                          .poison = poison.get()}));
+    couriers.push_back(std::make_unique<deliver::Courier>(
+        deliver::Parts{.loop = loops[i],
+                       .scheduler = scheduler,
+                       .store = *store,
+                       .resolver = resolver,
+                       .workers = workers,
+                       .ids = ids,
+                       .schedule = loaded.settings.schedule,
+                       .cached = [this](QueueId id) { return cache.get(id); },
+                       .forget = [this](QueueId id) { cache.drop(id); },
+                       .helper = helper.get(),
+                       .poison = poison.get(),
+                       .resolve = [this](std::string address) { return recipients.for_report(std::move(address)); }}));
   }
   scheduler.set_wake([this](unsigned loop, queue::WayId way) { couriers[loop]->kick(way); });
   set_ways(loaded.settings);
@@ -166,6 +206,7 @@ void Server::Parts::make_couriers() {
 void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake = std::make_unique<intake::IntakeContext>(*store, scheduler, ids, clock, log);
   intake->cache = &cache;
+  intake->recipients = &recipients;
   intake->poison = poison.get();
   intake->admission.set_limits(loaded.settings.admission);
   intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(ways->settings.srs));
@@ -241,6 +282,8 @@ Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector
   if (std::string off = parts->helper->what_is_off(); !off.empty()) about.off.push_back(std::move(off));
   if (Status opened = parts->open_queue(); !opened) return std::unexpected(opened.error());
   parts->keep_srs_secret();
+  parts->ask_helper_for_users();
+  parts->read_aliases();
   parts->make_couriers();
   for (const BoundListener& listener : listeners) {
     net::Endpoint at{listener.policy->settings.address, net::bound_port(listener.descriptors.front())};
@@ -276,6 +319,7 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
       p.loops[loop].post([service, policy = *same] { service->set_policy(policy); });
     }
   }
+  p.alias_files.set_settings(loaded.settings.alias);
   p.set_ways(loaded.settings);
   p.intake->admission.set_limits(loaded.settings.admission);
   p.intake->log_connections = loaded.settings.log.connections;

@@ -14,6 +14,7 @@
 #include "daemon/sandbox.h"
 #include "daemon/server.h"
 #include "daemon/start_log.h"
+#include "intake/alias_files.h"
 
 namespace sidegate::daemon {
 namespace {
@@ -69,6 +70,7 @@ Status ServerProcess::give_up_privileges() {
   }
   SandboxPlan plan;
   plan.read = system_files();
+  for (std::string& folder : intake::folders_of(settings.alias)) plan.read.push_back(std::move(folder));
   plan.write = {settings.store.path};
   if (!settings.submit.drop_directory.empty()) plan.write.push_back(settings.submit.drop_directory);
   auto entered = enter_sandbox(plan);

@@ -47,7 +47,7 @@ class PostfixLog(unittest.TestCase):
         cls.sink = Sink(reply=reply).start()
         cls.server = Server(relay=f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {cls.sink.port}\ntls = "none"\n')
         outside = free_port()
-        cls.server.extra = (f'postmaster = "pm@gate.test"\n[log]\nstyle = "postfix"\n[[listener]]\nname = "in"\naddress = "127.0.0.1"\nport = {cls.server.port}\n'
+        cls.server.extra = (f'postmaster = "pm@home.test"\n[log]\nstyle = "postfix"\n[[listener]]\nname = "in"\naddress = "127.0.0.1"\nport = {cls.server.port}\n'
                             f'[[listener]]\nname = "outside"\naddress = "127.0.0.1"\nport = {outside}\ntrust_loopback = false\n')
         cls.server.write_config()
         cls.server.start()

@@ -18,10 +18,14 @@ TRICKS = [
     "<postmaster>", "<PostMaster>", "<postmaster@gate.test>", "<postmaster%example.org@gate.test>", "<root@127.0.0.1>", '<"postmaster"@gate.test>',
     "<user%a%b%c@gate.test>", "<a!b!c!user@gate.test>", "<user@gate.test.example.org>", "<|cat@gate.test>", '<"/dev/null"@gate.test>',
 ]
+# Those whose domain is ours: decided by who is there, never by what stands in the local part.
+HERE = {trick for trick in TRICKS if trick.lower().rstrip(">").endswith(("@gate.test", "@localhost", "@localhost.localdomain", "<postmaster"))}
+SOMEBODY = {"<postmaster>", "<PostMaster>", "<postmaster@gate.test>", '<"postmaster"@gate.test>'}
+HERE -= {"<@gate.test:user@example.org>"}
 # What is no address at all: refused for its form, wherever it comes from.
 MALFORMED = [
     "<user@example.org@gate.test>", "<user@gate.test@example.org>", "<user@>", "<@gate.test>", "<@gate.test:>", "<@gate.test,user@example.org>",
-    "<user>", "<example.org!user>", "<user%example.org>", '<"user@example.org">', "<>", "user@example.org", "<user@example.org", "user@example.org>",
+    "<>", "user@example.org", "<user@example.org", "user@example.org>",
     "<user@[127.0.0.1>", "<user@[999.0.0.1]>", "<user@example.org>x", "<user@example..org>", "<user@.example.org>", "<user@-example.org>",
     '<"user@example.org>', '<"user"x@example.org>', "<us er@example.org>", "<user@exam ple.org>", "<<user@example.org>>", "<user@example.org>>",
     "<user@example.org:25>", "<user@example.org,other@example.org>", "<user;other@example.org;x@y>", "<@a@b:c@d>", "<a@b>,<c@d>", "<a@b> <c@d>",
@@ -36,6 +40,10 @@ def listener(port, address="127.0.0.1", more=""):
     return f'[[listener]]\nname = "{address}"\naddress = "{address}"\nport = {port}\nmax_errors = 1000\nmax_idle_commands = 10000\n{more}'
 
 
+# No domain: only from who may send as this machine, and then it is a name of this machine.
+BARE = ["<user>", "<example.org!user>", "<user%example.org>", '<"user@example.org">']
+
+
 class Relaying(unittest.TestCase):
     def answers(self, client, expected):
         self.assertEqual(client.command("EHLO client.test")[0], 250)
@@ -43,8 +51,15 @@ class Relaying(unittest.TestCase):
             for trick in TRICKS:
                 self.assertEqual(client.command(f"MAIL FROM:{sender}")[0], 250)
                 code, lines = client.command(f"RCPT TO:{trick}")
-                self.assertEqual((code, lines[0].split()[1]), expected, (sender, trick))
+                here = (250, "2.1.5") if trick in SOMEBODY else (550, "5.1.1")
+                self.assertEqual((code, lines[0].split()[1]), here if trick in HERE else expected, (sender, trick))
                 self.assertEqual(client.command("RSET")[0], 250)
+        for text in BARE:
+            self.assertEqual(client.command("MAIL FROM:<a@gate.test>")[0], 250)
+            code, lines = client.command(f"RCPT TO:{text}")
+            bare = (550, "5.1.1") if expected[0] == 250 else (501, "5.1.3")
+            self.assertEqual((code, lines[0].split()[1]), bare, text)
+            self.assertEqual(client.command("RSET")[0], 250)
         self.malformed(client)
         client.close()
 
@@ -112,7 +127,8 @@ class Relaying(unittest.TestCase):
         client = RawClient(server.port)
         client.command("EHLO client.test")
         client.command("MAIL FROM:<@old.route,@of.test:a@gate.test>")
-        for trick in TRICKS:
+        tricks = [trick for trick in TRICKS if trick not in HERE]
+        for trick in tricks:
             self.assertEqual(client.command(f"RCPT TO:{trick}")[0], 250, trick)
         self.assertEqual(client.data(b"Subject: x\r\n\r\n")[0], 250)
         client.close()
@@ -120,7 +136,7 @@ class Relaying(unittest.TestCase):
         def recipients():
             return sorted(r.split(" ")[0] if '"' not in r else r for m in list(sink.messages) for r in m[2])
         # A source route is dropped (RFC 5321 appendix C), all else stays as it was.
-        expected = sorted("<" + t.split(":", 1)[1] if t.startswith("<@") else t for t in TRICKS)
+        expected = sorted("<" + t.split(":", 1)[1] if t.startswith("<@") else t for t in tricks)
         wait_for(lambda: len(recipients()) >= len(expected), 20, what="all recipients")
         self.assertEqual([r.rsplit(">", 1)[0] + ">" for r in recipients()], expected)
         self.assertTrue(all(m[1].startswith("<a@gate.test>") for m in sink.messages))
