@@ -185,6 +185,7 @@ TEST(Load, ReturnAddressesAreOfTheHostByDefault) {
   Settings s = settings_of(request(kRelay));
   EXPECT_EQ(s.deliver.srs.domain, "mail.example.org");
   EXPECT_TRUE(s.deliver.srs.secrets.empty());
+  EXPECT_EQ(s.deliver.srs.own, s.alias.local_domains);  // their senders need no rewriting
   EXPECT_EQ(s.deliver.forward_sender, deliver::ForwardSender::kSrs);
   s = settings_of(
       request("srs_domain = \"example.org\"\nsrs_secret = \"first-0123456789  second-0123456789\"\n" + kRelay));

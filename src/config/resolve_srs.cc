@@ -39,6 +39,7 @@ std::string secret_text(Draft& draft) {
 void resolve_srs(Draft& draft) {
   Settings& s = draft.loaded.settings;
   s.deliver.srs.domain = s.srs_domain.empty() ? s.hostname : s.srs_domain;
+  s.deliver.srs.own = s.alias.local_domains;
   const std::string text = secret_text(draft);
   for (std::string_view word : split(text, ' ')) {
     if (word.empty()) continue;

@@ -195,6 +195,51 @@ class ReportsBehindStrictRelay(unittest.TestCase):
         wait_for(lambda: server.command("queue", "list", "--json", check=0).stdout == "", 20, 0.1, "an empty queue")
 
 
+class Forwarding(unittest.TestCase):
+    """An alias leads elsewhere: by each rule the message leaves with a sender, and with SRS a bounce finds its way back."""
+
+    def forwarded(self, top, relay=""):
+        sink = Sink().start()
+        self.addCleanup(sink.stop)
+        server = Server(relay=f'[[relay]]\nname = "isp"\nhost = "127.0.0.1"\nport = {sink.port}\ntls = "none"\n{relay}')
+        self.addCleanup(server.discard)
+        aliases = os.path.join(server.folder, "aliases")
+        with open(aliases, "w") as out:
+            out.write("fwd: ann@elsewhere.test\n")
+        server.extra = f'alias_files = ["{aliases}"]\n{top}'
+        server.write_config()
+        server.start()
+        self.addCleanup(server.stop)
+        submit(server, "taro@sender.test", "fwd@gate.test")
+        (message,) = wait_for(lambda: list(sink.messages), 30, what=f"the message; log:\n{server.log_text()[-1500:]}")
+        self.assertTrue(message[2][0].startswith("<ann@elsewhere.test>"), message)
+        self.assertIn(b'From: "(Cron Daemon)" <root@nas.home>\r\n', message[3])
+        return server, sink, re.match(r"<([^>]*)>", message[1]).group(1)
+
+    def test_srs_and_back(self):
+        server, sink, sender = self.forwarded("")
+        self.assertRegex(sender, r"^SRS0=[^=]{4}=[A-Z2-7]{2}=sender\.test=taro@gate\.test$")
+        submit(server, "", sender, body=b"Subject: bounce\r\n\r\n")
+        bounce = wait_for(lambda: sink.messages[1:], 30, what="the bounce")[0]
+        self.assertTrue(bounce[1].startswith("<>") and bounce[2][0].startswith("<taro@sender.test>"), bounce)
+        server.stop()   # the secret outlives a restart
+        server.start()
+        submit(server, "", sender.lower(), body=b"Subject: late bounce\r\n\r\n")
+        wait_for(lambda: len(sink.messages) == 3, 30, what="the second bounce")
+
+    def test_own_senders_stay(self):
+        server, sink, _ = self.forwarded("")
+        submit(server, "someone@gate.test", "fwd@gate.test")
+        message = wait_for(lambda: sink.messages[1:], 30, what="the message")[0]
+        self.assertTrue(message[1].startswith("<someone@gate.test>"), message)
+
+    def test_account(self):
+        self.assertEqual(self.forwarded('forward_sender = "account"\n', 'address = "me@isp.test"\n')[2], "me@isp.test")
+
+    def test_keep(self):
+        self.assertEqual(self.forwarded('forward_sender = "keep"\n')[2], "taro@sender.test")
+
+
 class ReturnAddresses(unittest.TestCase):
     def test_refused_and_kept_secret(self):
         server = Server().start()
