@@ -1,10 +1,11 @@
-#include "base/i18n.h"
+#include "cli/commands.h"
 #include "cli/programs.h"
 
 namespace sidegate::cli {
 
+// Alias files are read directly: there is nothing to build, only something to check.
 int newaliases_command(const Context& context) {
-  return config_check(context);
+  return aliases_check_command(context);
 }
 
 }  // namespace sidegate::cli
