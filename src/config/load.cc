@@ -154,7 +154,7 @@ LoadResult load(const LoadRequest& request) {
   read_environment(request, draft.tree, draft.problems);
   fill_all(draft);
   resolve_hostname(draft);
-  resolve_local(draft);
+  resolve_local_domains(draft);
   resolve_listeners(draft);
   resolve_relays(draft);
   resolve_srs(draft);

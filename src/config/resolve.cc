@@ -152,7 +152,7 @@ void resolve_hostname(Draft& draft) {
   s.deliver.hostname = s.hostname;
 }
 
-void resolve_local(Draft& draft) {
+void resolve_local_domains(Draft& draft) {
   Settings& s = draft.loaded.settings;
   alias::Settings& a = s.alias;
   a.hostname = s.hostname;

@@ -25,7 +25,7 @@ struct Draft {  // a configuration while it is being made
 };
 
 void resolve_hostname(Draft& draft);
-void resolve_local(Draft& draft);
+void resolve_local_domains(Draft& draft);
 void resolve_listeners(Draft& draft);
 void resolve_relays(Draft& draft);
 void resolve_srs(Draft& draft);

@@ -29,7 +29,7 @@ class Addresses(unittest.TestCase):
                         reply=lambda stage, text: cls.script(stage, text)).start()
         cls.replies = {}
         cls.server = Server(relay=f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {cls.sink.port}\ntls = "none"\n')
-        cls.server.extra = (f'postmaster = "pm@home.test"\n[[listener]]\nname = "in"\naddress = "127.0.0.1"\nport = {cls.server.port}\n'
+        cls.server.extra = (f'postmaster = "pm@home.test"\nlocal_domains = []\n[[listener]]\nname = "in"\naddress = "127.0.0.1"\nport = {cls.server.port}\n'
                             'add_missing_headers = false\nmax_errors = 1000\nmax_idle_commands = 10000\n')
         cls.server.write_config()
         cls.server.start()
