@@ -9,23 +9,24 @@
 
 namespace sidegate::daemon {
 
+Result<pid_t> start_helper_at(int end) {
+  pid_t pid = fork();
+  if (pid < 0) return std::unexpected(errno_error(errno, "starting the local delivery helper"));
+  if (pid == 0) helper::run(end);  // closes every other descriptor
+  return pid;
+}
+
 Result<HelperProcess> start_helper() {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
     return std::unexpected(errno_error(errno, "a socket for the local delivery helper"));
-  pid_t pid = fork();
-  if (pid < 0) {
-    int code = errno;
+  auto pid = start_helper_at(pair[1]);
+  if (!pid) {
     close(pair[0]);
     close(pair[1]);
-    return std::unexpected(errno_error(code, "starting the local delivery helper"));
+    return std::unexpected(pid.error());
   }
-  if (pid == 0) {
-    close(pair[0]);
-    helper::run(pair[1]);
-  }
-  close(pair[1]);
-  return HelperProcess{pid, pair[0]};
+  return HelperProcess{*pid, pair[0], pair[1]};
 }
 
 }  // namespace sidegate::daemon

@@ -45,12 +45,19 @@ Parent::Parent(ServerInput input, int signals)
 int Parent::run() {
   if (start_server() == Step::kEnd) return exit_code_;
   for (;;) {
-    int timeout = -1;
-    if (server_ < 0) timeout = static_cast<int>(std::max<Duration::rep>(0, -since(start_again_).count()));
-    if (wait_for_events(timeout) == Step::kEnd) return exit_code_;
-    bool due = server_ < 0 && since(start_again_) >= Duration(0);
-    if (due && start_server() == Step::kEnd) return exit_code_;
+    if (wait_for_events(until_something_is_due()) == Step::kEnd) return exit_code_;
+    if (server_ < 0 && since(start_again_) >= Duration(0) && start_server() == Step::kEnd) return exit_code_;
+    if (helper_is_missing() && since(helper_again_) >= Duration(0)) start_helper_again();
   }
+}
+
+// For poll(): milliseconds, -1 for ever.
+int Parent::until_something_is_due() const {
+  std::optional<SteadyTime> due;
+  if (server_ < 0) due = start_again_;
+  if (helper_is_missing()) due = due ? std::min(*due, helper_again_) : helper_again_;
+  if (!due) return -1;
+  return static_cast<int>(std::max<Duration::rep>(0, -since(*due).count()));
 }
 
 Parent::Step Parent::wait_for_events(int timeout) {
@@ -82,13 +89,22 @@ Parent::Step Parent::signalled() {
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {  // one signal may stand for several
     if (pid == server_) ended = status;
     if (pid != helper_) continue;
-    helper_ = -1;
-    if (server_ < 0 || stopping_) continue;
-    std::string how = how_it_ended(status);
-    say(LogLevel::kError, "helper_died", {{"how", how}, {"next", "mail for this machine waits; restart sidegate"}});
+    helper_ended(status);
   }
   if (ended) return server_ended(*ended);
   return Step::kGoOn;
+}
+
+void Parent::helper_ended(int status) {
+  helper_ = -1;
+  if (server_ < 0 || stopping_) return;
+  Duration pause = helper_restarts_.after(since(helper_started_));
+  helper_again_ = system_clock().steady() + pause;
+  std::string how = how_it_ended(status);
+  say(LogLevel::kError, "helper_died",
+      {{"how", how},
+       {"again_in_ms", static_cast<std::int64_t>(pause.count())},
+       {"next", "mail for this machine waits until it is started again"}});
 }
 
 void Parent::stop_server() {
@@ -119,13 +135,27 @@ Parent::Step Parent::server_ended(int status) {
 // One for each server: it ends when the last server that has its socket does. Nobody but that server keeps the socket.
 void Parent::start_helper() {
   helper_ = -1;  // the one of the server before ends by itself
+  if (helper_end_ >= 0) close(std::exchange(helper_end_, -1));
   auto started = daemon::start_helper();
   if (!started) {
     input_.warnings.push_back("no local delivery: " + started.error().text);
     return;
   }
   helper_ = started->pid;
+  helper_started_ = system_clock().steady();
+  helper_end_ = started->end;
   input_.helper = started->socket;
+}
+
+void Parent::start_helper_again() {
+  helper_started_ = system_clock().steady();
+  auto pid = start_helper_at(helper_end_);
+  if (pid) {
+    helper_ = *pid;
+    return;
+  }
+  helper_again_ = system_clock().steady() + helper_restarts_.after(Duration(0));
+  say(LogLevel::kError, "helper_died", {{"how", pid.error().text}});
 }
 
 Parent::Step Parent::start_server() {
@@ -153,6 +183,7 @@ Parent::Step Parent::start_server() {
   }
   ends->first.close();
   close(signals_);
+  if (helper_end_ >= 0) close(helper_end_);
   // The server never outlives its parent: whoever starts it anew finds the queue free. (Changing the uid clears this;
   // it is set again then.)
   prctl(PR_SET_PDEATHSIG, SIGKILL);

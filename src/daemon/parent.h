@@ -39,6 +39,10 @@ class Parent {
 
   Step start_server();
   void start_helper();
+  void start_helper_again();
+  void helper_ended(int status);
+  bool helper_is_missing() const { return server_ > 0 && helper_ < 0 && helper_end_ >= 0 && !stopping_; }
+  int until_something_is_due() const;
   Step wait_for_events(int timeout);
   Step signalled();
   Step server_ended(int status);
@@ -52,8 +56,10 @@ class Parent {
   std::unique_ptr<LogStyle> style_;
   Channel channel_;
   pid_t server_ = -1, helper_ = -1;
+  int helper_end_ = -1;  // the helper's end of its socket: a next helper finds there what was asked
   SteadyTime started_{}, start_again_{};
-  Restarts restarts_;
+  Restarts restarts_, helper_restarts_;
+  SteadyTime helper_started_{}, helper_again_{};
   bool ever_ready_ = false, stopping_ = false;
   int exit_code_ = 0;
 };

@@ -242,6 +242,27 @@ class Files(unittest.TestCase):
                 self.assertTrue(mail.endswith(b"line\nEND\n"), mail[-100:])
                 self.assertEqual(mail.count(b"line\n"), 2000)
 
+    def test_a_helper_that_dies_is_started_again(self):
+        with Machine('delivery = "maildir"\n') as m:
+            for round_ in range(2):
+                os.kill(helper_of(m.server), signal.SIGKILL)
+                wait_for(lambda: len(m.server.events("helper_died")) == round_ + 1, 10, what="its end to be told")
+                m.send("alice@here.test")
+                m.sent(round_ + 1)
+            self.assertEqual(len(m.maildir("alice")), 2)
+            self.assertFalse(m.server.events("server_died"))
+
+
+def helper_of(server):
+    """The helper's process id."""
+    def named():
+        for pid in server.pids()[1:]:
+            with open(f"/proc/{pid}/comm") as name:
+                if name.read().strip() == "sidegate-helper":
+                    return pid
+        return None
+    return wait_for(named, 10, what="the helper")
+
 
 def children_of(pid):
     """This process's descendants."""
