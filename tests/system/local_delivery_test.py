@@ -242,6 +242,22 @@ class Files(unittest.TestCase):
                 self.assertTrue(mail.endswith(b"line\nEND\n"), mail[-100:])
                 self.assertEqual(mail.count(b"line\n"), 2000)
 
+    def test_forward_files_are_read_with_the_users_rights(self):
+        """The server cannot enter a home folder (mode 0700): what ~/.forward says comes from the helper."""
+        with Machine('delivery = "maildir"\n') as m:
+            m.users.write("alice", ".forward", '\\alice, bob\n"|cat >~/by-command; id -un >~/by-whom"\n')
+            m.send("alice@here.test")
+            m.sent(3)
+            self.assertEqual((len(m.maildir("alice")), len(m.maildir("bob"))), (1, 1))
+            with open(os.path.join(m.users.home("alice"), "by-whom")) as whom:
+                self.assertEqual(whom.read(), "alice\n")
+            # One that others may write to says nothing: the mail stays with its owner, and that is told.
+            os.chmod(os.path.join(m.users.home("alice"), ".forward"), 0o666)
+            m.send("alice@here.test")
+            m.sent(4)
+            self.assertEqual((len(m.maildir("alice")), len(m.maildir("bob"))), (2, 1))
+            self.assertIn("written to by others", m.server.events("alias_problem")[0]["reason"])
+
     def test_a_helper_that_dies_is_started_again(self):
         with Machine('delivery = "maildir"\n') as m:
             for round_ in range(2):
