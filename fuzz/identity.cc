@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "check.h"
 #include "mail/header.h"
+#include "mail/mailbox.h"
 #include "rewrite/address_list.h"
 #include "rewrite/identity.h"
 #include "rewrite/srs.h"
@@ -35,7 +36,7 @@ void check_srs(std::string_view address) {
   const rewrite::SrsKeys keys{"gate.example", {"secret"}, {}};
   (void)rewrite::srs_reverse(keys, address, now);
   std::string made = rewrite::srs_forward(keys, address, now);
-  if (made == address) return;
+  if (made == address || !mail::is_mailbox(address, true)) return;  // nothing else comes into an envelope
   auto back = rewrite::srs_reverse(keys, made, now);
   // That of a second forwarder leads to the first one.
   SIDEGATE_CHECK(back.has_value() && (rewrite::is_srs(address) || rewrite::same_address(*back, address)));

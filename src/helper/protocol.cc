@@ -108,7 +108,8 @@ Status check_place(const Request& r) {
 }
 
 Status check(const Request& r) {
-  if (r.verb != Verb::kHello && !is_user_name(r.user)) return fail(ErrorKind::kBadInput, "this is no user's name");
+  bool user = r.verb == Verb::kHello ? r.user.empty() : is_user_name(r.user);
+  if (!user) return fail(ErrorKind::kBadInput, "this is no user's name");
   if (!r.instead.empty() && !is_user_name(r.instead)) return fail(ErrorKind::kBadInput, "this is no user's name");
   if (Status place = check_place(r); !place) return place;
   if (has_nul(r.head) || (!r.head.empty() && !r.head.ends_with('\n')))

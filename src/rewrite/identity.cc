@@ -101,11 +101,20 @@ class Rewriting {
     if (is_account(list)) return keep(field);
     result_.changed = true;
     bool one = list && list->addresses.size() == 1 && alone(field.value, list->addresses[0]);
+    const std::size_t begin = result_.header.size();
     if (one) {
       replace_address(field, list->addresses[0]);
     } else {  // several, a group, or nothing we can read
       std::string value = list && !list->addresses.empty() ? first_of(field.value, list->addresses[0]) : "";
       append_field(result_.header, name, " " + (value.empty() ? account_.address : value));
+    }
+    // A name so broken that with it the field would not read as the account's, folded or not: the address alone.
+    std::string_view made = std::string_view(result_.header).substr(begin);
+    bool reads_well = is_account(parse_address_list(made.substr(made.find(':') + 1))) &&
+                      is_account(parse_address_list(mail::field_value(made, name)));
+    if (!reads_well) {
+      result_.header.resize(begin);
+      append_field(result_.header, name, " " + account_.address);
     }
     append_field(result_.header, "X-Original-" + name, field.value);
   }
