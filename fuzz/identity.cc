@@ -36,10 +36,10 @@ void check_srs(std::string_view address) {
   const rewrite::SrsKeys keys{"gate.example", {"secret"}, {}};
   (void)rewrite::srs_reverse(keys, address, now);
   std::string made = rewrite::srs_forward(keys, address, now);
-  if (made == address || !mail::is_mailbox(address, true)) return;  // nothing else comes into an envelope
+  // What comes into an envelope, and does not pose as an address of ours already.
+  if (made == address || rewrite::is_srs(address) || !mail::is_mailbox(address, true)) return;
   auto back = rewrite::srs_reverse(keys, made, now);
-  // That of a second forwarder leads to the first one.
-  SIDEGATE_CHECK(back.has_value() && (rewrite::is_srs(address) || rewrite::same_address(*back, address)));
+  SIDEGATE_CHECK(back.has_value() && rewrite::same_address(*back, address));
 }
 
 }  // namespace
