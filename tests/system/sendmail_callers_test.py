@@ -24,6 +24,13 @@ class CallersTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.sink = Sink().start()
+        cls.home = tempfile.mkdtemp(prefix="sidegate-home-")
+        os.chmod(cls.home, 0o777)
+        # mail for root, as cron, at and mdadm send it, leaves by the alias
+        with open(f"{cls.home}/aliases", "w") as out:
+            out.write("root: admin@x.example\n")
+        if os.path.exists("/etc/aliases"):
+            programs.bind(f"{cls.home}/aliases", "/etc/aliases")
         cls.server = Server(relay=f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {cls.sink.port}\ntls = "none"\n', user="sg-server").start()
         os.chmod(cls.server.folder, 0o755)
         cls.programs = programs.Installed()
@@ -31,8 +38,6 @@ class CallersTest(unittest.TestCase):
             if not os.path.exists(path):
                 raise unittest.SkipTest(f"no {path} to put ours over")
             programs.bind(cls.programs.sendmail, os.path.realpath(path))
-        cls.home = tempfile.mkdtemp(prefix="sidegate-home-")
-        os.chmod(cls.home, 0o777)
 
     @classmethod
     def tearDownClass(cls):
@@ -48,7 +53,7 @@ class CallersTest(unittest.TestCase):
         done = subprocess.run(as_user(uid, *command), input=text, capture_output=True, text=True, timeout=60, cwd=self.home,
                               env=environment_for(self.server, HOME=self.home, USER="sg-alice", LOGNAME="sg-alice",
                                                   GIT_COMMITTER_NAME="Me", GIT_COMMITTER_EMAIL="me@x.example",
-                                                  GIT_AUTHOR_NAME="Me", GIT_AUTHOR_EMAIL="me@x.example"), **more)
+                                                  GIT_AUTHOR_NAME="Me", NODE_PATH="/usr/share/nodejs", GIT_AUTHOR_EMAIL="me@x.example"), **more)
         self.assertEqual(done.returncode, 0, (command, done.stdout, done.stderr))
         return done
 
@@ -134,16 +139,95 @@ class CallersTest(unittest.TestCase):
         self.assertIn(b"(Cron Daemon)", message[3])
 
     @needs("nodejs")
-    def test_nodemailers_command(self):
-        code = ('const s=require("child_process").spawn("/usr/sbin/sendmail",["-i","-f","me@x.example","you@x.example"]);'
-                's.on("exit",c=>process.exit(c)); s.stdin.end("Subject: node\\n\\nx\\n");')
-        self.run_as(ALICE, "nodejs", "-e", code)
-        self.arrived("you@x.example")
+    def test_nodemailer(self):
+        if not os.path.exists("/usr/share/nodejs/nodemailer"):
+            self.skipTest("node-nodemailer is not installed")
+        for newline in ("unix", "windows"):
+            code = ('require("nodemailer").createTransport({sendmail: true, newline: "' + newline + '", path: "/usr/sbin/sendmail"})'
+                    '.sendMail({from: "Me <me@x.example>", to: "you@x.example", bcc: "hid@x.example", subject: "Sübject", text: "one\\n.\\ntwo"})'
+                    '.then(() => process.exit(0), e => { console.error(e); process.exit(1); });')
+            self.run_as(ALICE, "nodejs", "-e", code)
+            message = self.arrived("you@x.example")
+            self.assertTrue(message[1].startswith("<me@x.example>"), message[1])
+            self.assertIn(b"one\r\n.\r\ntwo", message[3])
+            self.assertNotIn(b"hid@x.example", message[3])
+            self.arrived("hid@x.example")
+            del self.sink.messages[:]
 
-    def test_mdadm_and_smartd(self):
-        # mdadm's popen, and smartd's mail program with its back end
-        self.run_as(0, "sh", "-c", "printf 'From: mdadm monitoring <root>\\nTo: you@x.example\\nSubject: Fail event on /dev/md0\\n\\nx\\n' | /usr/sbin/sendmail -t")
-        self.assertIn(b"mdadm monitoring <root@gate.test>", self.arrived("you@x.example")[3])
+    @needs("php")
+    def test_phpmailer(self):
+        if not os.path.exists("/usr/share/php/libphp-phpmailer/autoload.php"):
+            self.skipTest("libphp-phpmailer is not installed")
+        code = ('require "libphp-phpmailer/autoload.php"; $m = new PHPMailer\\PHPMailer\\PHPMailer(true); $m->{$argv[1]}();'
+                '$m->setFrom("me@x.example", "Me"); $m->Sender = "bounce@x.example"; $m->addAddress("you@x.example"); $m->addBCC("hid@x.example");'
+                '$m->Subject = "Sübject"; $m->CharSet = "UTF-8"; $m->Body = "one\\n.\\ntwo"; exit($m->send() ? 0 : 1);')
+        for how in ("isSendmail", "isMail"):
+            self.run_as(ALICE, "php", "-d", "sendmail_path=/usr/sbin/sendmail -t -i", "-r", code, "--", how)
+            message = self.arrived("you@x.example")
+            self.assertTrue(message[1].startswith("<bounce@x.example>"), (how, message[1]))
+            self.assertIn(b"one\r\n.\r\ntwo", message[3])
+            self.assertNotIn(b"hid@x.example", message[3])
+            self.arrived("hid@x.example")
+            del self.sink.messages[:]
+
+    @needs("php")
+    def test_symfony_mailer(self):
+        if not os.path.exists("/usr/share/php/Symfony/Component/Mailer/autoload.php"):
+            self.skipTest("php-symfony-mailer is not installed")
+        code = ('require "Symfony/Component/Mailer/autoload.php"; require "Symfony/Component/Mime/autoload.php";'
+                '$t = Symfony\\Component\\Mailer\\Transport::fromDsn($argv[1]);'
+                'foreach ([1, 2] as $n) { $t->send((new Symfony\\Component\\Mime\\Email())->from("me@x.example")->to("you@x.example")->bcc("hid@x.example")'
+                '->subject("Sübject $n")->text("one\\n.\\ntwo")); }')
+        # its default is -bs; two messages in one dialogue, or two calls
+        for dsn in ("sendmail://default", "native://default", "sendmail://default?command=/usr/sbin/sendmail%20-oi%20-t",
+                    "sendmail://default?command=/usr/sbin/sendmail%20-t"):
+            self.run_as(ALICE, "php", "-d", "sendmail_path=/usr/sbin/sendmail -t -i", "-r", code, "--", dsn)
+            message = self.arrived("you@x.example", 2)
+            self.assertTrue(message[1].startswith("<me@x.example>"), (dsn, message[1]))
+            # without -i Symfony doubles dots, and sendmail takes none away: as with Postfix
+            self.assertIn(b"one\r\n..\r\ntwo" if dsn.endswith("%20-t") and "-oi" not in dsn else b"one\r\n.\r\ntwo", message[3], dsn)
+            self.assertNotIn(b"hid@x.example", message[3])
+            self.arrived("hid@x.example", 2)
+            del self.sink.messages[:]
+
+    @needs("mdadm")
+    def test_mdadm(self):
+        # an array that is not there: the test message is sent before it is looked at
+        self.run_as(0, "mdadm", "--monitor", "--test", "--oneshot", "--mail=root", "/dev/md/sidegate-none")
+        message = self.arrived("admin@x.example")
+        self.assertIn(b"TestMessage event on", message[3])
+        self.assertIn(b"From: mdadm monitoring <root@", message[3])
+
+    def test_smartd(self):
+        runner = "/usr/share/smartmontools/smartd-runner"
+        if not os.path.exists(runner) or not os.path.exists("/usr/bin/mail"):
+            self.skipTest("smartmontools or a mail program is not installed")
+        # as smartd calls its -M exec script
+        self.run_as(0, runner, "-s", "SMART error (FailedOpenDevice) detected on host: gate", "root", text="The following warning/error was logged\n")
+        self.assertIn(b"SMART error", self.arrived("admin@x.example")[3])
+
+    @needs("at", "atd")
+    def test_at(self):
+        for folder in ("/var/spool/cron/atjobs", "/var/spool/cron/atspool"):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1770", "tmpfs", folder], check=True)
+            shutil.chown(folder, "daemon", "daemon")
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)   # its pid file
+        atd = None
+        try:
+            with open("/var/spool/cron/atjobs/.SEQ", "w") as out:
+                out.write("0\n")
+            shutil.chown("/var/spool/cron/atjobs/.SEQ", "daemon", "daemon")
+            self.run_as(0, "at", "-m", "now", text="printf 'from at\\n.\\nend\\n'\n")
+            atd = subprocess.Popen(["atd", "-f"], env=environment_for(self.server), stdin=subprocess.DEVNULL)
+            message = self.arrived("admin@x.example")
+        finally:
+            if atd:
+                atd.kill()
+                atd.wait()
+            for folder in ("/run", "/var/spool/cron/atjobs", "/var/spool/cron/atspool"):
+                subprocess.run(["umount", folder], check=True)
+        self.assertIn(b"from at\r\n.\r\nend", message[3])
+        self.assertIn(b"Output from your job", message[3])
 
     def test_names_of_usr_lib(self):
         self.run_as(ALICE, "/usr/lib/sendmail", "-odi", "you@x.example", text="Subject: arpwatch\n\nx\n")
