@@ -37,7 +37,23 @@ bool make_pipe(Descriptor& read_end, Descriptor& write_end) {
   return true;
 }
 
-[[noreturn]] void become_command(const Request& request, const Person& person, int input, int output, pid_t parent) {
+// What the shell is started with, made before the fork: the child only calls the kernel.
+class Prepared {
+ public:
+  Prepared(const Request& request, const Person& person)
+      : values_(environment_for(request, person)), command_(request.place), home_(person.home) {
+    for (std::string& value : values_) environment_.push_back(value.data());
+    environment_.push_back(nullptr);
+  }
+  [[noreturn]] void become(int input, int output, pid_t parent);
+
+ private:
+  std::vector<std::string> values_;
+  std::vector<char*> environment_;
+  std::string command_, home_;
+};
+
+void Prepared::become(int input, int output, pid_t parent) {
   setsid();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(75);
@@ -52,17 +68,12 @@ bool make_pipe(Descriptor& read_end, Descriptor& write_end) {
   rlimit files{1024, 1024};
   setrlimit(RLIMIT_NOFILE, &files);
   umask(077);
-  if (person.home.empty() || chdir(person.home.c_str()) != 0) {
+  if (home_.empty() || chdir(home_.c_str()) != 0) {
     if (chdir("/") != 0) _exit(75);
   }
-  std::vector<std::string> values = environment_for(request, person);
-  std::vector<char*> environment;
-  for (std::string& value : values) environment.push_back(value.data());
-  environment.push_back(nullptr);
-  std::string command = request.place;
   char shell[] = "sh", flag[] = "-c";
-  char* arguments[] = {shell, flag, command.data(), nullptr};
-  execve("/bin/sh", arguments, environment.data());
+  char* arguments[] = {shell, flag, command_.data(), nullptr};
+  execve("/bin/sh", arguments, environment_.data());
   _exit(71);  // EX_OSERR: tried again
 }
 
@@ -76,6 +87,7 @@ class Running {
  private:
   bool feed();   // false: the server is gone
   void drink();  // its output
+  void signal_all(int number);
   void end_hard(int first_signal);
   Answer judge(int status) const;
 
@@ -92,9 +104,10 @@ std::optional<Answer> Running::start(const Request& request, const Person& perso
   Descriptor child_input, child_output;
   if (!make_pipe(child_input, input_) || !make_pipe(output_, child_output)) return system_trouble("making a pipe");
   pid_t self = getpid();
+  Prepared prepared(request, person);
   pid_ = fork();
   if (pid_ < 0) return system_trouble("making a process");
-  if (pid_ == 0) become_command(request, person, child_input.get(), child_output.get(), self);
+  if (pid_ == 0) prepared.become(child_input.get(), child_output.get(), self);
   fcntl(input_.get(), F_SETFL, O_NONBLOCK);
   fcntl(output_.get(), F_SETFL, O_NONBLOCK);
   process_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
@@ -141,18 +154,27 @@ void Running::drink() {
   }
 }
 
-// The whole group: SIGTERM first where there is time for it.
+// It and all it started. Its group is made by itself, so a signal that comes before that must go to it alone, and
+// first: whatever it could start afterwards is in the group that the second signal goes to.
+void Running::signal_all(int number) {
+  if (number != SIGKILL && kill(-pid_, number) == 0) return;  // once is enough
+  kill(pid_, number);
+  kill(-pid_, number);
+}
+
+// SIGTERM first where there is time for it. It is buried last: until then its number belongs to nobody else.
 void Running::end_hard(int first_signal) {
-  kill(-pid_, first_signal);
+  signal_all(first_signal);
   std::int64_t until = now_milliseconds() + (first_signal == SIGKILL ? 0 : kGraceMilliseconds);
-  int status = 0;
-  while (first_signal != SIGKILL && waitpid(pid_, &status, WNOHANG) == 0) {
-    if (now_milliseconds() >= until) break;
+  siginfo_t end{};
+  while (first_signal != SIGKILL && now_milliseconds() < until) {
+    if (waitid(P_PID, static_cast<id_t>(pid_), &end, WEXITED | WNOHANG | WNOWAIT) == 0 && end.si_pid == pid_) break;
     timespec little{0, 20'000'000};
     nanosleep(&little, nullptr);
   }
-  kill(-pid_, SIGKILL);  // who ignored it, or was started by it
-  waitpid(pid_, &status, 0);
+  signal_all(SIGKILL);  // who ignored it, or was started by it
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
 }
 
 Answer Running::judge(int status) const {
@@ -187,9 +209,9 @@ std::optional<Answer> Running::run(std::int64_t until) {
                       {process_ ? process_.get() : -1, POLLIN, 0}};
     int most = process_ ? static_cast<int>(std::min<std::int64_t>(left, 60'000)) : 50;
     poll(look, 4, most);
-    bool all_sent = !input_;
-    if (all_sent && (look[0].revents & (POLLHUP | POLLERR)) != 0) {  // nobody waits for the answer any more
-      end_hard(SIGTERM);
+    if ((look[0].revents & (POLLHUP | POLLERR)) != 0) {  // nobody waits for the answer any more
+      bool all_sent = !input_;
+      end_hard(all_sent ? SIGTERM : SIGKILL);
       return std::nullopt;
     }
   }
