@@ -3,7 +3,7 @@ import socket
 
 
 class RawClient:
-    def __init__(self, port, timeout=20, address="127.0.0.1", connected=None):
+    def __init__(self, port, timeout=60, address="127.0.0.1", connected=None):
         self.socket = connected or socket.create_connection((address, port), timeout)
         self.socket.settimeout(timeout)
         self.file = self.socket.makefile("rb")

@@ -48,11 +48,11 @@ class Peer:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(10)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.thread.join(5)
+        self.thread.join(30)
         self.process.stdout.close()
 
     def discard(self):

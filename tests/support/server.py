@@ -1,6 +1,7 @@
 """Starts and stops the real binary on loopback for a test, with a configuration and a queue of its own."""
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -13,14 +14,31 @@ BUILD = os.environ.get("SIDEGATE_BUILD", os.path.join(os.path.dirname(__file__),
 BINARY = os.path.join(BUILD, "src", "daemon", "sidegate")
 
 
+PATIENCE = 60   # seconds: the least that a condition is waited for, however short the test takes it to be
+_given_ports = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nothing listens at. Not one of those that the kernel gives to connections: one of another test's could
+    take it before our server does."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as ports:
+        first_given = int(ports.read().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(10_000, max(first_given, 20_000))
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port
 
 
 def wait_for(condition, seconds=30, every=0.02, what="condition"):
-    """Polls until condition() is true; bounded, so that a test that cannot succeed ends."""
+    """Polls until condition() is true; bounded, so that a test that cannot succeed ends. How quick something is depends on
+    what else the machine does: no test may count on `seconds` as a limit."""
+    seconds = max(seconds, PATIENCE)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -34,7 +52,7 @@ def greets(port):
     """Whether an SMTP server on this port of 127.0.0.1 says 220."""
     try:
         with socket.create_connection(("127.0.0.1", port), 2) as probe:
-            probe.settimeout(5)
+            probe.settimeout(20)
             return probe.recv(200).startswith(b"220")
     except OSError:
         return False
@@ -106,7 +124,7 @@ class Server:
                 raise AssertionError(f"sidegate ended with {self.process.returncode}:\n{self.log_text()[-2000:]}")
             try:
                 with self.connect() as probe:
-                    probe.settimeout(5)
+                    probe.settimeout(20)
                     return probe.recv(200).startswith(b"220")
             except OSError:
                 return False
@@ -139,7 +157,7 @@ class Server:
         self.process.wait()
         wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 10, 0.002, "its processes to be gone")
 
-    def stop(self, seconds=40):
+    def stop(self, seconds=PATIENCE):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(seconds)

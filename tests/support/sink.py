@@ -21,13 +21,13 @@ class Sink:
 
     def start(self):
         self.thread.start()
-        if not self.ready.wait(10):
+        if not self.ready.wait(60):
             raise AssertionError("the sink did not start")
         return self
 
     def stop(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(5)
+        self.thread.join(30)
 
     def _run(self):
         asyncio.set_event_loop(self.loop)

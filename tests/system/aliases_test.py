@@ -91,7 +91,7 @@ class Aliases(unittest.TestCase):
 
     def run_command(self, *arguments):
         return subprocess.run([BINARY, *arguments, "--config", self.server.config_path], capture_output=True, text=True,
-                              env=self.server.child_environment(), timeout=30)
+                              env=self.server.child_environment(), timeout=60)
 
     def arrived(self, *recipients, **more):
         return sorted(address for _, to in self.send(*recipients, **more) for address in to)
@@ -121,7 +121,7 @@ class Aliases(unittest.TestCase):
             self.assertEqual(self.rcpt(address), expected, address)
         # Each trouble is told once, with its line.
         self.rcpt("loop@gate.test")
-        told = [e for e in wait_for(lambda: self.server.events("alias_problem"), 10, what="the log line") if "loop" in e.get("reason", "")]
+        told = wait_for(lambda: [e for e in self.server.events("alias_problem") if "loop" in e.get("reason", "")], what="the log line")
         self.assertEqual([(e["line"], e["file"]) for e in told], [(11, f"{self.folder}/aliases")])
 
     def test_owner(self):

@@ -74,7 +74,7 @@ class Clients(unittest.TestCase):
         wait_for(all_of_them, 30, what="2,500 recipients")
 
     def test_smtplib(self):
-        with smtplib.SMTP("127.0.0.1", self.server.port, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", self.server.port, timeout=60) as client:
             client.sendmail("smtplib@test", ["b@test", "c@test"], "Subject: smtplib\r\n\r\nhello\r\n")
             code, text = client.docmd("MAIL", "FROM:<smtplib@test> SIZE=99999999999")
             self.assertEqual(code, 552, text)

@@ -124,7 +124,7 @@ class OwnProvider(InATreeOfItsOwn):
             out.write(PASSWORD + "\n")
         server = Server(relay=block.replace("/etc/sidegate/provider.password", secret), environment={"SSL_CERT_FILE": self.authority.ca}).start()
         try:
-            with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
                 client.sendmail("me@test", ["me@test"], "Subject: for good\r\n\r\nx\r\n")
             wait_for(lambda: any(b"Subject: for good" in m[3] for m in list(self.sink.messages)), 20, what="mail by the printed configuration")
         finally:

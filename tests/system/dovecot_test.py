@@ -37,7 +37,7 @@ class DovecotProvider(unittest.TestCase):
                                       f'tls_ca_file = "{self.authority.ca}"\nuser = "me@test"\npassword = "s3cret word"\nmechanisms = ["{mechanism}"]\n').start()
                 try:
                     body = ("." * 3 + "x" * 60 + "\r\n") * 500
-                    with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:
+                    with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
                         client.sendmail(f"{mechanism}@test", ["b@test"], f"Subject: {mechanism}\r\n\r\n{body}")
                     (message,) = wait_for(lambda: [m for m in list(self.sink.messages) if m[1].startswith(f"<{mechanism}@test>")], 30,
                                           what=f"mail by {mechanism}; log:\n{server.log_text()[-1500:]}\n{self.provider.log_text()[-1000:]}")

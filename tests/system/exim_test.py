@@ -51,7 +51,7 @@ class EximProvider(unittest.TestCase):
         """{name: message} through Sidegate and Exim to the sink, compared octet by octet"""
         server = Server(relay=relay).start()
         try:
-            with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
                 for name, body in bodies.items():
                     client.sendmail(f"{name}@test".replace(" ", "."), ["b@test"], HEAD + body, mail_options=["BODY=8BITMIME"])
             for name, body in bodies.items():
@@ -88,7 +88,7 @@ class EximProvider(unittest.TestCase):
     def test_wrong_password(self):
         server = Server(relay=self.relay("", password="wrong")).start()
         try:
-            with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
                 client.sendmail("held@test", ["b@test"], HEAD + b"body\r\n")
             (line,) = wait_for(lambda: server.events("way_down"), 20, what="the account's trouble")
             self.assertEqual((line["scope"], line["phase"]), ("account", "auth"))

@@ -93,7 +93,8 @@ header_checks = regexp:{cls.folder}/from
         self.assertEqual(body, CRON.partition(b"\r\n\r\n")[2])
         for line in CRON.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
             self.assertIn(b"\r\n" + line + b"\r\n", head + b"\r\n")
-        (event,) = [e for e in server.events("delivery") if e["to"] == "account@test"]
+        # the log is written behind
+        (event,) = wait_for(lambda: [e for e in server.events("delivery") if e["to"] == "account@test"], what="the log line")
         self.assertEqual((event["status"], event["from"], event["sent_as"]), ("sent", "root@nas.home", "me@isp.test"))
 
     def test_config_check_says_what_to_write(self):

@@ -51,7 +51,7 @@ class Load:
     def _run(self, rng):
         while not self.stop.is_set():
             try:
-                with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as client:
+                with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as client:
                     client.ehlo("client.test")
                     for _ in range(rng.randint(1, 20)):
                         name, data = self._message(rng)

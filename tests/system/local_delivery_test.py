@@ -273,9 +273,12 @@ def helper_of(server):
     """The helper's process id."""
     def named():
         for pid in server.pids()[1:]:
-            with open(f"/proc/{pid}/comm") as name:
-                if name.read().strip() == "sidegate-helper":
-                    return pid
+            try:
+                with open(f"/proc/{pid}/comm") as name:
+                    if name.read().strip() == "sidegate-helper":
+                        return pid
+            except OSError:   # it has just ended
+                pass
         return None
     return wait_for(named, 10, what="the helper")
 
@@ -332,11 +335,9 @@ broken: "|exit 3"
         with Machine('connections = 4\ncommand_timeout = "2s"\n', aliases='hang: "|exec sleep 1000"\nboth: hang, alice\n') as m:
             for _ in range(6):
                 m.send("both@here.test")
-            began = time.monotonic()
             for _ in range(5):
                 m.send("bob@here.test")
             wait_for(lambda: len(m.mbox("bob")) == 5 and len(m.mbox("alice")) == 6, 10, what="the others' mail")
-            self.assertLess(time.monotonic() - began, 10)
             wait_for(lambda: [e for e in m.deliveries("deferred") if "Command time limit exceeded" in e["reply"]], what="the time-out")
 
     def test_every_mailbox_by_a_command(self):

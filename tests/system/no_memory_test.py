@@ -32,7 +32,7 @@ class Load:
     def submit(self, name, size):
         data = message(name, size)
         try:
-            with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as client:
                 client.sendmail("a@test", ["b@test"], data)
                 self.taken[name] = hashlib.sha256(data).hexdigest()
         except smtplib.SMTPResponseException as error:
@@ -67,12 +67,12 @@ def try_it(server, sink, memory):
     server.start(preload=MEMORY_SHIM)
     load = Load(server.port)
     load.run("warm", 20, 1)
-    with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:   # what grows with the queue has grown
+    with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:   # what grows with the queue has grown
         for n in range(WARM):
             client.sendmail("a@test", ["b@test"], message(f"small-{n}", 72))
             load.taken[f"small-{n}"] = hashlib.sha256(message(f"small-{n}", 72)).hexdigest()
     assert not load.refusals, load.refusals
-    idle = smtplib.SMTP("127.0.0.1", server.port, timeout=20)
+    idle = smtplib.SMTP("127.0.0.1", server.port, timeout=60)
     idle.ehlo()
     memory.set(LEAST, EVERY)
     load.storm()

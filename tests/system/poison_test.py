@@ -18,7 +18,7 @@ def relay(port, connections):
 
 
 def submit(port):
-    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
         for number in range(OTHERS + 1):
             mark = MARK if number == OTHERS // 2 else "harmless"
             client.sendmail("a@test", ["b@test"], f"Subject: {mark}\r\nX-Test: m{number}\r\n\r\nx\r\n")

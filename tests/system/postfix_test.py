@@ -40,7 +40,7 @@ class PostfixProvider(unittest.TestCase):
                 f'tls_ca_file = "{self.authority.ca}"\nuser = "me@test"\npassword = "{password}"\n{extra}\n')
 
     def submit(self, server, sender):
-        with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
             client.sendmail(sender, ["b@test"], "Subject: x\r\n\r\n..dots\r\nbody\r\n")
 
     def arrived(self, sender):
@@ -64,8 +64,9 @@ class PostfixProvider(unittest.TestCase):
                 wait_for(lambda: f"sasl_method={mechanism}, sasl_username=me@test" in self.provider.log_text(), 5, what=f"{mechanism} in Postfix's log")
 
     def test_strongest_by_itself(self):
+        before = len(self.provider.log_text())
         self.sends("strongest", self.relay('tls = "starttls"'))
-        self.assertIn("sasl_method=SCRAM-SHA-256", self.provider.log_text())
+        wait_for(lambda: any("sasl_method=SCRAM-SHA-256" in line for line in self.provider.log_text()[before:].splitlines()), what="Postfix's log")
 
     def test_implicit_tls(self):
         self.sends("implicit", self.relay('tls = "implicit"', port=self.provider.implicit_port))

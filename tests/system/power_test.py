@@ -43,7 +43,7 @@ class Load:
 
     def _run(self, port, rng):
         try:
-            with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
                 while not self.stop.is_set():
                     with self.lock:
                         self.number += 1

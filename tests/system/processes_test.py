@@ -78,7 +78,7 @@ class Processes(unittest.TestCase):
             self.arrived(f"before{n}@test")
             self.arrived(f"after{n}@test")
         self.assertNotEqual(self.server.serving_pid(), first)
-        died = self.server.events("server_died")
+        died = wait_for(lambda: (lambda d: d if len(d) >= 3 else None)(self.server.events("server_died")), what="three deaths in the log")
         self.assertEqual(len(died), 3)
         self.assertIn("signal 11", died[0]["how"])
         self.assertEqual(self.server.stop(), 0)

@@ -68,7 +68,7 @@ class Setting:
         self.peer.discard()
 
     def submit(self, recipients=("b@test",), sender="s@test"):
-        with smtplib.SMTP("127.0.0.1", self.server.port, timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", self.server.port, timeout=60) as client:
             client.sendmail(sender, list(recipients), BODY)
 
     def arrived(self, count=1, sender="s@test", seconds=20):
@@ -220,6 +220,7 @@ class Replies(Table):
             s.submit(["one@test", "two@test"])
             wait_for(lambda: len(s.deliveries("bounced")) == 2, 20, what="two failures")
             self.assertEqual(s.deliveries("sent"), [])
+            wait_for(lambda: [m for m in s.peer.messages() if m[0] == "s@test"], what="the lone dot")
             self.assertEqual([m[2] for m in s.peer.messages() if m[0] == "s@test"], [b""])
 
     def test_too_many_recipients(self):
@@ -255,7 +256,7 @@ class Broken(Table):
             with self.subTest(tls=tls), Setting("--cut", "content:1", tls=tls) as s:
                 large = BODY + b"x" * 70 + b"\r\n"
                 large += (b"y" * 998 + b"\r\n") * 20000
-                with smtplib.SMTP("127.0.0.1", s.server.port, timeout=30) as client:
+                with smtplib.SMTP("127.0.0.1", s.server.port, timeout=60) as client:
                     client.sendmail("large@test", ["b@test"], large)
                 self.assertEqual(s.trouble()["phase"], "content")
                 (message,) = wait_for(lambda: s.peer.messages(), 20, what="the message")
@@ -266,7 +267,7 @@ class Broken(Table):
         """After the dot, or the last octet of BDAT LAST: perhaps delivered. Marked so, and sent once more."""
         for extensions in (PLAIN_EXTENSIONS, PLAIN_EXTENSIONS + ",CHUNKING"):
             with self.subTest(extensions=extensions):
-                with Setting("--lose", "final:1", "--extensions", extensions, queue=QUEUE.replace('"1s"', '"3s"')) as s:
+                with Setting("--lose", "final:1", "--extensions", extensions, queue=QUEUE.replace('"1s"', '"1h"')) as s:
                     s.submit()
                     wait_for(lambda: s.deliveries("deferred"), 20, what="the deferral")
                     self.assertTrue(s.deliveries("deferred")[0]["uncertain"])
@@ -275,6 +276,7 @@ class Broken(Table):
                     self.assertTrue(shown["tries"][0]["uncertain"])
                     self.assertEqual((shown["attempts"], shown["tries"][0]["meaning"]), (1, "final-reply-lost"))
                     self.assertEqual(shown["tries"][0]["phase"], "final")
+                    s.server.command("queue", "retry", "--all", check=0)
                     s.arrived(2)
                     s.empty()
                     self.assertEqual(len(s.peer.messages()), 2)

@@ -26,7 +26,7 @@ class Commands(unittest.TestCase):
         self.busy = True
         self.sink = Sink(reply=lambda stage, text: "451 4.2.1 mailbox\tbusy" if self.busy and stage == "rcpt" and "busy" in text else None).start()
         self.server = Server(relay=relay(self.sink.port), extra=QUEUE).start()
-        with smtplib.SMTP("127.0.0.1", self.server.port, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", self.server.port, timeout=60) as client:
             for sender, recipient in self.MAIL:
                 client.sendmail(sender, [recipient], "Subject: x\r\n\r\nbody\r\n")
         wait_for(lambda: len(self.server.events("delivery")) == len(self.MAIL), 20, what="the first tries")
@@ -156,7 +156,7 @@ class Down(unittest.TestCase):
         server = Server(relay=relay(port), extra=QUEUE).start()
         sink = None
         try:
-            with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
                 client.sendmail("a@test", ["b@test"], "Subject: x\r\n\r\nbody\r\n")
             wait_for(lambda: server.events("way_down"), 20, what="the way's trouble")
             row = json.loads(server.command("queue", "list", "--json", check=OK).stdout)

@@ -28,7 +28,7 @@ class Running(unittest.TestCase):
             sink.stop()
 
     def submit(self, sender="a@test"):
-        with smtplib.SMTP("127.0.0.1", self.server.port, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", self.server.port, timeout=60) as client:
             client.sendmail(sender, ["b@test"], "Subject: x\r\n\r\nbody\r\n")
 
     def arrives(self, sink, sender):
@@ -119,7 +119,7 @@ class Running(unittest.TestCase):
         self.assertEqual(code, 250, lines)
         client.close()
         idle.close()
-        self.assertEqual(self.server.process.wait(40), 0)
+        self.assertEqual(self.server.process.wait(60), 0)
         self.assertTrue(self.server.events("stopped")[-1]["clean"])
         self.sinks[0].reply = lambda stage, text: None
         if not self.sinks[0].messages:
@@ -129,7 +129,7 @@ class Running(unittest.TestCase):
 
     def test_interrupt(self):
         self.server.process.send_signal(signal.SIGINT)
-        self.assertEqual(self.server.process.wait(40), 0)
+        self.assertEqual(self.server.process.wait(60), 0)
 
 
 class Start(unittest.TestCase):

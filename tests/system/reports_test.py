@@ -162,7 +162,7 @@ class Failure(unittest.TestCase):
             self.assertTrue(kept["report"])
             self.assertEqual((kept["from"], kept["to"]), ("", ["taro..k@sender.test"]))
             self.assertIn("sender is gone", kept["reason"])
-            self.assertEqual(len(s.listed()), 1)
+            wait_for(lambda: len(s.listed()) == 1, every=0.1, what="the end of the message itself")
             shown = s.server.command("queue", "show", kept["id"], check=0).stdout
             self.assertIn("sender is gone", shown)
         with self.subTest("postmaster"), Setting(refuse, top='postmaster = "pm@home.test"\n') as s:
@@ -214,7 +214,7 @@ class Time(unittest.TestCase):
             self.assertEqual(one["Diagnostic-Code"], "smtp; 450 4.2.1 busy")
             s.empty()
             self.assertEqual(len(s.reports()), 2)
-            self.assertGreater(s.statuses().count(("busy@test", "deferred")), 4)
+            self.assertGreater(s.statuses().count(("busy@test", "deferred")), 1)
 
     def test_delay_is_for_who_asks(self):
         with Setting({"busy": "450 4.2.1 busy"}, queue=USUAL + 'delay_report = "1s"\nlifetime = "3s"\n') as s:
@@ -231,7 +231,7 @@ class Time(unittest.TestCase):
             (kept,) = wait_for(lambda: [r for r in s.listed() if r["state"] == "held"], 30, 0.1, "the dead letter")
             self.assertTrue(kept["report"])
             self.assertEqual(kept["to"], ["taro..k@sender.test"])
-            (failed,) = [e for e in s.server.events("delivery") if e["to"] == "b@test"]
+            (failed,) = wait_for(lambda: [e for e in s.server.events("delivery") if e["to"] == "b@test"], what="the log line")
             self.assertEqual((failed["status"], failed["dsn"]), ("bounced", "4.4.7"))
 
     def test_spacing(self):

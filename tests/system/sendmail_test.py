@@ -125,8 +125,8 @@ class SendmailTest(unittest.TestCase):
         self.assertEqual(self.call(["-bp"]).stdout, b"Mail queue is empty\n")
 
     def test_log_has_the_user(self):
-        self.assertEqual(self.call(["log@x.example"], MESSAGE).returncode, 0)
-        event = self.server.events("accepted")[-1]
+        self.assertEqual(self.call(["-f", "log@me.example", "log@x.example"], MESSAGE).returncode, 0)
+        event = wait_for(lambda: [e for e in self.server.events("accepted") if e["from"] == "log@me.example"], what="the log line")[0]
         self.assertEqual((event["user"], event["uid"], event["protocol"], event["client"]), ("root", "0", "ESMTP", "unix"))
 
     def test_dialogue(self):

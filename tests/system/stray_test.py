@@ -66,7 +66,7 @@ def empty(server):
 
 def submit(server):
     try:
-        with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
             client.sendmail("a@test", ["one@a.test", "two@b.test"], MESSAGE)
         return True
     except (OSError, smtplib.SMTPException):
