@@ -228,6 +228,22 @@ const Words<intake::LogConnections>& words() {
   return kWords;
 }
 template <>
+const Words<intake::Profile>& words() {
+  using intake::Profile;
+  static const Words<Profile> kWords = {{"local", Profile::kLocal},
+                                        {"smtp", Profile::kSmtp},
+                                        {"submission", Profile::kSubmission},
+                                        {"submissions", Profile::kSubmissions}};
+  return kWords;
+}
+template <>
+const Words<intake::ListenerTls>& words() {
+  using intake::ListenerTls;
+  static const Words<ListenerTls> kWords = {
+      {"none", ListenerTls::kNone}, {"starttls", ListenerTls::kStartTls}, {"implicit", ListenerTls::kImplicit}};
+  return kWords;
+}
+template <>
 const Words<smtp::LongLines>& words() {
   static const Words<smtp::LongLines> kWords = {{"pass", smtp::LongLines::kPass}, {"refuse", smtp::LongLines::kRefuse}};
   return kWords;
@@ -455,6 +471,14 @@ const Codec& codec<LogStyleName>() {
 template <>
 const Codec& codec<intake::LogConnections>() {
   return enum_codec<intake::LogConnections>();
+}
+template <>
+const Codec& codec<intake::Profile>() {
+  return enum_codec<intake::Profile>();
+}
+template <>
+const Codec& codec<intake::ListenerTls>() {
+  return enum_codec<intake::ListenerTls>();
 }
 template <>
 const Codec& codec<LogTls>() {

@@ -95,6 +95,13 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
       {"[[listener]]\nnetworks = [\"0.0.0.0/0\"]", {"f:2: networks:", "open relay"}},
       {"[[listener]]\naddress = \"0.0.0.0\"\ntrust_loopback = true",
        {"f:3: listener 0.0.0.0:25: trust_loopback = true on an address that is reachable from outside"}},
+      {"[[listener]]\nprofile = \"smtps\"", {"f:2: profile: \"smtps\" is not one of", "did you mean \"smtp\"?"}},
+      {"[[listener]]\nprofile = \"smtp\"\ntrust_loopback = true",
+       {"f:3: listener 127.0.0.1:25: trust_loopback = true and profile = \"smtp\""}},
+      {"[[listener]]\nprofile = \"submissions\"\ntls = \"starttls\"", {"f:3: listener 127.0.0.1:465:", "RFC 8314"}},
+      {"[[listener]]\nprofile = \"submission\"\ntls = \"none\"", {"f:3: listener", "inside TLS alone"}},
+      {"[[listener]]\nauth = true", {"f:2: listener", "inside TLS alone"}},
+      {"[[listener]]\nprofile = \"submission\"\nauth = false", {"f:3: listener", "nobody could send"}},
       {"[[listener]]\nport = 2525\n[[listener]]\nport = 2525",
        {"f:3: 127.0.0.1:2525 is listened on twice, the first time at f:1"}},
       {"[[relay]]\nname = \"a\"\nhost = \"x.example\"\n[[relay]]\nname = \"A\"\nhost = \"y.example\"",
@@ -153,8 +160,8 @@ TEST(Load, DefaultsAreTheStructsOwn) {
   own.listeners.emplace_back();
   for (const Table& t : tables()) {
     for (const Option& option : t.options) {
-      if (option.name == "hostname" || option.name == "name" || option.name == "host" || option.name == "password_file" ||
-          option.name == "local_domains")
+      if (option.name == "hostname" || option.name == "name" || option.name == "host" ||
+          option.name == "password_file" || option.name == "local_domains")
         continue;
       const void* a = t.name == "relay"      ? static_cast<const void*>(&loaded.deliver.relays[0])
                       : t.name == "listener" ? static_cast<const void*>(&loaded.listeners[0])
@@ -213,6 +220,46 @@ TEST(Load, AListenerReachableFromOutsideTrustsNoLoopback) {
   EXPECT_EQ(s.listeners[0].port, 587);
   EXPECT_TRUE(s.listeners[1].trust_loopback);
   EXPECT_EQ(s.listeners[1].address, "::1");
+}
+
+TEST(Load, WhatFollowsFromAProfile) {
+  using intake::ListenerTls;
+  using intake::Profile;
+  struct {
+    const char* keys;
+    Profile profile;
+    unsigned port;
+    ListenerTls tls;
+    bool auth, trust_loopback;
+  } cases[] = {
+      {"", Profile::kLocal, 25, ListenerTls::kNone, false, true},
+      {"port = 587", Profile::kLocal, 587, ListenerTls::kNone, false, true},
+      {"address = \"/run/x\"", Profile::kLocal, 25, ListenerTls::kNone, false, true},
+      {"address = \"0.0.0.0\"", Profile::kSmtp, 25, ListenerTls::kStartTls, false, false},
+      {"address = \"192.168.1.2\"\nport = 2525", Profile::kSmtp, 2525, ListenerTls::kStartTls, false, false},
+      {"address = \"::\"\nport = 587", Profile::kSubmission, 587, ListenerTls::kStartTls, true, false},
+      {"address = \"::\"\nport = 465", Profile::kSubmissions, 465, ListenerTls::kImplicit, true, false},
+      {"address = \"::\"\nport = 465\nprofile = \"smtp\"", Profile::kSmtp, 465, ListenerTls::kStartTls, false, false},
+      {"profile = \"submission\"", Profile::kSubmission, 587, ListenerTls::kStartTls, true, false},
+      {"profile = \"submissions\"", Profile::kSubmissions, 465, ListenerTls::kImplicit, true, false},
+      {"profile = \"submissions\"\nport = 4465", Profile::kSubmissions, 4465, ListenerTls::kImplicit, true, false},
+      {"profile = \"submission\"\ntls = \"implicit\"", Profile::kSubmission, 587, ListenerTls::kImplicit, true, false},
+      {"profile = \"smtp\"", Profile::kSmtp, 25, ListenerTls::kStartTls, false, false},
+      {"profile = \"smtp\"\nauth = true", Profile::kSmtp, 25, ListenerTls::kStartTls, true, false},
+      {"profile = \"smtp\"\ntls = \"none\"", Profile::kSmtp, 25, ListenerTls::kNone, false, false},
+      {"profile = \"local\"\naddress = \"192.168.1.2\"", Profile::kLocal, 25, ListenerTls::kNone, false, false},
+      {"tls = \"starttls\"\nauth = true", Profile::kLocal, 25, ListenerTls::kStartTls, true, true},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.keys);
+    const Settings s = settings_of(request(std::string("[[listener]]\n") + c.keys + "\n"));
+    const intake::ListenerSettings& l = s.listeners.at(0);
+    EXPECT_EQ(l.profile, c.profile);
+    EXPECT_EQ(l.port, c.port);
+    EXPECT_EQ(l.tls, c.tls);
+    EXPECT_EQ(l.auth, c.auth);
+    EXPECT_EQ(l.trust_loopback, c.trust_loopback);
+  }
 }
 
 struct HostCase {
@@ -304,6 +351,9 @@ TEST(Load, WarnsForEver) {
        "f:3: relay \"x.example\": port 465 speaks TLS from the first octet"},
       {"[[listener]]\nnetworks = [\"8.8.8.0/24\"]", "f:2: listener 127.0.0.1:25: 8.8.8.0/24 is a public network"},
       {"[[listener]]\naddress = \"0.0.0.0\"\nnetworks = [\"127.0.0.0/8\"]", "behind a port forward"},
+      {"[[listener]]\nprofile = \"smtp\"\nnetworks = [\"127.0.0.0/8\"]", "behind a port forward"},
+      {"[[listener]]\nprofile = \"submission\"\nnetworks = [\"10.0.0.0/8\"]",
+       "f:3: listener 127.0.0.1:587: networks has no effect"},
   };
   for (const WarningCase& c : cases) {
     auto loaded = load(request(c.text));

@@ -242,13 +242,32 @@ Table listener_table() {
               "socket.")},
           {"port", Place(&ListenerSettings::port), "smtp", kAny, kRestart, kOpen,
            N_("Port number, or smtp, submission, submissions.")},
+          {"profile", Place(&ListenerSettings::profile), "local", kAny, kLive, kOpen,
+           N_("Whom it is for. local: programs of this machine and of listed networks. smtp: other servers bring mail "
+              "for recipients here; listed networks may relay. submission, submissions: users, who all must log in, "
+              "with STARTTLS or with TLS from the first octet. Not given: local on loopback and for a path; elsewhere "
+              "submission on port 587, submissions on 465, else smtp.")},
+          {"tls", Place(&ListenerSettings::tls), "none", kAny, kLive, kOpen,
+           N_("starttls, implicit (from the first octet) or none. Not given: starttls for smtp and submission, "
+              "implicit for submissions, none for local: programs there turn TLS on where it is offered, and then find "
+              "that the certificate is not for the name they use. For local, starttls is offered only with a "
+              "certificate that verifies.")},
+          {"auth", Place(&ListenerSettings::auth), "false", kAny, kLive, kOpen,
+           N_("Whether users may log in here, always inside TLS. Not given: true for submission and submissions.")},
           {"networks", Place(&ListenerSettings::networks).checked(check_network), "", kAny, kLive, kOpen,
-           N_("Who may relay here without logging in: [\"192.168.1.0/24\", \"fd00::/8\"].")},
+           N_("Who may relay here without logging in: [\"192.168.1.0/24\", \"fd00::/8\"]. Nobody on submission and "
+              "submissions.")},
           {"trust_loopback", Place(&ListenerSettings::trust_loopback), "true", kAny, kLive, kOpen,
-           N_("Programs on this machine may relay. Only on a listener whose own address is loopback; elsewhere it is "
-              "false.")},
+           N_("Programs on this machine may relay. Only where profile is local and the listener's own address is loopback; "
+              "elsewhere it is false.")},
           {"add_missing_headers", Place(&ListenerSettings::add_missing_headers), "true", kAny, kLive, kOpen,
-           N_("Add Date and Message-ID where a program forgot them.")},
+           N_("Add Date and Message-ID where who may relay forgot them, and From where a user who has logged in did (RFC "
+              "6409 section 8).")},
+          {"add_sender", Place(&ListenerSettings::add_sender), "false", kAny, kLive, kOpen,
+           N_("Write the user who has logged in into Sender where From names somebody else (RFC 6409 section 8.1).")},
+          {"hide_client", Place(&ListenerSettings::hide_client), "true", kAny, kLive, kOpen,
+           N_("Leave the address and name of a client that has logged in out of the message's Received field; the log "
+              "has them.")},
           {"hostname", Place(&ListenerSettings::smtp, &ServerSettings::hostname).checked(check_host_name), "", kAny,
            kLive, kOpen, N_("The name given here, where it differs from the hostname at the top.")},
           {"max_message_size",

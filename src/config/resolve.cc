@@ -33,82 +33,6 @@ std::string host_name_in_hosts(const std::string& name) {
   return {};
 }
 
-std::string listener_name(const intake::ListenerSettings& l) {
-  if (l.address.starts_with('/')) return l.address;
-  return l.address.find(':') != std::string::npos ? fmt::format("[{}]:{}", l.address, l.port)
-                                                  : fmt::format("{}:{}", l.address, l.port);
-}
-
-bool only_reachable_from_here(const intake::ListenerSettings& l) {
-  return l.address.starts_with('/') || is_loopback_address(l.address);
-}
-
-void default_listeners(Draft& draft) {
-  for (const char* address : {"127.0.0.1", "::1"}) {
-    intake::ListenerSettings l;
-    l.address = address;
-    draft.loaded.settings.listeners.push_back(std::move(l));
-  }
-}
-
-void check_trust(Draft& draft, std::size_t i, intake::ListenerSettings& l) {
-  // Port forwards, container proxies and NAT make the world appear as loopback (promise 6).
-  if (only_reachable_from_here(l)) return;
-  if (draft.given("listener", i, "trust_loopback") && l.trust_loopback) {
-    draft.error(draft.where("listener", i, "trust_loopback"),
-                tr("listener {}: trust_loopback = true on an address that is reachable from outside", l.name),
-                _("remove it, and add a second [[listener]] on 127.0.0.1 for this machine's programs"));
-  }
-  l.trust_loopback = false;
-}
-
-void check_networks(Draft& draft, std::size_t i, const intake::ListenerSettings& l) {
-  for (const std::string& network : l.networks) {
-    if (!is_private_network(network)) {
-      draft.warn(draft.where("listener", i, "networks"),
-                 tr("listener {}: {} is a public network: everyone there may send mail through you", l.name, network),
-                 _("list single addresses that are yours"));
-    } else if (is_loopback_address(network) && !only_reachable_from_here(l)) {
-      draft.warn(draft.where("listener", i, "networks"),
-                 tr("listener {}: {} is listed on an address that is reachable from outside: behind a port forward or "
-                    "a container's proxy the whole world has it",
-                    l.name, network));
-    }
-  }
-}
-
-void check_limits(Draft& draft, std::size_t i, const intake::ListenerSettings& l) {
-  const smtp::ServerSettings& s = l.smtp;
-  auto order = [&](std::string_view small, std::uint64_t a, std::string_view large, std::uint64_t b) {
-    if (a > b)
-      draft.error(draft.where("listener", i, draft.given("listener", i, small) ? small : large),
-                  tr("listener {}: {} ({}) is larger than {} ({})", l.name, small, a, large, b));
-  };
-  order("max_command", s.max_command, "refuse_command", s.refuse_command);
-  order("refuse_command", s.refuse_command, "fatal_command", s.fatal_command);
-  order("max_text_line", s.max_text_line, "max_long_line", s.max_long_line);
-}
-
-void check_twice(Draft& draft) {
-  const auto& all = draft.loaded.settings.listeners;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      const bool place = all[i].address == all[j].address &&
-                         (all[i].port == all[j].port || all[i].address.starts_with('/')) && all[i].port != 0;
-      if (place)
-        draft.error(draft.where("listener", i, "address"),
-                    tr("{} is listened on twice, the first time at {}", listener_name(all[i]),
-                       draft.where("listener", j, "address").text()),
-                    _("remove one of them"));
-      else if (iequals(all[i].name, all[j].name))
-        draft.error(draft.where("listener", i, "name"),
-                    tr("listener {} is there twice, the first time at {}", quoted(all[i].name),
-                       draft.where("listener", j, "name").text()),
-                    _("give each a name of its own"));
-    }
-  }
-}
-
 }  // namespace
 
 Where Draft::where(std::string_view list, std::size_t index, std::string_view key) const {
@@ -163,39 +87,6 @@ void resolve_local_domains(Draft& draft) {
     if (std::ranges::find(once, domain) == once.end()) once.push_back(std::move(domain));
   }
   a.local_domains = std::move(once);
-}
-
-void resolve_listeners(Draft& draft) {
-  auto& listeners = draft.loaded.settings.listeners;
-  if (listeners.empty()) default_listeners(draft);
-  for (std::size_t i = 0; i < listeners.size(); ++i) {
-    intake::ListenerSettings& l = listeners[i];
-    if (l.name.empty()) l.name = listener_name(l);
-    if (l.smtp.hostname.empty()) l.smtp.hostname = draft.loaded.settings.hostname;
-    check_trust(draft, i, l);
-    check_networks(draft, i, l);
-    check_limits(draft, i, l);
-  }
-  check_twice(draft);
-}
-
-std::vector<intake::ListenerSettings> Settings::all_listeners() const {
-  std::vector<intake::ListenerSettings> all = listeners;
-  if (submit.socket.empty()) return all;
-  intake::ListenerSettings socket;
-  socket.name = "submit";
-  socket.address = submit.socket;
-  socket.submit = true;
-  socket.smtp.hostname = hostname;
-  // What some listener takes, a program of this machine may send too.
-  for (const intake::ListenerSettings& one : listeners) {
-    const auto unlimited = [](std::uint64_t size) { return size == 0 ? ~std::uint64_t{0} : size; };
-    if (unlimited(one.smtp.max_message_size) > unlimited(socket.smtp.max_message_size))
-      socket.smtp.max_message_size = one.smtp.max_message_size;
-    socket.smtp.max_recipients = std::max(socket.smtp.max_recipients, one.smtp.max_recipients);
-  }
-  all.push_back(std::move(socket));
-  return all;
 }
 
 void check_queue(Draft& draft) {

@@ -55,6 +55,7 @@ Reply Intake::turn_away(const smtp::SessionInfo& session, Reply reply) {
 }
 
 net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo& session, smtp::MailCommand command) {
+  if (auto refusal = refusal_of_mail(session, *policy_)) co_return std::move(*refusal);
   if (auto accepting = context_.store.may_accept(command.size); !accepting) co_return reply_for(accepting.error());
   if (user_ && !context_.users.may_send(user_->uid, context_.clock.steady()))
     co_return Reply(450, {4, 7, 1}, "Too many messages from your user this minute, try again later");
@@ -118,7 +119,7 @@ net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptC
   }
   // Not ours: whatever stands left of the last "@" (percent, bang, a quoted address) relays by the domain right of it,
   // and only for those who may relay.
-  if (!trusted) co_return Reply(554, {5, 7, 1}, "Relay access denied");
+  if (auto refusal = refusal_of_recipient(trusted, Whose::kElsewhere, mailbox.local())) co_return std::move(*refusal);
   // An alias may have led there before.
   bool twice = !incoming_->ends.empty() && !incoming_->ends.insert(alias::delivery_key(recipient)).second;
   if (!twice) add(std::move(recipient));
@@ -130,7 +131,7 @@ net::Awaitable<Reply> Intake::resolve(mail::Recipient given, bool trusted) {
   alias::Expansion expansion = co_await context_.recipients->resolve(given, null_sender);
   switch (expansion.fate) {
     case alias::Fate::kNotOurs:
-      if (!trusted) co_return Reply(554, {5, 7, 1}, "Relay access denied");
+      if (auto refusal = refusal_of_recipient(trusted, Whose::kElsewhere, {})) co_return std::move(*refusal);
       add(std::move(given));
       co_return Reply(250, {2, 1, 5}, "Ok");
     case alias::Fate::kUnknown:
@@ -263,6 +264,30 @@ std::optional<Reply> Intake::content_fault() const {
   return std::nullopt;
 }
 
+// The client's header block with what is ours to mend in it.
+std::string Intake::own_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const {
+  const Incoming& in = *incoming_;
+  const ListenerSettings& settings = policy_->settings;
+  const std::string& hostname = settings.smtp.hostname;
+  std::string header = in.header();
+  // What other servers send is not ours to touch, nor is what begins with no header at all.
+  if (!may_relay(session, *policy_)) return header;
+  const bool submitted = settings.submit || session.authenticated();
+  if (session.authenticated()) header = without_private_fields(header);
+  // RFC 6409 section 8: a submission server completes the addresses of its own users.
+  if (submitted) header = mail::qualify_header(header, hostname);
+  if (!in.well_formed()) return header;
+  if (settings.add_sender && session.authenticated()) {
+    header = with_sender(std::move(header), mail::qualified(session.user, hostname));
+  }
+  if (settings.add_missing_headers) {
+    std::string missing = missing_fields(header, now, in.id, hostname);
+    if (session.authenticated()) missing += missing_from(header, envelope.reverse_path, hostname);
+    header += missing;
+  }
+  return header;
+}
+
 queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                                   std::vector<queue::ClassRow>& unsaved) {
   Incoming& in = *incoming_;
@@ -305,21 +330,11 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   }
   if (user_ && !user_->name.empty()) trace.uid = user_->uid;
   trace.tls = session.tls_summary;
+  trace.hide_peer = session.authenticated() && policy_->settings.hide_client;
   trace.id = in.id;
   trace.at = now;
   accept.header = mail::received_field(trace);
-  std::string missing;
-  if (policy_->settings.add_missing_headers && in.well_formed()) {
-    missing = missing_fields(in.header(), now, in.id, policy_->settings.smtp.hostname);
-  }
-  accept.header.reserve(accept.header.size() + in.header().size() + missing.size());
-  if (policy_->settings.submit) {
-    // RFC 6409 section 8.1: a submission server completes the addresses of its own programs.
-    accept.header.append(mail::qualify_header(in.header(), policy_->settings.smtp.hostname));
-  } else {
-    accept.header.append(in.header());
-  }
-  accept.header.append(missing);
+  accept.header += own_header(session, envelope, now);
   accept.body = std::move(in.body());
   accept.first_chunk = in.chunks_put;
 

@@ -46,6 +46,7 @@ class Intake final : public smtp::Receiver {
   net::Awaitable<Status> commit_with_classes(queue::Accept accept, std::vector<queue::ClassRow> classes);
   std::optional<queue::Content> copy_for_cache(const queue::Accept& accept) const;
   std::optional<mail::Reply> content_fault() const;
+  std::string own_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const;
   queue::Accept make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                             std::vector<queue::ClassRow>& unsaved);
   void refuse(const Error& error);

@@ -159,6 +159,126 @@ TEST(Intake, MissingFields) {
   }
 }
 
+// What other servers bring for our recipients goes on octet for octet behind the trace field.
+TEST(Intake, AStrangersHeaderIsNotTouched) {
+  Fixture f;
+  f.settings.profile = Profile::kSmtp;
+  f.settings.address = "0.0.0.0";
+  f.peer = {.address = "198.51.100.1", .port = 1025};
+  auto keys = std::make_shared<const rewrite::SrsKeys>("gate.example", std::vector<std::string>{"0123456789abcdef"});
+  f.context.return_addresses.set(keys);
+  std::string ours = rewrite::srs_forward(*keys, "ann@sender.example", f.clock.wall());
+  const std::string content = "Bcc: x@y.example\r\nSubject: no date\r\n\r\nx\r\n";
+  f.play("EHLO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<" + ours + ">\r\n" + by_data(content));
+  ASSERT_EQ(f.store.messages.size(), 1u);
+  EXPECT_EQ(behind_trace(f.only().header) + f.only().body, content);
+}
+
+// A session whose user has logged in, as the layer below tells it.
+class LoggedIn final : public smtp::Receiver {
+ public:
+  explicit LoggedIn(Intake& intake) : intake_(intake) {}
+  net::Awaitable<mail::Reply> connected(const smtp::SessionInfo& session) override {
+    return intake_.connected(session);
+  }
+  net::Awaitable<mail::Reply> mail(const smtp::SessionInfo& session, smtp::MailCommand command) override {
+    return intake_.mail(known(session), std::move(command));
+  }
+  net::Awaitable<mail::Reply> rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) override {
+    return intake_.rcpt(known(session), std::move(command));
+  }
+  net::Awaitable<mail::Reply> begin(const smtp::SessionInfo& session) override { return intake_.begin(known(session)); }
+  net::Awaitable<void> content(std::string_view bytes) override { return intake_.content(bytes); }
+  net::Awaitable<mail::Reply> end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) override {
+    return intake_.end(known(session), facts);
+  }
+  void abort() noexcept override { intake_.abort(); }
+
+ private:
+  const smtp::SessionInfo& known(const smtp::SessionInfo& session) {
+    known_ = session;
+    known_.tls = true;
+    known_.user = "taro";
+    return known_;
+  }
+  Intake& intake_;
+  smtp::SessionInfo known_;
+};
+
+std::string submitted_header(Fixture& f, const std::string& content) {
+  f.settings.profile = Profile::kSubmission;
+  f.settings.address = "0.0.0.0";
+  f.settings.auth = true;
+  f.peer = {.address = "198.51.100.77", .port = 1025};
+  auto policy = ListenerPolicy::make(f.settings).value();
+  net::ScriptStream stream;
+  stream.from(f.peer).peer_sends("EHLO laptop.home\r\nMAIL FROM:<taro@b.example>\r\nRCPT TO:<c@d.example>\r\n" +
+                                 by_data(content));
+  Intake under(f.context, policy, 0);
+  LoggedIn intake(under);
+  std::shared_ptr<const smtp::ServerSettings> smtp(policy, &policy->settings.smtp);
+  smtp::ServerSession session(stream, intake, smtp, "in");
+  net::run_script(session.run());
+  EXPECT_EQ(f.store.messages.size(), 1u) << stream.written();
+  return f.store.messages.empty() ? "" : f.only().header;
+}
+
+TEST(Intake, SubmissionMendsTheHeader) {
+  Fixture f;
+  std::string header = submitted_header(
+      f,
+      "To: root, x@y.example\r\nBcc: secret@y.example,\r\n other@y.example\r\nReturn-Path: <z@y.example>\r\n\r\nx\r\n");
+  EXPECT_NE(header.find("\r\nDate: "), std::string::npos) << header;
+  EXPECT_NE(header.find("\r\nMessage-ID: <"), std::string::npos);
+  EXPECT_NE(header.find("\r\nFrom: taro@b.example\r\n"), std::string::npos);
+  EXPECT_NE(header.find("\r\nTo: root@mx.example, x@y.example\r\n"), std::string::npos);
+  for (const char* gone : {"Bcc", "secret@", "other@", "Return-Path"}) EXPECT_EQ(header.find(gone), std::string::npos);
+  EXPECT_EQ(header.find("\r\nSender:"), std::string::npos);
+}
+
+TEST(Intake, TheClientsAddressIsHiddenUnlessSaid) {
+  for (bool hidden : {true, false}) {
+    Fixture f;
+    f.settings.hide_client = hidden;
+    std::string header = submitted_header(f, kHeader + "From: taro@b.example\r\n\r\nx\r\n");
+    EXPECT_EQ(header.find("198.51.100.77") == std::string::npos, hidden) << header;
+    EXPECT_EQ(header.find("laptop.home") == std::string::npos, hidden) << header;
+    EXPECT_TRUE(header.starts_with("Received: from ")) << header;
+    EXPECT_EQ(f.only().message.origin.peer_address, "198.51.100.77");  // for the log and `queue show`
+  }
+}
+
+TEST(Intake, SenderNamesWhoLoggedIn) {
+  struct {
+    const char *given, *sender;  // sender: the field that must be there; empty: none
+  } cases[] = {
+      {"From: other@b.example\r\n", "Sender: taro@mx.example\r\n"},
+      {"From: other@b.example\r\nSender: forged@b.example\r\n", "Sender: taro@mx.example\r\n"},
+      {"From: Taro <TARO@mx.example>\r\n", ""},
+      {"From: a@b.example, taro@mx.example\r\n", ""},
+      {"From: a@b.example\r\nSender: taro@mx.example\r\n", "Sender: taro@mx.example\r\n"},
+  };
+  for (const auto& c : cases) {
+    Fixture f;
+    f.settings.add_sender = true;
+    std::string header = submitted_header(f, kHeader + c.given + "\r\nx\r\n");
+    EXPECT_EQ(mail::count_field(header, "Sender"), std::string_view(c.sender).empty() ? 0u : 1u) << header;
+    EXPECT_NE(header.find(c.sender), std::string::npos) << header;
+    EXPECT_EQ(header.find("forged"), std::string::npos);
+  }
+}
+
+TEST(Intake, SubmissionBeginsWithLogin) {
+  Fixture f;
+  f.settings.profile = Profile::kSubmission;
+  f.settings.networks = {"127.0.0.0/8"};
+  std::string written = f.play("EHLO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nVRFY root\r\nETRN x\r\n");
+  EXPECT_NE(written.find("\r\n530 5.7.0 Authentication required"), std::string::npos) << written;
+  EXPECT_NE(written.find("\r\n503 5.5.1"), std::string::npos);
+  EXPECT_NE(written.find("\r\n252 "), std::string::npos);
+  EXPECT_NE(written.find("\r\n502 5.5.1"), std::string::npos);
+}
+
 TEST(Intake, ByteExactWhateverItLooksLike) {
   std::vector<std::string> contents = {
       "",

@@ -1,6 +1,21 @@
 #include "intake/policy.h"
 
+#include <algorithm>
+
 namespace sidegate::intake {
+namespace {
+
+bool is_listed(const smtp::SessionInfo& session, const ListenerPolicy& policy) {
+  if (policy.networks.empty()) return false;
+  auto address = parse_address(session.peer.address);
+  return address && std::ranges::any_of(policy.networks, [&](const Network& n) { return n.contains(*address); });
+}
+
+bool trusts_loopback(const ListenerPolicy& policy) {
+  return policy.settings.profile == Profile::kLocal && policy.on_loopback && policy.settings.trust_loopback;
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const ListenerPolicy>> ListenerPolicy::make(ListenerSettings settings) {
   auto policy = std::make_shared<ListenerPolicy>();
@@ -14,20 +29,46 @@ Result<std::shared_ptr<const ListenerPolicy>> ListenerPolicy::make(ListenerSetti
   } else if (auto address = parse_address(settings.address)) {
     policy->on_loopback = is_loopback(*address);
   }
+  settings.smtp.offer_starttls = settings.tls == ListenerTls::kStartTls;
+  settings.smtp.offer_auth = settings.auth;
   policy->settings = std::move(settings);
   return policy;
 }
 
-bool may_relay(const smtp::SessionInfo& session, const ListenerPolicy& policy) {
-  if (!session.user.empty() || session.peer.is_unix) return true;
-  if (session.peer.loopback && policy.on_loopback && policy.settings.trust_loopback) return true;
-  if (policy.networks.empty()) return false;
-  auto address = parse_address(session.peer.address);
-  if (!address) return false;
-  for (const Network& network : policy.networks) {
-    if (network.contains(*address)) return true;
+Standing standing(const smtp::SessionInfo& session, const ListenerPolicy& policy) {
+  if (session.authenticated()) return Standing::kTrusted;
+  if (is_submission(policy.settings.profile)) return Standing::kMustLogIn;
+  if (session.peer.is_unix || is_listed(session, policy)) return Standing::kTrusted;
+  if (session.peer.loopback && trusts_loopback(policy)) return Standing::kTrusted;
+  bool for_listed_alone = policy.settings.profile == Profile::kLocal && !policy.on_loopback;
+  return for_listed_alone ? Standing::kUnlisted : Standing::kStranger;
+}
+
+std::optional<mail::Reply> refusal_of_mail(const smtp::SessionInfo& session, const ListenerPolicy& policy) {
+  switch (standing(session, policy)) {
+    case Standing::kStranger:
+    case Standing::kTrusted:
+      break;
+    case Standing::kMustLogIn:  // RFC 4954 section 6, RFC 6409 section 4.3
+      return mail::Reply(530, {5, 7, 0},
+                         session.tls ? "Authentication required" : "Authentication required, after STARTTLS");
+    case Standing::kUnlisted:
+      if (offers_auth(session, policy)) return mail::Reply(530, {5, 7, 0}, "Authentication required");
+      return mail::Reply(550, {5, 7, 1}, "Access denied: mail is taken from listed networks here");
   }
-  return false;
+  return std::nullopt;
+}
+
+std::optional<mail::Reply> refusal_of_recipient(bool may_relay, Whose whose, std::string_view local_part) {
+  if (may_relay || whose == Whose::kOurs) return std::nullopt;
+  // RFC 5321 section 3.3 knows no routes in a local part, but the server behind us may.
+  bool routed = local_part.find_first_of("@%!") != std::string_view::npos;
+  if (whose == Whose::kRelayDomain && !routed) return std::nullopt;
+  return mail::Reply(554, {5, 7, 1}, "Relay access denied");
+}
+
+bool offers_auth(const smtp::SessionInfo& session, const ListenerPolicy& policy) {
+  return policy.settings.auth && session.tls && !session.authenticated();
 }
 
 }  // namespace sidegate::intake

@@ -11,14 +11,31 @@ namespace sidegate::intake {
 // What is told of clients' sessions that is not about a message.
 enum class LogConnections : std::uint8_t { kNone, kSummary, kAll };
 
+// Whom a listener is for (intake/policy.h says what follows).
+enum class Profile : std::uint8_t {
+  kLocal,        // programs of this machine and of listed networks
+  kSmtp,         // other servers: mail for our recipients; listed networks may relay
+  kSubmission,   // users who have logged in, STARTTLS (RFC 6409)
+  kSubmissions,  // the same with TLS from the first octet (RFC 8314)
+};
+constexpr bool is_submission(Profile profile) {
+  return profile == Profile::kSubmission || profile == Profile::kSubmissions;
+}
+enum class ListenerTls : std::uint8_t { kNone, kStartTls, kImplicit };
+
 // One [[listener]] block.
 struct ListenerSettings {
   std::string name;
   std::string address;  // numeric
   std::uint16_t port = 25;
+  Profile profile = Profile::kLocal;
+  ListenerTls tls = ListenerTls::kNone;
+  bool auth = false;                  // AUTH is offered, inside TLS only
   std::vector<std::string> networks;  // CIDR; who may relay without AUTH here
   bool trust_loopback = true;         // 127.0.0.0/8 and ::1 may relay; only where the listener itself is on loopback
-  bool add_missing_headers = true;    // Date and Message-ID where a program forgot them
+  bool add_missing_headers = true;    // Date, Message-ID and From where a program forgot them
+  bool add_sender = false;            // Sender where an authenticated user's From names somebody else
+  bool hide_client = true;            // no address of authenticated users in the trace field
   bool submit = false;                // the submit socket: users of this machine, known by their uid
   smtp::ServerSettings smtp;
 };

@@ -74,6 +74,7 @@ struct Trace {
   QueueId id;
   WallTime at;
   std::optional<unsigned> uid = {};   // of a Unix user who sent it himself
+  bool hide_peer = false;             // no name and no address of the client
 };
 std::string received_field(const Trace& trace);
 

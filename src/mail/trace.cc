@@ -129,7 +129,12 @@ std::string rfc5322_date(WallTime at) {
 std::string received_field(const Trace& trace) {
   const Origin& origin = *trace.origin;
   FoldedField field("Received:");
-  if (came_by_network(origin)) append_from(field, trace);
+  if (came_by_network(origin) && trace.hide_peer) {
+    // RFC 5321 section 4.4 wants a From-domain, and a client at home tells its street by its address.
+    field.clause([](std::string& out) { out += "from localhost (client hidden)"; });
+  } else if (came_by_network(origin)) {
+    append_from(field, trace);
+  }
   if (!trace.tls.empty()) {
     field.clause([&](std::string& out) {
       out += "(using ";

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "mail/envelope.h"
 #include "mail/mailbox.h"
@@ -27,14 +29,25 @@ struct RcptCommand {  // parsed RCPT (RFC 5321 section 4.1.1.3, 3461)
   std::string orcpt;
 };
 
+// A client's certificate, where the handshake has verified it.
+struct ClientCertificate {
+  bool verified = false;
+  std::string subject;
+  std::vector<std::string> names;  // mail addresses and DNS names in it; empty unless verified (RFC 4422 appendix A)
+  std::string fingerprint;         // "sha256:<hex>" of any that was shown
+};
+
 struct SessionInfo {  // grows as the dialogue goes on
   net::Peer peer;
   std::string listener;
   std::string helo;
   bool esmtp = false;
   bool tls = false;
-  std::string tls_summary;  // for the trace field
-  std::string user;         // authenticated identity
+  std::string tls_summary;              // for the trace field
+  std::string tls_version, tls_cipher;  // "TLSv1.3", "TLS_AES_256_GCM_SHA384"
+  ClientCertificate certificate;
+  std::string user;  // authenticated identity
+  bool authenticated() const { return !user.empty(); }
 };
 
 struct ContentFacts {              // of a whole message, noted while it was read
@@ -63,6 +76,10 @@ class Receiver {
   // The message is whole and without fault: the reply to send. 250 only when it is durable. Whatever the reply, the
   // transaction is over.
   virtual net::Awaitable<mail::Reply> end(const SessionInfo& session, const ContentFacts& facts) = 0;
+  // TLS stands (what it came to is in session and verdict), or the handshake failed and the connection is over. Never
+  // waits.
+  virtual void secured(const SessionInfo& session, const tls::Verdict& verdict) {}
+  virtual void not_secured(const SessionInfo& session, const Error& error) {}
   // RSET, EHLO, a fault in the content (bare LF, too large), a lost peer: forget the transaction. Never waits; may be
   // called when there is none, and when there is no memory: does not throw.
   virtual void abort() noexcept = 0;

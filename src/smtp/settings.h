@@ -31,6 +31,7 @@ struct ServerSettings {
   Duration data_timeout = 3min;                    // waiting for the next block of content
   std::uint64_t min_data_rate = 500;               // octets a second of content, over data_timeout; 0: any
   bool offer_starttls = false;
+  bool offer_auth = false;                         // inside TLS only, whatever is configured
 };
 
 }  // namespace sidegate::smtp
