@@ -107,7 +107,7 @@ struct Here {
     return id;
   }
   void run_until(const std::function<bool()>& done) {
-    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
     loop.context().restart();
     while (!done()) {
       ASSERT_LT(std::chrono::steady_clock::now(), end) << "waited in vain";

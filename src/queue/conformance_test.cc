@@ -10,7 +10,7 @@ Status commit_and_wait(Store& store, Change change) {
   std::promise<Status> answer;
   auto got = answer.get_future();
   store.commit(std::move(change), [&](Status status) { answer.set_value(std::move(status)); });
-  if (got.wait_for(std::chrono::seconds(20)) != std::future_status::ready)
+  if (got.wait_for(std::chrono::seconds(120)) != std::future_status::ready)
     return fail(ErrorKind::kTimeout, "no callback");
   return got.get();
 }

@@ -74,7 +74,7 @@ TEST_F(RocksDbStoreTest, SpaceIsGivenBack) {
   store_->housekeeper().tick();
   // RocksDB removes files beside us: bounded, and done long before.
   std::uint64_t left = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 1200; ++i) {
     left = octets_on_disk(settings_.path);
     if (left < (8u << 20)) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

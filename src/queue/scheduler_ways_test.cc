@@ -1,4 +1,6 @@
 // Ways: slots, wakes and health.
+#include <ctime>
+
 #include "queue/scheduler_fixture.h"
 
 namespace sidegate::queue {
@@ -332,13 +334,13 @@ TEST_F(WaysTest, ReloadRoutesAnew) {
 
 TEST_F(WaysTest, FailoverOfManyMessagesIsWorkPerClass) {
   for (std::uint64_t id = 1; id <= 200'000; ++id) add(id, cls("ab"));
-  const auto began = std::chrono::steady_clock::now();
+  const std::clock_t began = std::clock();
   for (int i = 0; i < 1000; ++i) {
     s->way_down(kA, 60s, "x");
     s->way_up(kA);
   }
-  const auto took = std::chrono::steady_clock::now() - began;
-  EXPECT_LT(took, 1s) << "2,000 moves of 200,000 messages";
+  const auto took = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;  // of the processor, however busy it is
+  EXPECT_LT(took, 1.0) << "2,000 moves of 200,000 messages";
   EXPECT_EQ(s->ways()[kA].ready, 200'000u);
 }
 
