@@ -115,7 +115,7 @@ class Machine:
             name = name_of(data)
             if name in before:
                 # the sink reads on for a while what was sent before the cut
-                ages.append(next((cut - before[name] for cut in self.cuts if before[name] - 0.3 <= cut <= at), None))
+                ages.append(next((cut - before[name] for cut in self.cuts if before[name] - 1.0 <= cut <= at), None))
             before[name] = at
         return ages
 
