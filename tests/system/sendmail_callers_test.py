@@ -134,7 +134,7 @@ class CallersTest(unittest.TestCase):
         finally:
             cron.kill()
             cron.wait()
-            subprocess.run(["umount", "/run"], check=True)
+            subprocess.run(["umount", "-l", "/run"], check=True)
         self.assertIn(b"from cron\r\n.\r\nend", message[3])
         self.assertIn(b"(Cron Daemon)", message[3])
 
@@ -225,7 +225,7 @@ class CallersTest(unittest.TestCase):
                 atd.kill()
                 atd.wait()
             for folder in ("/run", "/var/spool/cron/atjobs", "/var/spool/cron/atspool"):
-                subprocess.run(["umount", folder], check=True)
+                subprocess.run(["umount", "-l", folder], check=True)
         self.assertIn(b"from at\r\n.\r\nend", message[3])
         self.assertIn(b"Output from your job", message[3])
 
