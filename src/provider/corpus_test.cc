@@ -39,6 +39,70 @@ mail::Reply parse(const std::string& wire) {
   return parser.take();
 }
 
+// What sisimai calls a reason, and the meanings of ours that agree with it.
+bool agrees(std::string_view reason, std::string_view word) {
+  static constexpr std::pair<std::string_view, std::string_view> kAlike[] = {
+      {"userunknown", "user-unknown account-disabled"},
+      {"filtered", "user-unknown policy-rejected restricted-recipient account-disabled"},
+      {"suspend", "account-disabled"},
+      {"hostunknown", "domain-not-found"},
+      {"mailboxfull", "mailbox-full"},
+      {"hasmoved", "moved"},
+      {"mesgtoobig", "message-too-big"},
+      {"exceedlimit", "message-too-big too-many-recipients rate-limited"},
+      {"norelaying", "relay-denied auth-required"},
+      {"requireptr", "ptr-missing ip-blocklisted sender-domain-invalid"},
+      {"blocked", "ip-blocklisted ip-reputation-deferred ptr-missing helo-rejected policy-rejected"},
+      {"badreputation", "ip-blocklisted ip-reputation-deferred"},
+      {"rejected",
+       "sender-not-allowed sender-not-verified sender-domain-invalid ip-reputation-deferred policy-rejected"},
+      {"authfailure", "dmarc-or-spf-fail"},
+      {"policyviolation", "policy-rejected content-rejected format-rejected permanent-remote protocol-error"},
+      {"securityerror", "auth-required tls-required policy-rejected auth-bad-credentials sender-not-allowed"},
+      {"spamdetected", "content-rejected"},
+      {"virusdetected", "virus"},
+      {"contenterror", "format-rejected line-too-long"},
+      {"notaccept", "null-mx policy-rejected"},
+      {"speeding", "rate-limited greylisted ip-reputation-deferred"},
+      {"toomanyconn", "too-many-connections rate-limited"},
+      {"networkerror", "temporary-remote mail-loop"},
+      {"systemerror", "temporary-remote permanent-remote"},
+  };
+  for (const auto& [known, alike] : kAlike) {
+    if (known == reason) return alike.find(word) != alike.npos;
+  }
+  return true;  // a reason that no reply has: expired, feedback
+}
+
+// The peers' words within real bounces.
+TEST(Corpus, RealReports) {
+  const char* cases = std::getenv("SIDEGATE_CASES");
+  std::string folder = cases ? cases : SIDEGATE_SOURCE_DIR "/../shared/cases";
+  std::ifstream file(folder + "/vectors/dsn/expected.jsonl");
+  if (!file) GTEST_SKIP() << "skipped: no " << folder << "/vectors/dsn";
+  int total = 0, alike = 0;
+  for (std::string line; std::getline(file, line);) {
+    const auto row = json::parse(line).as_object();
+    const auto& said = row.at("diagnostic").as_array();
+    const auto& upstream = row.at("upstream_expected").as_array();
+    for (std::size_t i = 0; i < said.size() && i < upstream.size(); ++i) {
+      std::string words(said[i].as_string());
+      if (auto semicolon = words.find(';'); semicolon != words.npos) words = trim(words.substr(semicolon + 1));
+      mail::ReplyParser parser;
+      if (words.size() < 4 || !is_digit(words[0]) || !is_digit(words[1]) || !is_digit(words[2])) continue;
+      words[3] = ' ';
+      if (!parser.push(words)) continue;
+      const std::string_view word = facts(meaning_of(kRcpt, parser.take())).word;
+      const std::string reason(upstream[i].at(2).as_string());
+      ++total;
+      alike += agrees(reason, word);
+      if (!agrees(reason, word)) fmt::print("  {}: {} read as {}\n", words, reason, word);
+    }
+  }
+  fmt::print("reports: {} of {} agree\n", alike, total);
+  EXPECT_GE(alike * 100, total * 80);
+}
+
 TEST(Corpus, RealReplies) {
   const char* cases = std::getenv("SIDEGATE_CASES");
   std::string folder = cases ? cases : SIDEGATE_SOURCE_DIR "/../shared/cases";

@@ -12,10 +12,15 @@ constexpr Rule kRules[] = {
     {kAuth, "", "", "token*expired|expired*token|invalid*token|token*invalid|token*revoked|invalid_grant|invalid_token", kAuthTokenBad},
     {kAuth, "", "", "basic auth*disabled|basic auth*not|oauth*required|requires oauth|use oauth|modern auth|password*authentication*disabled|less secure", kAuthOauthNeeded},
     {kAuth, "", "", "smtpclientauthentication|smtp*disabled|disabled for the tenant|disabled for the mailbox|smtp*not enabled|not have access rights|no permission|account*disabled|account*suspended|account*locked|account*blocked|user*disabled|user*suspended|user*locked|service*not open|did not meet the criteria|log in via your web browser|login via your web browser|web login required|verify your account|authentication disabled|imap*enabled", kAuthDisabledForAccount},
+    {kAuth, "", "", "credits|quota", kQuotaExceeded},
+    {kAuth, "", "x.7.12", "", kAuthBadCredentials},
+    {kAuth, "4", "", "server error|internal error|connection lost|local problem", kTemporaryRemote},
     {kAuth, "4", "", "too many|rate|throttl|try again later|later", kAuthThrottled},
+    {kAuth, "", "", "system busy|system is too busy|server busy", kAuthThrottled},
     {kAuth, "", "", "too many*login|too many*auth|too many*attempt|too many*fail|login rate|login frequency limit|temporarily blocked|brute", kAuthThrottled},
     {kAuth, "538", "", "", kTlsRequired},
     {kAuth, "", "x.7.11", "", kTlsRequired},
+    {kAny, "", "5.7.3", "starttls is required", kTlsRequired},
     {kAny, "5", "", "must issue a starttls|starttls first|starttls command first|starttls*required|requires*starttls|requires*tls|tls*required|encryption required|encryption needed|secure connection*required|requires a secure|must use tls|use tls", kTlsRequired},
     {kAny, "523", "", "", kTlsRequired},
     {kAny, "", "5.7.10", "", kTlsRequired},
@@ -34,6 +39,7 @@ constexpr Rule kRules[] = {
     {kStartTls, "", "", "not available|not supported|not offered|unrecogni|not implemented|disabled", kTlsNotOffered},
     {kStartTls, "454", "", "", kTlsNotOffered},
     {kAny, "", "", "tls*was not offered|starttls*not offered|starttls*not supported", kTlsNotOffered},
+    {kTransaction, "4", "x.7.5", "certificate|tls", kTlsNotOffered},
 
     // --- the account's limits: some come with 5yz, all of them pass by themselves
     {kAny, "", "", "daily*quota|daily*limit|daily sending|sending quota|message quota|per day|24 hour|24-hour|monthly*limit|monthly*quota|submissionquota|submission quota|sender's*quota|credits|out of quota|quota for sending|reached*sending limit|limit for the day|exceeded your*quota|maximum number of*messages*day", kQuotaExceeded},
@@ -42,7 +48,10 @@ constexpr Rule kRules[] = {
     {kAny, "4", "", "reputation|unusual rate*ip|temporarily*block*ip|rate limited due to ip|ip*temporarily|from your ip*temporarily|ts01|ts02|ts03|tss04|tss09|4.16.5|user complaints", kIpReputationDeferred},
     {kAny, "4", "4.7.650|4.7.651|4.7.652", "", kIpReputationDeferred},
     {kAny, "", "", "too many*connection|concurrent connection|connection limit|connections*exceeded|maximum*connections|simultaneous|too many*session|thread limit|connection*too many|concurrent*limit|connection rate limit", kTooManyConnections},
-    {kAny, "", "", "rate limit|rate-limit|ratelimit|throttl|this hour|per hour|hourly|per minute|too many messages|too many mails|too many emails|too much mail|too fast|too quickly|sending rate|maximum*rate|rate*exceeded|exceed*rate|sending limit|exceeded*limit*send|messages*limit exceeded|message limit|mail flood|unusual sending|slow down|frequency limit|frequency*limited|unusual rate", kRateLimited},
+    // Before the account's pace, which texts about these mention too.
+    {kTransaction, "", "x.5.3", "recipients", kTooManyRecipients},
+    {kTransaction, "", "x.7.26", "", kDmarcOrSpfFail},
+    {kAny, "", "", "rate limit|rate-limit|ratelimit|throttl|this hour|per hour|hourly|per minute|too many messages|too many mails|too many emails|too much mail|too fast|too quickly|sending rate|maximum*rate|rate*exceeded|exceed*rate|sending limit|exceeded*limit*send|messages*limit exceeded|message limit|mail flood|unusual sending|slow down|frequency limit|frequency*limited|unusual rate|rp:trc|rp:cel|rp:qrc|rp:drc", kRateLimited},
     {kAny, "", "x.7.28|4.4.5", "", kRateLimited},
     {kTransaction, "452", "", "too many recipients|too many rcpt|recipients limit|max*recipients", kTooManyRecipients},
     {kTransaction, "", "", "too many recipients|recipients*limit|maximum*recipients|recipient count", kTooManyRecipients},
@@ -57,30 +66,34 @@ constexpr Rule kRules[] = {
     {kTransaction, "", "x.7.20|x.7.21|x.7.22|x.7.23|x.7.24|x.7.26|x.7.29|x.7.30|5.7.509|5.7.515", "", kDmarcOrSpfFail},
 
     // --- our address: block lists, reverse name, EHLO name. Relaying first: its text often mentions a name lookup.
-    {kTransaction, "5", "", "relay*denied|relay*not permitted|relay*not allowed|relay*prohibited|relay*disallowed|relay*rejected|unable to relay|cannot relay|can't relay|not permitted to relay|not allowed to relay|do not relay|don't relay|no relaying|no relay|rcpthosts|not authorized to relay|not a relay|through this server without auth", kRelayDenied},
-    {kAny, "", "", "ptr record|dns ptr| ptr |reverse dns|rdns|reverse-dns|reverse*lookup|reverse host|reverse mapping|no reverse|reverse name|cannot find your*hostname|may not be mail exchanger|dynamic ip|dynamic*address|generic*hostname|does not resolve to*address|forward*confirmed|name lookup failed|residential", kPtrMissing},
+    {kTransaction, "5", "", "relay*denied|relay*not permitted|relay*not allowed|relay*prohibited|relay*disallowed|relay*rejected|unable to relay|cannot relay|can't relay|not permitted to relay|not allowed to relay|do not relay|don't relay|no relaying|no relay|rcpthosts|not authorized to relay|not a relay|not a gateway|not local host|through this server without auth", kRelayDenied},
+    {kAny, "", "", "ptr record|dns ptr| ptr |reverse dns|rdns|reverse-dns|reverse*lookup|reverse host|reverse mapping|no reverse|reverse name|cannot find your*hostname|may not be mail exchanger|dynamic ip|dynamic*address|generic*hostname|does not resolve to*address|forward*confirmed|name lookup failed|forged hostname|residential", kPtrMissing},
     {kAny, "", "x.7.25", "", kPtrMissing},
     {kAny, "", "", "helo*reject|ehlo*reject|invalid helo|bad helo|helo*invalid|helo*not*resolv|helo*fully|ehlo*invalid|helo*mismatch|helo name|ehlo name|bad ehlo|invalid ehlo", kHeloRejected},
     {kAny, "", "", "block list|blocklist|blacklist|black list|black-list|denylist|deny list|block-list|dnsbl|dns-bl|rbl|spamhaus|spamcop|barracudacentral|sorbs|abusix|uceprotect|spfbl|banned*ip|ip*banned|ip*blocked|blocked*ip |ip address*blocked|ip address*rejected|ip address*denied|ip address*refused|client host*blocked|client host*listed|host*listed|blocked using|blocked - see|ip source bloquee|part of their network|bl?ip=|bl.php?ip=|lookup?ip=|[s3140]|[s3150]|your ip|listed at|listed on|listed by|poor reputation|bad reputation|low reputation|reputation*low|reputation*poor|reputation*bad|due to ip|reset-request/?ip", kIpBlocklisted},
     {kAny, "", "5.7.606|5.7.607|5.7.608|5.7.609|5.7.511|5.7.512|5.7.708|5.7.513", "", kIpBlocklisted},
-    {kGreeting | kEhlo, "5", "", "access denied|not authorized|blocked|refused|rejected|not welcome", kIpBlocklisted},
+    {kGreeting | kEhlo, "5", "", "access denied|not authorized|blocked|refused|rejected|not welcome|problem occurred", kIpBlocklisted},
+    {kAny, "5", "", "not allowed to connect|not permitted to connect", kIpBlocklisted},
+    {kEhlo, "501", "", "domain|name", kHeloRejected},
 
     // --- who may send to this recipient at all
-    {kTransaction, "", "", "resolver.rst|only accepts*from|only accept*from|members only|not allowed to post|not permitted to post|permitted senders|allowed senders|authenticated senders only|restricted*recipient|recipient*restricted|subscribers only|not authorized to send to|not permitted to send to|permission to send*to the recipient|only internal", kRestrictedRecipient},
+    {kTransaction, "", "", "resolver.rst|only accepts*from|only accept*from|members only|not allowed to post|not permitted to post|permitted senders|allowed senders|authenticated senders only|restricted*recipient|recipient*restricted|subscribers only|not authorized to send to|not permitted to send to|permission to send*to the recipient|only internal|sandbox subdomain", kRestrictedRecipient},
     {kTransaction, "", "5.7.124|5.7.129|5.7.133|5.7.134|5.7.135|5.7.136|x.7.2", "", kRestrictedRecipient},
 
     // --- the sender's identity at the provider
     {kTransaction, "", "", "not match a verified|address is not verified|addresses are not verified|email*not verified|sender*not verified|identity*not verified|domain*not verified|domain*is unverified|unverified sender|isn't a verified|not a verified|verified sender|sender signature|unconfigured sending domain|failed the check in region|validate your sender|confirm your sender|verify your sender|sender*not*validated|sender*not confirmed|from address*not confirmed|verify the sender", kSenderNotVerified},
-    {kTransaction, "", "", "not owned by|owned by|permissions to send as|permission to send as|sendasdenied|send as denied|send on behalf|not allowed to send as|not allowed to send from|not authorized to send|not authorised to send|not authorized to use|not allowed to use|not permitted to send from|not permitted to send as|must be same as|must be the same as|must match*auth|must match*user|must match*login|must match*account|not match*auth|not match*user|not match*login|not match*account|doesn't match*auth|sender mismatch|sender*mismatch|mismatch*sender|envelope*mismatch|from address*not allowed|sender*not allowed|sender*not permitted|sender*not authorized|sender not auth|invalid sender*auth|not your address|does not belong to|is not one of your|from*not belong|bad outbound sender|use your own address|sender*is not*user|authenticated as*different|cannot send*as|can't send*as", kSenderNotAllowed},
+    {kAny, "5", "", "outboundspam", kAuthDisabledForAccount},
+    {kTransaction, "5", "", "sender not authenticated|sender is not authenticated", kAuthRequired},
+    {kTransaction, "", "", "not owned by|owned by|permissions to send as|permission to send as|sendasdenied|send as denied|send on behalf|not allowed to send as|not allowed to send from|not authorized to send|not authorised to send|not authorized to use|not allowed to use|not permitted to send from|not permitted to send as|must be same as|must be the same as|must match*auth|must match*user|must match*login|must match*account|not match*auth|not match*user|not match*login|not match*account|doesn't match*auth|sender mismatch|sender*mismatch|mismatch*sender|envelope*mismatch|from address*not allowed|sender*not allowed|sender*not permitted|sender*not authorized|sender not auth|invalid sender*auth|not your address|does not belong to|is not one of your|from*not belong|bad outbound sender|use your own address|sender*is not*user|authenticated as*different|cannot send*as|can't send*as|must equal auth|not on*authorised|not on*authorized", kSenderNotAllowed},
     {kTransaction, "", "5.7.60|5.7.501|5.7.502|5.7.503|5.2.252", "", kSenderNotAllowed},
-    {kTransaction, "", "", "domain of sender|sender domain|sender's domain|sender*domain*not|sender*domain*invalid|sender*domain*exist|sender*not exist|sender*unverified address|sender*undeliverable|sender verify failed|sender verification|sender callout|callout|from: domain|from domain*invalid|domain is invalid|sender*dns|dns mx or a|resource record|sender*null mx|sender*resolve|sender*unknown|sender*invalid|invalid sender|unresolvable sender|sender address rejected: domain", kSenderDomainInvalid},
+    {kTransaction, "", "", "domain of sender|sender domain|sender's domain|sender*domain*not|sender*domain*invalid|sender*domain*exist|sender*not exist|sender*unverified address|sender*undeliverable|sender verify failed|sender verification|sender callout|callout|from: domain|from domain*invalid|domain is invalid|sender*dns|dns mx or a|resource record|sender*null mx|sender*resolve|sender*unknown|sender*invalid|invalid sender|unresolvable sender|sender address rejected: domain|verification failed for", kSenderDomainInvalid},
     {kTransaction, "", "x.1.8|x.1.7|x.7.27", "", kSenderDomainInvalid},
     {kMail, "", "", "your account|account*suspended|account*disabled|account*blocked|user*suspended|user*disabled|sending*disabled|sending*paused|sending*suspended|not allowed to send mail|not activated", kAuthDisabledForAccount},
     {kTransaction, "5", "", "your account has been|account*sending*suspended|sending paused", kAuthDisabledForAccount},
 
     // --- no AUTH was done
     {kAny, "530", "", "", kAuthRequired},
-    {kAny, "5", "", "authentication required|authentication is required|authentication needed|requires authentication|require authentication|smtp auth|must authenticate|must be authenticated|authenticate first|authenticate before|not authenticated|please authenticate|please log in|login required|need to authenticate|not logged in|client host rejected: access denied|pop before smtp|pop-before-smtp|check your mail first|check mail first|auth first|auth required|authorization required|authenticated access", kAuthRequired},
+    {kAny, "5", "", "authentication required|authentication is required|authentication needed|requires authentication|require authentication|smtp auth|must authenticate|must be authenticated|authenticate first|authenticate before|not authenticated|please authenticate|please log in|login required|need to authenticate|not logged in|client host rejected: access denied|pop before smtp|pop-before-smtp|check your mail first|check mail first|auth first|auth command first|auth required|authorization required|authenticated access", kAuthRequired},
     {kTransaction, "", "x.7.57", "", kAuthRequired},
 
     // --- grey lists
@@ -101,17 +114,20 @@ constexpr Rule kRules[] = {
     {kTransaction, "5", "", "null mx|nullmx|accepts no mail|does not accept mail|does not accept email|no mail accepted|domain*not accept*mail", kNullMx},
     {kTransaction, "521", "", "", kNullMx},
     {kTransaction, "556", "", "", kNullMx},
-    {kTransaction, "5", "", "temporary locked|temporarily locked|account*disabled|account*inactive|account*suspended|account*locked|account*deactivated|account*closed|account*frozen|account*expired|account*terminated|account*blocked|account*unavailable|mailbox*disabled|mailbox*inactive|mailbox*suspended|mailbox*locked|mailbox*frozen|mailbox*blocked|mailbox*deactivated|mailbox*closed|mailbox*expired|user*disabled|user*inactive|user*suspended|user*locked|user*frozen|user*blocked|user*deactivated|recipient*suspended|recipient*inactive|recipient*disabled|not active|is inactive|is suspended|is disabled|has been disabled|has been suspended|deactivated|dormant|address*disabled|mailbox is not accepting|not accepting messages", kAccountDisabled},
+    {kTransaction, "5", "", "temporary locked|temporarily locked|account*disabled|account*inactive|account*suspended|account*locked|account*deactivated|account*closed|account*frozen|account*expired|account*terminated|user is terminated|account*blocked|account*unavailable|mailbox*disabled|mailbox*inactive|mailbox*suspended|mailbox*locked|mailbox*frozen|mailbox*blocked|mailbox*deactivated|mailbox*closed|mailbox*expired|user*disabled|user*inactive|user*suspended|user*locked|user*frozen|user*blocked|user*deactivated|recipient*suspended|recipient*inactive|recipient*disabled|not active|is inactive|is suspended|is disabled|has been disabled|has been suspended|deactivated|dormant|address*disabled|mailbox is not accepting|not accepting messages", kAccountDisabled},
     {kTransaction, "5", "", "has moved|user moved|moved to|new address|no longer with|no longer work|left the company|address*changed|address has been changed|no longer uses this", kMoved},
     {kTransaction, "551", "", "not local|try |forward", kMoved},
     {kTransaction, "5", "5.1.6", "", kMoved},
     {kTransaction, "5", "5.2.1|5.7.13", "", kAccountDisabled},
+    {kTransaction, "5", "5.1.2", "domain not found|host not found", kDomainNotFound},
+    {kTransaction, "5", "", "too many invalid recipients|too many unknown recipients|too many bad recipients", kPolicyRejected},
     {kTransaction, "5", "", "user unknown|unknown user|unknown account|unknown recipient|unknown address|unknown mailbox|unknown local|unknown or illegal|recipient unknown|address unknown|addressee unknown|mailbox unknown|no such user|no such recipient|no such mailbox|no such address|no such person|no such account|no such local|no mailbox here|no mailbox by|no account|user does not exist|user doesn't exist|account*not exist|account*doesn't exist|mailbox*not exist|mailbox*doesn't exist|address*not exist|address*doesn't exist|recipient*not exist|recipient*doesn't exist|user*not exist|user*not found|recipient*not found|recipientnotfound|mailbox*not found|address*not found|account*not found|invalid recipient|invalid mailbox|invalid user|invalid address|recipient*invalid|not a valid mailbox|not a valid recipient|not a valid user|not a known user|no valid recipients|no valid recipient|undeliverable address|not our customer|bad destination|bad address|user*not known|not listed in|user*invalid|not have*mailbox|not have an account|does not have*account|doesn't have a*account|isn't a valid|recipient address rejected|recipient rejected|no recipients|unknown in*table|user*unknown|is not a valid", kUserUnknown},
     {kTransaction, "5", "", "host not found|domain not found|no such domain|nxdomain|name service error|domain*not exist|domain*doesn't exist|unrouteable|unroutable|unknown domain|unknown host|domain*not found|no mx|invalid domain|domain*invalid|dns lookup failed|host unknown|unable to route", kDomainNotFound},
 
     // --- content and form
     {kTransaction, "5", "", "8-bit|8bit|missing*header|header*missing|header*invalid|invalid header|header*malformed|malformed|duplicate*header|multiple*from|multiple*subject|rfc 5322|rfc5322|rfc 2822|rfc2822|rfc 822|rfc822|rfc 5321|bare lf|bare cr|bare line|null byte|nul char|mime*error|mime*invalid|missing*message-id|missing*from|missing*date|missing a valid|invalid message|no from|syntax error in header|headers too|header*too large|not rfc|non-rfc|from*header", kFormatRejected},
-    {kTransaction, "5", "", "spam|unsolicited|junk|phish|content*reject|content*block|content*not accept|content*unacceptable|content*denied|objectionable|rejected*content|rejected by*filter|content filter|security polic|potential security|suspicious|uribl|surbl|message*blocked|mail*blocked|blocked*content|mail rejete|mail rejected|message content|looks like|bulk mail|mcspam|bogofilter|score|signature*match|message contains|scam|fraud|attachment", kContentRejected},
+    {kTransaction, "5", "", "spam|unsolicited|junk|phish|content*reject|content*block|content*not accept|content*unacceptable|content*denied|objectionable|rejected*content|rejected by*filter|content filter|security polic|potential security|suspicious|uribl|surbl|message*blocked|mail*blocked|blocked*content|mail rejete|mail rejected|message content|looks like|bulk mail|mcspam|bogofilter|score|signature*match|message contains|scam|fraud|attachment|dt:spm|mi:spb", kContentRejected},
+    {kTransaction, "5", "5.1.0|5.1.7|5.1.8", "sender*reject|reject*sender", kSenderDomainInvalid},
     {kTransaction, "5", "", "policy|policies|prohibit|access denied|not permitted|message refused|administrat|local polic|message not accepted|message rejected|rejected", kPolicyRejected},
     {kAny, "5", "", "try again later|try later|try again|retry later|temporar|later|essayer plus tard|moment", kRateLimited},
     {kRcpt, "5", "", "mailbox unavailable|mailbox is unavailable|mailbox not available", kUserUnknown},
