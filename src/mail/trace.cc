@@ -27,6 +27,15 @@ void append_comment_text(std::string& out, std::string_view text) {
   }
 }
 
+// What a client calls itself where that is no name: letters, digits and what names of devices have between them. No
+// bracket: "[192.0.2.1]" in this place is read as the peer's address by filters.
+void append_helo(std::string& out, std::string_view text) {
+  constexpr std::string_view kBetween = " -._:+'!&#";
+  for (char c : text.substr(0, kCommentLimit)) {
+    out += is_alpha(c) || is_digit(c) || kBetween.find(c) != std::string_view::npos ? c : '?';
+  }
+}
+
 void append_word(std::string& out, std::string_view text) {  // "ESMTPSA": RFC 3848
   std::size_t before = out.size();
   for (char c : text.substr(0, 32)) {
@@ -87,7 +96,7 @@ void append_from(FoldedField& field, const Trace& trace) {
     out += '(';
     if (!named && !origin.helo.empty()) {
       out += "HELO ";
-      append_comment_text(out, origin.helo);
+      append_helo(out, origin.helo);
       out += ' ';
     }
     if (!trace.peer_name.empty()) {

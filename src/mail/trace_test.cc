@@ -52,6 +52,8 @@ TEST(Received, ValuesAreCleaned) {
       {"a\r\nX: y", "from unknown (HELO a??X: y [192.0.2.1])"},
       {"a\\", "from unknown (HELO a? [192.0.2.1])"},
       {"k\xc3\xb6ln", "from unknown (HELO k??ln [192.0.2.1])"},
+      {"host.", "from unknown (HELO host. [192.0.2.1])"},
+      {"[198.51.100.7] by x; y=\"1\"", "from unknown (HELO ?198.51.100.7? by x? y??1? [192.0.2.1])"},
   };
   for (const auto& c : cases)
     EXPECT_TRUE(received({"mx", "192.0.2.1", c.helo, "", "ESMTP"}).starts_with("Received: " + c.from))

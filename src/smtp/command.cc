@@ -109,7 +109,6 @@ Parsed<BdatCommand> parse_bdat(std::string_view arguments) {
 
 Parsed<std::string_view> parse_helo(std::string_view arguments) {
   if (arguments.empty()) return refuse(501, kSyntax, "Your host name is missing");
-  if (!mail::is_helo_name(arguments)) return refuse(501, kSyntax, "That is no host name and no address literal");
   return arguments;
 }
 

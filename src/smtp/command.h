@@ -36,7 +36,8 @@ struct BdatCommand {
 };
 Parsed<BdatCommand> parse_bdat(std::string_view arguments);  // RFC 3030 section 2
 
-// The name of EHLO or HELO: one domain or address literal.
+// The name of EHLO or HELO: whatever a device calls itself ("My PC", "host.", "printer(2)"). RFC 5321 section 4.1.4: mail
+// is not refused because that is no name; nothing hangs on it, and the trace field shows such words in a comment only.
 Parsed<std::string_view> parse_helo(std::string_view arguments);
 
 // xtext (RFC 3461 section 4): printable ASCII without "+" and "=", which stand as "+" and two upper case hex digits;

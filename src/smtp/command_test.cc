@@ -177,12 +177,11 @@ TEST(Command, Bdat) {
 }
 
 TEST(Command, Helo) {
-  for (std::string_view name : {"a", "host.example", "my_pc", "[192.0.2.1]", "[IPv6:2001:db8::1]", "192.0.2.1"}) {
+  for (std::string_view name : {"a", "host.example", "my_pc", "[192.0.2.1]", "[IPv6:2001:db8::1]", "192.0.2.1", "a b",
+                                "host.", "a(b)", "<a>", "a;b", "[192.0.2]", "k\xc3\xb6ln", "::1", "-"}) {
     EXPECT_TRUE(parse_helo(name)) << name;
   }
-  for (std::string_view name : {"", "a b", "a(b)", "<a>", "a;b", "[192.0.2]"}) {
-    EXPECT_EQ(outcome(parse_helo(name)), "501 5.5.4") << name;
-  }
+  EXPECT_EQ(outcome(parse_helo("")), "501 5.5.4");
 }
 
 }  // namespace

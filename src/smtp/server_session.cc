@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxUnsent = 16 * 1024;  // replies collected before they are written even in a pipelined group
 constexpr std::size_t kIdleReply = 128;
+constexpr std::size_t kLongestHelo = 255;
 constexpr Duration kHandshakeTimeout = 1min;
 constexpr Duration kFarewellTimeout = 5s;
 
@@ -19,6 +20,15 @@ constexpr Duration kFarewellTimeout = 5s;
 constexpr unsigned kMailExtra = 26 + 17 + 10 + 9 + 107;
 constexpr unsigned kRcptExtra = 30 + 507;
 constexpr unsigned kAuthExtra = 12288 - 512;
+
+// Of what is no name only as much is kept as people want to read, and as UTF-8.
+std::string kept_helo(std::string_view name) {
+  std::string kept(name.substr(0, kLongestHelo));
+  if (name.size() > kLongestHelo) kept.replace(kLongestHelo - 3, 3, "...");
+  if (is_utf8(kept)) return kept;
+  for (char& c : kept) c = static_cast<unsigned char>(c) < 0x80 ? c : '?';
+  return kept;
+}
 
 }  // namespace
 
@@ -177,7 +187,7 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
   }
   if (phase_ != kStart && !idle_command()) co_return;  // a second one brings no mail nearer
   forget_transaction();                                // RFC 5321 section 4.1.4
-  info_.helo = *name;
+  info_.helo = kept_helo(*name);
   info_.esmtp = true;
   phase_ = kGreeted;
   out_ += ehlo_answer(*settings_, starttls_offered());
@@ -192,7 +202,7 @@ net::Awaitable<void> ServerSession::helo(std::string_view arguments) {
   }
   if (phase_ != kStart && !idle_command()) co_return;
   forget_transaction();
-  info_.helo = *name;
+  info_.helo = kept_helo(*name);
   info_.esmtp = false;
   phase_ = kGreeted;
   say("250 " + settings_->hostname);
@@ -308,7 +318,8 @@ net::Awaitable<void> ServerSession::vrfy(std::string_view arguments) {
 }
 
 net::Awaitable<void> ServerSession::help(std::string_view) {
-  if (idle_command()) say("214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 5321)");
+  if (!idle_command()) co_return;
+  say("214 2.0.0 " + settings_->hostname + " takes EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 5321)");
   co_return;
 }
 

@@ -35,8 +35,9 @@ const Case kCases[] = {
     {"a second EHLO ends the transaction",
      "C: HELO a\nS: 250 \nC: MAIL FROM:<>\nS: 250 2.1.0\nC: HELO b\nS: 250 \nC: RCPT TO:<a@b.example>\nS: 503 5.5.1\n"},
     {"a bad EHLO changes nothing",
-     "C: HELO a\nS: 250 \nC: MAIL FROM:<>\nS: 250 2.1.0\nC: EHLO\nS: 501 5.5.4\nC: EHLO (x)\nS: 501 5.5.4\nC: RCPT "
+     "C: HELO a\nS: 250 \nC: MAIL FROM:<>\nS: 250 2.1.0\nC: EHLO\nS: 501 5.5.4\nC: EHLO \x01\nS: 500 5.5.2\nC: RCPT "
      "TO:<a@b.example>\nS: 250 2.1.5\n"},
+    {"a name that is none", "C: HELO My PC (2.\nS: 250 \nC: MAIL FROM:<>\nS: 250 2.1.0\n"},
     {"verbs in any case, spaces at the end",
      "C: eHlO a \nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250 C\nC: nOOp  \nS: 250 2.0.0\n"},
     {"anywhere",
@@ -89,6 +90,26 @@ TEST(ServerSession, NoVersionAnywhere) {
   RecordingReceiver receiver;
   std::string written = play("C: EHLO a\nC: HELP\nC: VRFY x\nC: NOOP\nC: QUIT\n", receiver).written;
   EXPECT_EQ(written.find("idegate"), std::string::npos) << written;
+}
+
+TEST(ServerSession, GreetingHelloAndHelpNameTheHost) {
+  RecordingReceiver receiver;
+  std::string written = play("C: EHLO a\nC: HELP\nC: HELO a\nC: QUIT\n", receiver).written;
+  for (const char* before : {"220 ", "250-", "214 2.0.0 ", "250 "})
+    EXPECT_NE(written.find(before + std::string("mx.example")), std::string::npos) << before << written;
+}
+
+TEST(ServerSession, WhatIsKeptOfAHelloName) {
+  const std::pair<std::string, std::string> cases[] = {{"host.example", "host.example"},
+                                                       {"My PC \\ 2", "My PC \\ 2"},
+                                                       {"k\xc3\xb6ln", "k\xc3\xb6ln"},
+                                                       {"k\xf6ln", "k?ln"},
+                                                       {std::string(400, 'a'), std::string(252, 'a') + "..."}};
+  for (const auto& [said, kept] : cases) {
+    RecordingReceiver receiver;
+    play("C: EHLO " + said + "\nC: MAIL FROM:<>\n", receiver);
+    EXPECT_EQ(receiver.last.helo, kept);
+  }
 }
 
 TEST(ServerSession, ParametersReachTheReceiver) {

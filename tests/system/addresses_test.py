@@ -172,19 +172,27 @@ class Addresses(unittest.TestCase):
         client.close()
 
     def test_helo_names(self):
-        for name in ("a(b", "a)", "a b", "a;b", "a@b", "<a>", '"a"', "a,b", "a\\b", "[127.0.0.1", "[x]", "a..b", ".a", "a.", "-a", "a%b", "(comment)", "x\u00fc",
-                     "[127.0.0.1] (faked.example [192.0.2.1])", "a" * 256, "a." * 200, "[a:(b)]", "[a:b@c]", "[a:b;c]"):
+        """A name that is none keeps no device from sending (RFC 5321 section 4.1.4), and says nothing in the trace field."""
+        odd = ("a(b", "a)", "a b", "a;b", "a@b", "<a>", '"a"', "a,b", "a\\b", "[127.0.0.1", "[x]", "a..b", ".a", "a.", "-a", "a%b", "(comment)", "x\u00fc",
+                     "[127.0.0.1] (faked.example [192.0.2.1])", "a" * 256, "a." * 200, "[a:(b)]", "[a:b@c]", "[a:b;c]")
+        plain = ("client.test", "[127.0.0.1]", "[IPv6:::1]", "[::1]", "under_score", "localhost", "1.2.3.4", "x-1")
+        for i, name in enumerate(odd + plain):
             client = RawClient(self.server.port)
-            self.assertEqual(client.command(f"EHLO {name}")[0], 501, name)
-            self.assertEqual(client.command("MAIL FROM:<a@test>")[0], 503, name)
-            client.close()
-        for name in ("client.test", "[127.0.0.1]", "[IPv6:::1]", "[::1]", "under_score", "localhost", "1.2.3.4", "x-1"):
-            client = RawClient(self.server.port)
-            self.assertEqual(client.command(f"HELO {name}")[0], 250, name)
+            self.assertEqual(client.command(f"{('EHLO', 'HELO')[i % 2]} {name}")[0], 250, name)
             self.deliver(client, "<a@test>", "<b@test>")
             client.close()
-        for m in self.arrivals(8):
+        client = RawClient(self.server.port)
+        self.assertEqual(client.command("EHLO")[0], 501)
+        self.assertEqual(client.command("EHLO a\x01b")[0], 500)
+        self.assertEqual(client.command("MAIL FROM:<a@test>")[0], 503)
+        client.close()
+        arrived = self.arrivals(len(odd + plain))
+        traces = [m[3].replace(b"\r\n\t", b" ") for m in arrived]
+        self.assertEqual(sum(trace.startswith(b"Received: from unknown (HELO ") for trace in traces), len(odd), traces)
+        for m in arrived:
             self.assertEqual(m[3].count(b"Received:"), 1)
+            trace = m[3].split(b"\r\nSubject:")[0].replace(b"\r\n\t", b" ")
+            self.assertEqual((trace.count(b"("), trace.count(b")"), trace.count(b";")), (1, 1, 1), trace)
             self.assertEqual(without_trace(m[3]), b"Subject: x\r\n\r\nhi\r\n")
 
     def test_what_the_provider_says_cannot_leave_its_place(self):
