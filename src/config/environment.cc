@@ -67,10 +67,14 @@ Block* block_for(const Target& target, Tree& tree, const std::string& variable, 
   return &list[target.index];
 }
 
+// Nothing: it could not be read, and problems say so.
 std::optional<std::string> from_file(const LoadRequest& request, const Target& target, const std::string& variable,
                                      const std::string& path, Problems& problems) {
-  if (!request.open_files) return std::string();
-  auto text = request.files->text(path, 64 * 1024);  // a secret's own _FILE form is a key (password_file), with its rules
+  // A secret's own _FILE form is a key (password_file), with its rules. What is not secret is read even where passwords
+  // are not looked at: `config show` and `queue list` would otherwise go by the default.
+  if (!request.open_files && target.option->secrecy == Secrecy::kSecret) return std::string();
+  auto text = request.files->text(path, 64 * 1024);
+  if (!text && !request.open_files) return std::nullopt;  // not for this user to read: the server could
   if (!text) {
     problems.push_back({{variable, 0}, text.error().what, text.error().next});
     return std::nullopt;

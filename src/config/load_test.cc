@@ -55,6 +55,8 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
       {"\n[loging]\nstyle = \"json\"", {"f:2: unknown block [loging]", "did you mean [log]?"}},
       {"[relay]\nhost = \"x.example\"", {"f:1: relay is written with double brackets", "write [[relay]]"}},
       {"[[log]]\nstyle = \"json\"", {"f:1: log is written with single brackets", "write [log]"}},
+      {"[[relay]]\nhost = \"smtps://x.example:465\"",
+       {"f:2:", "\"smtps://x.example:465\" is no host name", "tls = \"implicit\""}},
       {"[[relay]]\nname = \"isp\"", {"f:1: [[relay]] has no host", "add host = \"...\""}},
       {"threads = \"4\"", {"f:1: threads: must be a whole number without quotes, not text"}},
       {"threads = 1.5", {"f:1: threads: must be a whole number, not a number with a fraction"}},
@@ -499,6 +501,20 @@ TEST(LoadEnvironment, FileFormsAreRead) {
   s = settings_of(
       request(kRelay + "user = \"u\"\npassword_file = \"/nowhere\"\n", {{"SIDEGATE_RELAY_0_PASSWORD", "direct"}}));
   EXPECT_EQ(s.deliver.relays[0].password, "direct");
+}
+
+// `config show` and `queue list` go by the same values, and look at no password.
+TEST(LoadEnvironment, FilesAreReadWherePasswordsAreNot) {
+  TestFiles files;
+  const std::string style = files.write("s", "postfix\n"), host = files.write("h", "env.example\n");
+  LoadRequest r = request(kRelay, {{"SIDEGATE_LOG_STYLE_FILE", style},
+                                   {"SIDEGATE_RELAY_0_HOST_FILE", host},
+                                   {"SIDEGATE_HOSTNAME_FILE", "/nowhere/not-for-this-user"}});
+  r.open_files = false;
+  const Settings s = settings_of(r);
+  EXPECT_EQ(s.deliver.relays[0].host, "env.example");
+  EXPECT_EQ(s.hostname, "mail.example.org");
+  EXPECT_EQ(load(r)->sources.at("log.style").file, "$SIDEGATE_LOG_STYLE_FILE");
 }
 
 TEST(LoadEnvironment, Errors) {

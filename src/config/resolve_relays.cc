@@ -34,9 +34,18 @@ struct Subject {
   }
 };
 
+// "smtps://smtp.example:465" as other programs write it, "smtp:[smtp.example]:587" as Postfix's maps do.
+bool is_url(const std::string& host) {
+  return host.find("://") != std::string::npos || host.starts_with("smtp:") || host.starts_with("smtps:");
+}
+
 // host = "[smtp.example]:587" and host = "smtp.example:465" carry the port.
 void split_host(const Subject& s) {
   if (s.relay.host.empty()) return;
+  if (is_url(s.relay.host)) {
+    return s.error("host", tr("host: {} is no host name", quoted(printable(s.relay.host, 100))),
+                   _("write the name alone, and tls = \"implicit\" for smtps: host = \"smtp.example.org\""));
+  }
   auto parts = parse_host_port(s.relay.host);
   if (!parts) return s.error("host", "host: " + parts.error().text, _("write host = \"smtp.example.org\""));
   s.relay.host = parts->host;
