@@ -61,8 +61,23 @@ bool matches(const queue::ListRow& row, const Selection& selection) {
   const mail::Envelope& e = row.message.envelope;
   if (!selection.from.empty() && !address_matches(e.reverse_path, selection.from)) return false;
   if (selection.to.empty()) return true;
-  return std::ranges::any_of(e.recipients,
-                             [&](const mail::Recipient& r) { return address_matches(r.address, selection.to); });
+  for (std::size_t n = 0; n < e.recipients.size(); ++n) {
+    if (is_pending(row, n) && address_matches(e.recipients[n].address, selection.to)) return true;
+  }
+  return false;
+}
+
+const char* would_be(Verb verb, const queue::ListRow& row, bool leased) {
+  const bool held = std::ranges::any_of(row.due, &queue::DueRow::held);
+  if (verb == Verb::kRelease && !held) return "not_held";
+  if (verb == Verb::kRetry && leased) return "under_way";
+  return "would";
+}
+
+std::string dry_run_end(std::uint64_t matched, std::uint64_t would, bool offline) {
+  json::object end{{"matched", matched}, {"changed", 0}, {"would", would}, {"dry_run", true}};
+  if (offline) end["offline"] = true;
+  return json::serialize(end);
 }
 
 // Ids one by one, or the whole queue page by page.
@@ -275,7 +290,7 @@ net::Awaitable<Result<std::string>> Commands::change(Request request, RowSink& r
     co_return fail(ErrorKind::kNotFound,
                    fmt::format("there is no relay \"{}\"", printable(request.selection.relay, 100)));
   }
-  std::uint64_t matched = 0, changed = 0;
+  std::uint64_t matched = 0, changed = 0, would = 0;
   while (!walk->end) {
     const QueueId asked = walk->by_id && walk->at < walk->ids.size() ? walk->ids[walk->at] : QueueId{};
     auto page = co_await next_page(*walk);
@@ -288,15 +303,18 @@ net::Awaitable<Result<std::string>> Commands::change(Request request, RowSink& r
       if (!selected(request.selection, row)) continue;
       ++matched;
       const QueueId id = row.message.id;
-      const char* result = "would";
+      const bool leased = parts_.scheduler.is_leased(id);
+      const char* result = would_be(request.verb, row, leased);
       if (!request.dry_run) result = co_await apply(request.verb, id);
-      if (!request.dry_run && std::string_view(result) != "not_held" && std::string_view(result) != "not_found")
-        ++changed;
+      const std::string_view word = result;
+      would += word == "would";
+      changed += word == "done" || word == "done_under_way";
       auto sent = co_await rows.row(action_json(id, result, &row));
       if (!sent) co_return std::unexpected(sent.error());
     }
   }
-  co_return json::serialize(json::object{{"matched", matched}, {"changed", changed}, {"dry_run", request.dry_run}});
+  if (request.dry_run) co_return dry_run_end(matched, would, false);
+  co_return json::serialize(json::object{{"matched", matched}, {"changed", changed}, {"dry_run", false}});
 }
 
 net::Awaitable<const char*> Commands::apply(Verb verb, QueueId id) {

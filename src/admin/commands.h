@@ -66,7 +66,11 @@ class Commands final : public Control {
 
 // The ids of a selection; kBadInput names the first that is none.
 Result<std::vector<QueueId>> parse_ids(const std::vector<std::string>& ids);
-// As queue::Filter means it.
+// By sender and by the recipients whose story has not ended: who deletes what is for one of them means no message that
+// this one has got already.
 bool matches(const queue::ListRow& row, const Selection& selection);
+// What a dry run says of a message: "would", or why nothing would be changed.
+const char* would_be(Verb verb, const queue::ListRow& row, bool leased);
+std::string dry_run_end(std::uint64_t matched, std::uint64_t would, bool offline);
 
 }  // namespace sidegate::admin

@@ -161,6 +161,10 @@ TEST_F(CommandsTest, ChangingNeedsASelectionAndADryRunChangesNothing) {
   EXPECT_EQ(ask({.verb = Verb::kDelete, .selection = {}}).end.error().kind, ErrorKind::kBadInput);
   Answered dry = ask({.verb = Verb::kDelete, .selection = {.all = true}, .dry_run = true});
   EXPECT_THAT(members(dry, "result"), ElementsAre("would", "would", "would"));
+  EXPECT_EQ(*dry.end, "{\"matched\":3,\"changed\":0,\"would\":3,\"dry_run\":true}");
+  dry = ask({.verb = Verb::kRelease, .selection = {.all = true}, .dry_run = true});
+  EXPECT_THAT(members(dry, "result"), ElementsAre("not_held", "not_held", "not_held"));
+  EXPECT_EQ(*dry.end, "{\"matched\":3,\"changed\":0,\"would\":0,\"dry_run\":true}");
   EXPECT_EQ(ask({.verb = Verb::kList, .selection = {}}).rows.size(), 3u);
   EXPECT_EQ(ask({.verb = Verb::kDelete, .selection = {.relay = "nowhere"}}).end.error().kind, ErrorKind::kNotFound);
 }
@@ -228,6 +232,28 @@ TEST_F(CommandsTest, OfflineReadsTheSame) {
             ErrorKind::kConflict);
   EXPECT_TRUE(read_offline(store_, {.verb = Verb::kShow, .selection = {.ids = {ids_[0].text()}}}, clock_.wall(),
                            [](std::string) { return true; }));
+  rows.clear();
+  done = read_offline(
+      store_, {.verb = Verb::kDelete, .selection = {.ids = {ids_[1].text(), QueueId{77}.text()}}, .dry_run = true},
+      clock_.wall(), [&](std::string row) {
+        rows.push_back(std::move(row));
+        return true;
+      });
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_THAT(rows[0], HasSubstr("\"result\":\"would\""));
+  EXPECT_THAT(rows[1], HasSubstr("\"result\":\"not_found\""));
+  EXPECT_THAT(*done, HasSubstr("\"would\":1"));
+  EXPECT_TRUE(store_.message(ids_[1]));
+}
+
+TEST_F(CommandsTest, WhoHasGotItIsNoRecipientAnyMore) {
+  const std::string to = store_.message(ids_[0])->envelope.recipients[0].address;
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {.ids = {ids_[0].text()}, .to = to}}).rows.size(), 1u);
+  queue::Outcome outcome;
+  outcome.id = ids_[0];
+  outcome.recipients = {{0, queue::RecipientState::kDelivered, 1, false, true, "250 ok", "x", clock_.wall()}};
+  store_.commit(std::move(outcome), [](Status) {});
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {.ids = {ids_[0].text()}, .to = to}}).rows.size(), 0u);
 }
 
 }  // namespace

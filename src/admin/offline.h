@@ -1,4 +1,5 @@
-// The queue read from disk while the server is down: list and show, nothing that changes it.
+// The queue read from disk while the server is down: list, show and what a change would do (dry run); nothing that
+// changes it.
 #pragma once
 
 #include <functional>

@@ -34,11 +34,6 @@ const queue::RecipientRow* row_for(const queue::ListRow& row, std::size_t n) {
   return nullptr;
 }
 
-bool pending(const queue::ListRow& row, std::size_t n) {
-  const queue::RecipientRow* r = row_for(row, n);
-  return r == nullptr || r->state == RecipientState::kPending;
-}
-
 std::optional<WallTime> next_try(const queue::ListRow& row) {
   std::optional<WallTime> next;
   for (const queue::DueRow& due : row.due) {
@@ -62,7 +57,11 @@ std::string reason_of(const queue::ListRow& row, const Live& live) {
       last = &r;
   }
   if (last == nullptr) return {};
-  return last->last_host.empty() ? last->last_reply : fmt::format("{} said: {}", last->last_host, last->last_reply);
+  // Words of ours stand there too; a reply begins with its code (RFC 5321 section 4.2).
+  const std::string& words = last->last_reply;
+  const bool said =
+      words.size() > 3 && is_digit(words[0]) && is_digit(words[1]) && is_digit(words[2]) && words[3] == ' ';
+  return last->last_host.empty() || !said ? words : fmt::format("{} said: {}", last->last_host, words);
 }
 
 json::object recipient_json(const queue::ListRow& row, std::size_t n) {
@@ -83,7 +82,7 @@ json::object base_json(const queue::ListRow& row, const Live& live, WallTime now
   const queue::Message& m = row.message;
   json::array to;
   for (std::size_t n = 0; n < m.envelope.recipients.size(); ++n) {
-    if (pending(row, n)) to.emplace_back(clean(m.envelope.recipients[n].address));
+    if (is_pending(row, n)) to.emplace_back(clean(m.envelope.recipients[n].address));
   }
   json::object out{{"id", m.id.text()},
                    {"state", state_of(row, live, now)},
@@ -114,6 +113,11 @@ json::object attempt_json(const queue::AttemptRow& a, const queue::Message& m) {
 }
 
 }  // namespace
+
+bool is_pending(const queue::ListRow& row, std::size_t n) {
+  const queue::RecipientRow* r = row_for(row, n);
+  return r == nullptr || r->state == RecipientState::kPending;
+}
 
 std::string time_text(WallTime at) {
   auto second = std::chrono::floor<std::chrono::seconds>(at);
@@ -180,7 +184,7 @@ std::string action_json(QueueId id, const char* result, const queue::ListRow* ro
     out["from"] = clean(row->message.envelope.reverse_path);
     json::array to;
     for (std::size_t n = 0; n < row->message.envelope.recipients.size(); ++n) {
-      if (pending(*row, n)) to.emplace_back(clean(row->message.envelope.recipients[n].address));
+      if (is_pending(*row, n)) to.emplace_back(clean(row->message.envelope.recipients[n].address));
     }
     out["to"] = std::move(to);
   }

@@ -20,6 +20,9 @@ struct Live {
   std::optional<WallTime> relay_again_at;
 };
 
+// Whether this recipient's story has not ended: neither delivered nor failed.
+bool is_pending(const queue::ListRow& row, std::size_t n);
+
 // "active" an attempt is under way; "held" until released; "waiting" its relay is down; "deferred" until `next`;
 // "ready".
 const char* state_of(const queue::ListRow& row, const Live& live, WallTime now);

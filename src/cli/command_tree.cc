@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/programs.h"
+#include "config/codec.h"
 
 namespace sidegate::cli {
 namespace {
@@ -140,6 +141,16 @@ void build(CLI::App& root, Arguments& a) {
   add_json(command(root, a, "version", N_("the version"), version_command), a);
 }
 
+// "did you mean ...?" for a mistyped command, else where the help is.
+std::string near_command(const CLI::App& at, const std::string& word, const std::string& path,
+                         const std::string& help) {
+  std::vector<std::string> names;
+  for (const CLI::App* app : at.get_subcommands({})) names.push_back(app->get_name());
+  std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view near = config::suggest(word, views);
+  return near.empty() ? help : tr("did you mean {} {}?", path, near);
+}
+
 // CLI11's exceptions become its own help on out, or one error with the way to help.
 int show_parse_result(const CLI::App& root, const CLI::ParseError& error, const Terminal& terminal) {
   if (error.get_exit_code() == 0) {  // --help
@@ -151,7 +162,14 @@ int show_parse_result(const CLI::App& root, const CLI::ParseError& error, const 
   std::string path;
   for (const CLI::App* app = at; app != nullptr; app = app->get_parent())
     path = app->get_name() + (path.empty() ? "" : " ") + path;
-  terminal.error(printable(error.what(), 300), tr("help: {} --help", path));
+  const std::string help = tr("help: {} --help", path);
+  // CLI11 says of an unknown command that one is missing.
+  for (const std::string& word : root.remaining(true)) {
+    if (word.starts_with('-') || at->get_subcommands({}).empty()) continue;
+    terminal.error(tr("there is no command \"{} {}\"", path, printable(word, 60)), near_command(*at, word, path, help));
+    return EX_USAGE;
+  }
+  terminal.error(printable(error.what(), 300), help);
   return EX_USAGE;
 }
 

@@ -59,7 +59,8 @@ class Printer {
 };
 
 int offline(const Context& context, const admin::Request& request, Printer& printer, const Error& why) {
-  if (admin::writes(request.verb) || !context.hooks.open_queue) return report_server(context, why);
+  if ((admin::writes(request.verb) && !request.dry_run) || !context.hooks.open_queue)
+    return report_server(context, why);
   auto loaded = context.load(false, false);
   if (!loaded) return EX_CONFIG;
   auto store = context.hooks.open_queue(loaded->settings.store.path);

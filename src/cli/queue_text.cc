@@ -202,7 +202,7 @@ std::string summary_text(admin::Verb verb, const std::string& done) {
   const json::object o = object_of(done);
   if (verb == admin::Verb::kShow) return {};
   if (verb != admin::Verb::kList) {
-    if (truth(o, "dry_run")) return tr("{} messages would be changed; nothing was", number(o, "matched")) + "\n";
+    if (truth(o, "dry_run")) return tr("{} messages would be changed; nothing was", number(o, "would")) + "\n";
     return tr("{} messages chosen, {} changed", number(o, "matched"), number(o, "changed")) + "\n";
   }
   if (number(o, "messages") == 0) return std::string(_("no messages")) + "\n";

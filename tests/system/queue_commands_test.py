@@ -78,7 +78,7 @@ class Commands(unittest.TestCase):
         before = self.rows("list")
         for verb in ("retry", "hold", "release", "delete"):
             rows = self.rows(verb, "--all", "--dry-run")
-            self.assertEqual([r["result"] for r in rows], ["would"] * 3, verb)
+            self.assertEqual([r["result"] for r in rows], [{"release": "not_held"}.get(verb, "would")] * 3, verb)
             self.assertEqual([r["to"] for r in rows], [[r] for _, r in self.MAIL])
         self.assertEqual(self.rows("list"), before)
 
@@ -136,6 +136,7 @@ class Commands(unittest.TestCase):
         self.assertEqual(self.queue("show", NOBODY).returncode, NO_INPUT)
         for verb in ("retry", "hold", "release", "delete"):
             self.assertEqual(self.queue(verb, "--all").returncode, UNAVAILABLE, verb)
+        self.assertEqual([(r["id"], r["result"]) for r in self.rows("delete", "--to", "@b.test", "--dry-run")], [(ids[1], "would")])
         self.assertEqual(self.server.command("status").returncode, UNAVAILABLE)
         self.server.start()
         self.assertEqual(self.ids(), ids)
