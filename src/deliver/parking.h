@@ -4,6 +4,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
+#include <new>
 
 #include "net/loop.h"
 
@@ -30,24 +31,36 @@ class Parking final : public net::Timed {
   }
   // On the loop's thread. The waiting coroutine goes on in a turn of its own.
   void call() {
-    if (!resume_) called_ = true;
+    if (!waits()) called_ = true;
     go_on(Why::kCalled);
   }
   void on_deadline() override { go_on(Why::kTimeout); }
-  bool waits() const { return static_cast<bool>(resume_); }
+  bool waits() const { return resume_ && !going_; }
 
  private:
   void go_on(Why why) {
-    if (!resume_) return;
+    if (!waits()) return;
     if (loop_) loop_->remove(*this);
-    auto resume = std::move(resume_);
+    try {
+      loop_here_->post([this, why] { resume(why); });
+      going_ = true;
+    } catch (const std::bad_alloc&) {
+      // The coroutine must not go with the function that nobody could take: it is called again at the next tick.
+      deadline_ = SteadyTime::min();
+      loop_here_->add(*this);
+    }
+  }
+  void resume(Why why) {
+    going_ = false;
+    auto waiting = std::move(resume_);
     resume_ = nullptr;
-    loop_here_->post([resume = std::move(resume), why]() mutable { resume(why); });
+    waiting(why);
   }
 
   std::move_only_function<void(Why)> resume_;
   net::Loop* loop_here_ = nullptr;
   bool called_ = false;
+  bool going_ = false;  // its turn is posted
 };
 
 }  // namespace sidegate::deliver

@@ -37,7 +37,8 @@ struct Loop::State {
   Timed* first = nullptr;
   Timed* cursor = nullptr;  // the next one check_deadlines() looks at; remove() moves it on
   // Sleeping coroutines. They are owned here and not by their own frames, so that a loop can be destroyed with them.
-  std::multimap<SteadyTime, std::move_only_function<void()>> sleepers;
+  using Sleepers = std::multimap<SteadyTime, std::move_only_function<void()>>;
+  Sleepers sleepers;
   std::vector<std::unique_ptr<Periodic>> periodics;
   std::vector<std::unique_ptr<char[]>> spare;
   std::size_t least_spare = 0;  // since the last tick: so many were not needed
@@ -109,10 +110,14 @@ void Loop::every(Duration period, std::move_only_function<void()> fn) {
 }
 
 Awaitable<void> Loop::sleep(Duration d) {
-  SteadyTime until = clock_.steady() + d;
-  auto start = [this, until](auto handler) {
-    state_->sleepers.emplace(
-        until, [this, handler = std::move(handler)]() mutable { boost::asio::post(context_, std::move(handler)); });
+  // Its place in the list first: a coroutine that is handed over as a handler is lost if there is no memory for one
+  // then.
+  State::Sleepers place;
+  place.emplace(clock_.steady() + d, nullptr);
+  auto start = [this, &place](auto handler) {
+    auto node = place.extract(place.begin());
+    node.mapped() = [handler = std::move(handler)]() mutable { std::move(handler)(); };
+    state_->sleepers.insert(std::move(node));
   };
   co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(std::move(start),
                                                                                      boost::asio::use_awaitable);

@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <new>
 
 #include "net/stream.h"
 
@@ -54,13 +55,24 @@ Awaitable<Result<std::invoke_result_t<Fn>>> on_worker(WorkerPool& pool, Fn fn) {
   auto executor =
       boost::asio::prefer(co_await boost::asio::this_coro::executor, boost::asio::execution::outstanding_work.tracked);
   auto start = [&pool, executor, fn = std::move(fn)](auto handler) mutable {
-    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    auto answer = [executor, shared](Result<T> value) mutable {
-      boost::asio::post(
-          executor, [shared = std::move(shared), value = std::move(value)]() mutable { (*shared)(std::move(value)); });
+    using Handler = decltype(handler);
+    // Shared, so that it is still here when there is no memory to hand the work over: a handler that is dropped takes
+    // its coroutine down with it.
+    std::shared_ptr<Handler> kept;
+    auto resume_with = [executor](Handler& waiting, Result<T> value) {
+      auto resume = [waiting = std::move(waiting), value = std::move(value)]() mutable {
+        std::move(waiting)(std::move(value));
+      };
+      boost::asio::post(executor, std::move(resume));
     };
-    bool taken = pool.post([answer, fn = std::move(fn)]() mutable { answer(detail::guarded<T>(fn)); });
-    if (!taken) answer(fail(ErrorKind::kOverload, "worker pool is full"));
+    try {
+      kept = std::make_shared<Handler>(std::move(handler));
+      bool taken =
+          pool.post([kept, resume_with, fn = std::move(fn)]() mutable { resume_with(*kept, detail::guarded<T>(fn)); });
+      if (!taken) resume_with(*kept, fail(ErrorKind::kOverload, "worker pool is full"));
+    } catch (const std::bad_alloc&) {
+      resume_with(kept ? *kept : handler, fail(ErrorKind::kOverload, "out of memory"));
+    }
   };
   auto result = co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Result<T>)>(
       std::move(start), boost::asio::use_awaitable);

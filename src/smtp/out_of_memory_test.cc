@@ -2,48 +2,11 @@
 // Every allocation of a whole dialogue fails in turn; once, and from there on.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "net/starved.h"
 #include "smtp/dialogue.h"
-
-namespace {
-
-thread_local bool armed = false;
-thread_local long left = 0;         // allocations until one fails
-thread_local bool forever = false;  // and all after it
-thread_local long failed = 0;
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  if (armed && (left == 0 ? (failed == 0 || forever) : --left == 0)) {
-    ++failed;
-    throw std::bad_alloc();
-  }
-  void* place = std::malloc(size == 0 ? 1 : size);
-  if (place == nullptr) throw std::bad_alloc();
-  return place;
-}
-void operator delete(void* place) noexcept {
-  std::free(place);
-}
-void operator delete(void* place, std::size_t) noexcept {
-  std::free(place);
-}
 
 namespace sidegate::smtp {
 namespace {
-
-struct Armed {
-  explicit Armed(long at, bool from_there_on) {
-    left = at;
-    forever = from_there_on;
-    failed = 0;
-    armed = true;
-  }
-  ~Armed() { armed = false; }
-};
 
 const std::string kDialogue =
     "EHLO client.example\r\n"
@@ -70,14 +33,14 @@ Ended play_starved(long at, bool from_there_on) {
   Ended ended;
   {
     ServerSession session(stream, receiver, settings, "test");
-    Armed guard(at, from_there_on);
+    net::Starved guard(at, from_there_on);
     try {
       net::run_script(session.run());
     } catch (const std::bad_alloc&) {
       ended.by_exception = true;  // not in the session: in what runs its coroutine
     }
   }
-  ended.failures = failed;
+  ended.failures = net::Starved::failures();
   ended.written = stream.written();
   ended.closed = stream.closed();
   ended.under_way = receiver.under_way();
