@@ -153,6 +153,7 @@ void Server::Parts::set_ways(const config::Settings& from) {
   // Couriers first: a wake for a new way must find it.
   for (auto& courier : couriers) courier->set_ways(ways);
   scheduler.set_ways(ways->limits(), router());
+  scheduler.set_largest(ways->largest());
 }
 
 // This process reads no home folder: users and their ~/.forward are asked of the helper.

@@ -20,6 +20,8 @@ class Connection {
   virtual net::Awaitable<void> carry(Attempt& attempt) = 0;
   // It takes our DSN parameters over: success is its to report.
   virtual bool takes_reports() const { return false; }
+  // The largest message that the other end takes (SIZE). 0: it did not say, or any.
+  virtual std::uint64_t most_octets() const { return 0; }
   // The recipient's mailbox is at its other end, or here.
   virtual bool is_final() const { return false; }
   virtual bool looks_dead() { return false; }

@@ -145,6 +145,12 @@ net::Awaitable<bool> Courier::open(Line& line) {
   co_return true;
 }
 
+// What every way out is known to refuse for its size is refused where it comes in.
+void Courier::note_size(const Line& line) {
+  const std::uint64_t most = line.connection->most_octets();
+  if (line.way->most_octets.exchange(most) != most) parts_.scheduler.set_largest(ways_->largest());
+}
+
 // One connection from its opening to its end. kAgain: it was found dead, and the lease in hand needs another one.
 net::Awaitable<Courier::Served> Courier::serve(Line& line) {
   bool opened = co_await open(line);
@@ -156,6 +162,7 @@ net::Awaitable<Courier::Served> Courier::serve(Line& line) {
   way_good(*line.way, Phase::kAuth);
   if (!line.stood) parts_.scheduler.slot_ready(line.id(), parts_.loop.index());
   line.stood = true;
+  note_size(line);
   for (;;) {
     bool leased = co_await next_lease(line);
     if (!leased) break;

@@ -55,6 +55,7 @@ class Courier {
   net::Awaitable<void> room_for_outcomes();
   bool keeps(const Line& line) const;
 
+  void note_size(const Line& line);
   void opening_failed(Line& line, const OpenTrouble& trouble);
   void way_trouble(Way& way, const Verdict& verdict, smtp::Phase phase, std::string reason, bool was_standing);
   void way_good(Way& way, smtp::Phase phase);

@@ -338,6 +338,11 @@ TEST(Courier, WhatTheRelayLacks) {
   EXPECT_TRUE(house.gone(big) && house.gone(utf8));
   EXPECT_FALSE(house.relay().said("MAIL FROM:<me"));
   EXPECT_EQ(house.reports().size(), 2u);
+  EXPECT_EQ(house.scheduler.largest(), 1000u);  // what is larger need not come in
+  const std::string words = house.report_text(house.reports()[0]) + house.report_text(house.reports()[1]);
+  std::size_t said = 0;
+  for (auto at = words.find("than any way"); at != words.npos; at = words.find("than any way", at + 1)) ++said;
+  EXPECT_EQ(said, 1u) << words;
 }
 
 TEST(Courier, ConvertsWhatARelayWithout8BitMimeCannotCarry) {
@@ -378,6 +383,7 @@ TEST(Courier, WhatOneWayLacksGoesByTheNext) {
   house.run_until([&] { return house.gone(id); });
   EXPECT_EQ(house.relay(1).carried.size(), 1u);
   EXPECT_FALSE(house.relay(0).said("MAIL"));
+  EXPECT_EQ(house.scheduler.largest(), 1'000'000u);  // what the other one takes
 }
 
 TEST(Courier, AMessageThatBreaksConnectionsHoldsUpNoOther) {

@@ -19,6 +19,7 @@ class RelayConnection final : public Connection {
  public:
   net::Awaitable<void> carry(Attempt& attempt) override;  // attempt.cc
   bool takes_reports() const override { return session->capabilities().dsn; }
+  std::uint64_t most_octets() const override { return session->capabilities().size.value_or(0); }
   bool is_final() const override { return lmtp; }
   bool looks_dead() override { return stream->looks_dead(); }
   net::Awaitable<void> quit() override { return session->quit(); }

@@ -40,7 +40,8 @@ dsn::RecipientReport line_for(const Circumstances& c, const Target& target, dsn:
     line.diagnostic = target.reply;
   }
   line.explanation = std::string(target.verdict.explanation);
-  if (!target.by_peer && !target.reply.empty()) line.explanation += " (" + target.reply + ")";
+  const bool says_more = !target.by_peer && !target.reply.empty() && target.reply != line.explanation;
+  if (says_more) line.explanation += " (" + target.reply + ")";
   line.last_attempt = c.now;
   return line;
 }

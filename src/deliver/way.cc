@@ -187,6 +187,17 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
   return ways;
 }
 
+std::uint64_t Ways::largest() const {
+  std::uint64_t largest = 0;
+  for (const auto& way : list) {
+    if (way->retired || way->settings.protocol != Protocol::kSmtp) continue;
+    const std::uint64_t most = way->most_octets.load();
+    if (most == 0) return 0;
+    largest = std::max(largest, most);
+  }
+  return largest;
+}
+
 std::vector<queue::WayLimits> Ways::limits() const {
   std::vector<queue::WayLimits> limits;
   for (const auto& way : list)

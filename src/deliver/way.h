@@ -66,13 +66,14 @@ struct Way {
   bool retired = false;                           // its block is gone from the configuration
 
   Health health;
-  Busy busy;                             // of the local way: its commands
-  std::atomic<unsigned> standing{0};     // connections that are up, on all loops
-  std::atomic<bool> proven{false};       // a session has been ready since the last trouble with one
-  std::atomic<bool> probing{false};      // and the one that tries is under way
-  std::atomic<bool> bdat_broken{false};  // learnt: this relay breaks on BDAT
-  NullSender null_sender;                // learnt: this relay takes no reports from <>
-  std::atomic<int> good_family{0};       // 4 or 6: the one that worked last
+  Busy busy;                                  // of the local way: its commands
+  std::atomic<unsigned> standing{0};          // connections that are up, on all loops
+  std::atomic<bool> proven{false};            // a session has been ready since the last trouble with one
+  std::atomic<bool> probing{false};           // and the one that tries is under way
+  std::atomic<bool> bdat_broken{false};       // learnt: this relay breaks on BDAT
+  std::atomic<std::uint64_t> most_octets{0};  // learnt: its SIZE; 0: not known, or none
+  NullSender null_sender;                     // learnt: this relay takes no reports from <>
+  std::atomic<int> good_family{0};            // 4 or 6: the one that worked last
   enum class Port465 : int { kUnknown, kTls, kNo };
   std::atomic<Port465> port465{Port465::kUnknown};
 };
@@ -86,6 +87,7 @@ struct Ways {
   // previous: unchanged blocks keep their way (health, what was learnt); every name keeps its id.
   static std::shared_ptr<const Ways> make(DeliverSettings settings, const Ways* previous = nullptr);
   std::vector<queue::WayLimits> limits() const;  // for Scheduler::set_ways
+  std::uint64_t largest() const;                 // for Scheduler::set_largest: what no relay of ours takes is larger
 };
 
 // "[host]:port" and "host" with a port of its own. False: malformed.

@@ -17,12 +17,13 @@ namespace sidegate::intake {
 class Incoming {
  public:
   mail::Envelope envelope;
-  std::vector<std::string> domains;    // of the recipients' classes (route::class_domain), same order
+  std::vector<std::string> domains;      // of the recipients' classes (route::class_domain), same order
   std::unordered_set<std::string> ends;  // what aliases led to (alias::delivery_key): each gets one copy
-  QueueId id;                          // from DATA on
-  queue::InHand in_hand;               // as long
-  std::optional<mail::Reply> refusal;  // why the rest is read for nothing
-  std::uint32_t chunks_put = 0;        // of the body, handed to the store already
+  std::uint64_t announced = 0;           // SIZE= of MAIL
+  QueueId id;                            // from DATA on
+  queue::InHand in_hand;                 // as long
+  std::optional<mail::Reply> refusal;    // why the rest is read for nothing
+  std::uint32_t chunks_put = 0;          // of the body, handed to the store already
 
   // Takes what it can of `bytes`, and returns how much; less than all only when the body holds a full chunk, which has
   // to be taken out with take_chunk() first. Sets `refusal` when the header block grows over the limit.

@@ -1,5 +1,6 @@
 #include "intake/intake.h"
 
+#include <algorithm>
 #include <atomic>
 #include <unordered_map>
 
@@ -71,6 +72,7 @@ net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo& session, smtp::MailC
   }
   incoming_ = std::make_unique<Incoming>();
   mail::Envelope& envelope = incoming_->envelope;
+  incoming_->announced = command.size;
   envelope.reverse_path = std::move(reverse_path);
   envelope.body = command.body;
   envelope.ret = command.ret;
@@ -120,6 +122,7 @@ net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptC
   // Not ours: whatever stands left of the last "@" (percent, bang, a quoted address) relays by the domain right of it,
   // and only for those who may relay.
   if (auto refusal = refusal_of_recipient(trusted, Whose::kElsewhere, mailbox.local())) co_return std::move(*refusal);
+  if (too_large_to_leave(incoming_->announced)) co_return no_way_takes();  // RFC 1870 section 6.1 allows it here too
   // An alias may have led there before.
   bool twice = !incoming_->ends.empty() && !incoming_->ends.insert(alias::delivery_key(recipient)).second;
   if (!twice) add(std::move(recipient));
@@ -261,6 +264,8 @@ std::optional<Reply> Intake::content_fault() const {
   if (mail::count_field(incoming_->header(), "Received") > policy_->settings.smtp.max_received) {
     return Reply(554, {5, 4, 6}, "Too many hops: the message is in a loop");
   }
+  bool leaves = std::ranges::none_of(incoming_->domains, [](const std::string& d) { return d.starts_with('.'); });
+  if (leaves && too_large_to_leave(incoming_->header().size() + incoming_->body_size())) return no_way_takes();
   return std::nullopt;
 }
 
@@ -286,6 +291,17 @@ std::string Intake::own_header(const smtp::SessionInfo& session, const mail::Env
     header += missing;
   }
   return header;
+}
+
+// Better now than by a report: every relay has said what it takes at most.
+bool Intake::too_large_to_leave(std::uint64_t octets) const {
+  const std::uint64_t largest = context_.scheduler.largest();
+  return largest != 0 && octets > largest;
+}
+
+Reply Intake::no_way_takes() const {
+  return Reply(552, {5, 3, 4},
+               "Message is larger than any way out takes: " + std::to_string(context_.scheduler.largest()) + " octets");
 }
 
 queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,

@@ -47,6 +47,8 @@ class Intake final : public smtp::Receiver {
   std::optional<queue::Content> copy_for_cache(const queue::Accept& accept) const;
   std::optional<mail::Reply> content_fault() const;
   std::string own_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const;
+  bool too_large_to_leave(std::uint64_t octets) const;
+  mail::Reply no_way_takes() const;
   queue::Accept make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                             std::vector<queue::ClassRow>& unsaved);
   void refuse(const Error& error);

@@ -403,6 +403,26 @@ TEST(Intake, RefusedContentLeavesNothing) {
   EXPECT_EQ(f.store.messages.size(), 1u);
 }
 
+TEST(Intake, WhatNoWayOutTakesIsRefused) {
+  const std::string body = kHeader + "\r\n" + std::string(900, 'x') + "\r\n";
+  struct {
+    std::uint64_t largest;
+    const char* size;
+    const char* reply;
+  } cases[] = {{0, " SIZE=5000", "250 2.0.0 queued"},
+               {5000, " SIZE=5000", "250 2.0.0 queued"},
+               {4999, " SIZE=5000", "552 5.3.4 Message is larger than any way out takes: 4999 octets"},
+               {500, "", "552 5.3.4 Message is larger than any way out takes: 500 octets"}};
+  for (const auto& c : cases) {
+    Fixture f;
+    f.scheduler.set_largest(c.largest);
+    std::string written = f.play("EHLO c.example\r\nMAIL FROM:<a@b.example>" + std::string(c.size) +
+                                 "\r\nRCPT TO:<c@d.example>\r\n" + by_data(body) + "NOOP\r\n");
+    EXPECT_NE(written.find(c.reply), std::string::npos) << written;
+    EXPECT_EQ(f.store.messages.empty(), c.reply[0] == '5');
+  }
+}
+
 TEST(Intake, NoRelayForStrangers) {
   for (const char* to :
        {"c@d.example", "c%d.example@mx.example", "\"c@d.example\"@mx.example", "d.example!c@mx.example",

@@ -8,6 +8,7 @@
 // as a whole when it is down.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -79,6 +80,10 @@ class Scheduler {  // thread-safe
   WallTime arrived(QueueId id) const;
   Duration take_jump();
 
+  // The largest message that some way out takes, as couriers have learnt it from the relays' SIZE. 0: no bound is known.
+  void set_largest(std::uint64_t octets) { largest_.store(octets, std::memory_order_relaxed); }
+  std::uint64_t largest() const { return largest_.load(std::memory_order_relaxed); }
+
   Totals totals() const;  // all but `messages` count (message, class)
   std::vector<WayStatus> ways() const;
   std::size_t memory() const;  // octets held for the schedule
@@ -86,6 +91,7 @@ class Scheduler {  // thread-safe
  private:
   struct State;
   std::unique_ptr<State> state_;
+  std::atomic<std::uint64_t> largest_{0};
 };
 
 }  // namespace sidegate::queue
