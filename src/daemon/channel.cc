@@ -51,6 +51,22 @@ union Ancillary {  // room for one descriptor, aligned as cmsg wants it
   char space[CMSG_SPACE(sizeof(int))];
 };
 
+// One note on the socket: an octet that says what it is, and a descriptor beside it.
+struct Packet {
+  char octet = 0;
+  iovec part{&octet, 1};
+  msghdr message{};
+  Ancillary room{};
+
+  Packet() {
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &room;
+    message.msg_controllen = sizeof room;
+  }
+  Packet(const Packet&) = delete;  // the message points into it
+};
+
 }  // namespace
 
 Result<std::pair<Channel, Channel>> Channel::pair() {
@@ -74,22 +90,16 @@ void Channel::close() {
 Status Channel::send(Topic topic, std::string_view text) const {
   auto file = memory_file(text);
   if (!file) return std::unexpected(file.error());
-  char octet = static_cast<char>(topic);
-  iovec part{&octet, 1};
-  Ancillary room{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = &room;
-  message.msg_controllen = sizeof room;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  Packet packet;
+  packet.octet = static_cast<char>(topic);
+  cmsghdr* header = CMSG_FIRSTHDR(&packet.message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof(int));
   std::memcpy(CMSG_DATA(header), &*file, sizeof(int));
   ssize_t sent;
   do {
-    sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
+    sent = sendmsg(fd_, &packet.message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   int error = errno;
   ::close(*file);
@@ -98,21 +108,15 @@ Status Channel::send(Topic topic, std::string_view text) const {
 }
 
 Result<Note> Channel::receive() const {
-  char octet = 0;
-  iovec part{&octet, 1};
-  Ancillary room{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = &room;
-  message.msg_controllen = sizeof room;
+  Packet packet;
   ssize_t got;
   do {
-    got = recvmsg(fd_, &message, MSG_CMSG_CLOEXEC);
+    got = recvmsg(fd_, &packet.message, MSG_CMSG_CLOEXEC);
   } while (got < 0 && errno == EINTR);
   if (got < 0) return std::unexpected(errno_error(errno, "reading from the other process"));
   if (got == 0) return fail(ErrorKind::kClosed, "the other process is gone");
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  const char octet = packet.octet;
+  cmsghdr* header = CMSG_FIRSTHDR(&packet.message);
   bool one = header != nullptr && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int));
   if (!one || octet < 0 || octet > static_cast<char>(Topic::kRefused))
     return fail(ErrorKind::kProtocol, "the other process said nothing of ours");
