@@ -36,16 +36,29 @@ class Sink:
             server = await asyncio.start_server(self._session, "127.0.0.1", self.port, limit=1 << 20, backlog=512)
             self.port = server.sockets[0].getsockname()[1]
             self.ready.set()
+            return server
 
-        self.loop.run_until_complete(listen())
-        self.loop.run_forever()
+        async def end_sessions(server):
+            server.close()
+            sessions = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in sessions:
+                task.cancel()
+            await asyncio.gather(*sessions, return_exceptions=True)
+
+        server = self.loop.run_until_complete(listen())
+        try:
+            self.loop.run_forever()
+            # What still waits for a client is ended here, or asyncio complains of it when the test ends.
+            self.loop.run_until_complete(end_sessions(server))
+        finally:
+            self.loop.close()
 
     async def _session(self, reader, writer):
         self.connections += 1
         last = []   # place of the message that nothing has followed yet
         try:
             await self._dialogue(reader, writer, last)
-        except (ConnectionError, asyncio.IncompleteReadError, ValueError):
+        except (ConnectionError, asyncio.IncompleteReadError, ValueError, asyncio.CancelledError):
             pass
         finally:
             self.unconfirmed.update(last)

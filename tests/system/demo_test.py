@@ -62,10 +62,17 @@ class Demo(InATreeOfItsOwn):
         self.assertEqual(order, sorted(order), result.stdout)
 
     def test_bad_arguments(self):
-        for arguments, expected in ((("--relay", "nonsense"), "HOST:PORT"), (("--relay", "host:587"), "--user")):
-            result = self.run_demo(*arguments)
-            self.assertEqual(result.returncode, 64)
-            self.assertIn(expected, result.stderr)
+        """Said at once: before the build (--check-arguments), and before a password is asked for."""
+        for arguments, expected in ((("--relay", "nonsense"), "HOST:PORT"), (("--relay", "host:587"), "--user"), (("--relay", "host:99999"), "HOST:PORT"),
+                                    (("--relay", "host:587", "--user", "me"), "--from"), (("--user", "me@a.test"), "--relay"),
+                                    (("--relay", "host:587", "--user", "me@a.test", "--to", "you"), "'you' is no mail address"),
+                                    (("--relay", "host:587", "--user", "me@a.test", "--stay"), "--stay")):
+            for before in ((), ("--check-arguments",)):
+                result = self.run_demo(*before, *arguments)
+                self.assertEqual(result.returncode, 64, (arguments, result.stderr))
+                self.assertIn(expected, result.stderr)
+                self.assertFalse(os.path.exists(os.path.join(self.top, "var")))
+        self.assertEqual(self.run_demo("--check-arguments", "--relay", "[::1]:587", "--user", "me@a.test").returncode, 0)
 
 
 PASSWORD = "s3cret word"
