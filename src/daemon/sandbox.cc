@@ -47,6 +47,19 @@ Result<Sandbox> enter_sandbox(const SandboxPlan& plan) {
   return made;
 }
 
+// Where resolv.conf is made by systemd-resolved, NetworkManager or resolvconf, it is a link to somewhere below /run,
+// and it is replaced, not rewritten: its folder must be readable.
+std::vector<std::string> places_of(const std::string& file) {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (const std::filesystem::path& path : {std::filesystem::path(file), std::filesystem::canonical(file, error)}) {
+    const std::string folder = path.parent_path().string();
+    if (path.empty()) continue;
+    out.push_back(folder.empty() || folder == "/" ? path.string() : folder);  // a file in "/" is no reason to read all
+  }
+  return out;
+}
+
 std::vector<std::string> system_files() {
   std::vector<std::string> out = {"/etc",
                                   "/usr",
@@ -59,11 +72,7 @@ std::vector<std::string> system_files() {
                                   "/proc/cpuinfo",
                                   "/proc/sys",
                                   "/sys/devices/system/cpu"};
-  // Where resolv.conf is made by systemd-resolved, NetworkManager or resolvconf, it is a link to somewhere below /run,
-  // and it is replaced, not rewritten: its folder must be readable.
-  std::error_code error;
-  auto resolver = std::filesystem::canonical("/etc/resolv.conf", error);
-  if (!error && resolver.parent_path() != "/etc") out.push_back(resolver.parent_path().string());
+  for (std::string& place : places_of("/etc/resolv.conf")) out.push_back(std::move(place));
   for (const char* name : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) {
     if (const char* path = std::getenv(name)) out.emplace_back(path);
   }

@@ -25,6 +25,9 @@ struct Sandbox {
 // offers a thing and then refuses it.
 Result<Sandbox> enter_sandbox(const SandboxPlan& plan);
 
+// What must be readable for a file that is replaced now and then: its folder, and the folder of what it links to.
+std::vector<std::string> places_of(const std::string& file);
+
 // What every server reads: resolver, CAs, locales, time zone, libraries' data; and where resolv.conf really lies.
 std::vector<std::string> system_files();
 

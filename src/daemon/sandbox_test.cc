@@ -57,6 +57,15 @@ class InSandbox : public testing::Test {
   SandboxPlan plan_;
 };
 
+TEST_F(InSandbox, PlacesOfAFileThatIsReplaced) {
+  const std::string link = own_ + "/resolv.conf";
+  ASSERT_EQ(symlink((other_ + "/secret").c_str(), link.c_str()), 0);
+  EXPECT_EQ(places_of(link), (std::vector<std::string>{own_, other_}));
+  EXPECT_EQ(places_of("/nowhere/else"), (std::vector<std::string>{"/nowhere"}));
+  EXPECT_EQ(places_of("/hosts-in-the-root"), (std::vector<std::string>{"/hosts-in-the-root"}));
+  EXPECT_TRUE(places_of("").empty());
+}
+
 TEST_F(InSandbox, TheQueueIsThereAndNothingElse) {
   holds([this](const Sandbox&) {
     int made = open((own_ + "/file").c_str(), O_CREAT | O_RDWR, 0600);

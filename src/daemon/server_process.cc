@@ -70,6 +70,9 @@ Status ServerProcess::give_up_privileges() {
   }
   SandboxPlan plan;
   plan.read = system_files();
+  for (const std::string& file : {settings.dns.resolv_conf, settings.dns.hosts}) {
+    for (std::string& place : places_of(file)) plan.read.push_back(std::move(place));
+  }
   for (std::string& folder : intake::folders_of(settings.alias)) plan.read.push_back(std::move(folder));
   plan.write = {settings.store.path};
   if (!settings.submit.drop_directory.empty()) plan.write.push_back(settings.submit.drop_directory);

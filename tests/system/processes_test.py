@@ -65,6 +65,19 @@ class Processes(unittest.TestCase):
             self.assertIn("no seccomp", started["sandbox"])
         self.assertIn("sandbox: ", self.server.command("status").stdout)
 
+    def test_the_resolvers_files_may_lie_anywhere(self):
+        """They are named in the configuration, so the sandbox leaves them to be read, also when they are replaced."""
+        hosts = os.path.join(self.server.folder, "names", "hosts")
+        os.mkdir(os.path.dirname(hosts))
+        with open(hosts, "w") as out:
+            out.write("127.0.0.1 relay.test\n")
+        self.server.relay = self.server.relay.replace('"127.0.0.1"', '"relay.test"')
+        self.server.extra = f'[dns]\nhosts = "{hosts}"\n'
+        self.server.write_config()
+        self.server.start()
+        self.assertEqual(submit(self.server, "named@test"), 250)
+        self.arrived("named@test")
+
     def test_a_server_that_dies_is_started_again_and_nobody_is_refused(self):
         self.server.start()
         first = self.server.serving_pid()
