@@ -80,7 +80,8 @@ class Scheduler {  // thread-safe
   WallTime arrived(QueueId id) const;
   Duration take_jump();
 
-  // The largest message that some way out takes, as couriers have learnt it from the relays' SIZE. 0: no bound is known.
+  // The largest message that some way out takes, as couriers have learnt it from the relays' SIZE. 0: no bound is
+  // known.
   void set_largest(std::uint64_t octets) { largest_.store(octets, std::memory_order_relaxed); }
   std::uint64_t largest() const { return largest_.load(std::memory_order_relaxed); }
 
