@@ -22,8 +22,9 @@ std::string ask_password(const Terminal& t, const std::string& user) {
   if (tcgetattr(STDIN_FILENO, &before) != 0) return {};
   termios silent = before;
   silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  // Before it asks: what is typed at once, or pasted, is neither shown nor thrown away.
+  if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0) return {};
   t.err << tr("password of {} (not shown): ", user) << std::flush;
-  tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
   std::string password;
   std::getline(std::cin, password);
   tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
