@@ -240,6 +240,7 @@ void Server::Parts::make_pickup() {
   auto policy = submit_policy(loaded.settings);
   if (folder.empty() || !policy) return;
   pickup = std::make_unique<intake::Pickup>(loops[0], *intake, workers, folder, std::move(policy));
+  pickup->give_up_after(loaded.settings.schedule.lifetime);
   pickup->start();
 }
 

@@ -361,6 +361,7 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   message->eight_bit_body = in.eight_bit_body(facts.eight_bit);
   message->longest_line = facts.longest_line;
   message->message_id = mail::field_value(accept.header, "Message-ID");
+  message->is_report = user_ && user_->name.empty();  // our own words about what was dropped (pickup.cc)
   accept.message = std::move(message);
   return accept;
 }

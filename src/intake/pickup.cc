@@ -14,7 +14,8 @@ namespace {
 using mail::Reply;
 
 constexpr Duration kLook{1000};
-constexpr Duration kAgain{5000};  // after 4yz
+constexpr Duration kAgain{5000};      // after 4yz
+constexpr Duration kLongest{60'000};  // of one file, again and again
 constexpr std::size_t kPiece = 256 * 1024;
 
 Reply cannot_read() {
@@ -132,10 +133,27 @@ net::Awaitable<void> Pickup::once() {
     co_return;
   }
   trouble_.clear();
+  forget_others(*names);
   for (std::string& name : *names) {
     if (stopping_ || loop_.clock().steady() < all_wait_) break;
-    if (!stuck_.contains(name)) co_await pick(std::move(name));
+    if (!stuck_.contains(name) && !waits(name)) co_await pick(std::move(name));
   }
+}
+
+bool Pickup::waits(const std::string& name) const {
+  auto parsed = parse_drop_name(name);
+  auto at = parsed ? later_.find(parsed->base) : later_.end();
+  return at != later_.end() && loop_.clock().steady() < at->second.until;
+}
+
+// What is known of files that are gone.
+void Pickup::forget_others(const std::vector<std::string>& names) {
+  if (later_.empty()) return;
+  std::set<std::string> there;
+  for (const std::string& name : names) {
+    if (auto parsed = parse_drop_name(name)) there.insert(parsed->base);
+  }
+  std::erase_if(later_, [&](const auto& one) { return !there.contains(one.first); });
 }
 
 net::Awaitable<void> Pickup::pick(std::string name) {
@@ -179,11 +197,15 @@ net::Awaitable<Pickup::Given> Pickup::give(DropFile& file, LocalUser user) {
     if (!done.contains(n)) left.push_back(n);
   }
   Source source(workers_, file);
+  const auto age = context_.clock.wall() - WallTime(std::chrono::seconds(file.heading.time));
+  const bool last_time = age > lifetime_;
   // RFC 5321 section 4.5.3.1.10: what is too much for one transaction goes in the next one.
   while (!left.empty()) {
     const std::vector<std::size_t> asked = left;
     source.rewind();
-    given.reply = co_await transaction(envelope, left, source, user, given.refused);
+    Said said = co_await transaction(envelope, left, source, user, last_time, given.refused);
+    given.reply = std::move(said.reply);
+    given.of_file = said.of_file;
     if (!given.reply.positive()) break;
     for (std::size_t n : asked) {
       if (std::ranges::find(left, n) == left.end()) done_[file.parsed.base].insert(n);
@@ -193,8 +215,9 @@ net::Awaitable<Pickup::Given> Pickup::give(DropFile& file, LocalUser user) {
 }
 
 // Takes out of `left` what it has dealt with. A reply of 4yz: nothing of what is left is in the queue.
-net::Awaitable<Reply> Pickup::transaction(const mail::Envelope& envelope, std::vector<std::size_t>& left,
-                                          Source& source, LocalUser user, std::vector<Refused>& refused) {
+net::Awaitable<Pickup::Said> Pickup::transaction(const mail::Envelope& envelope, std::vector<std::size_t>& left,
+                                                 Source& source, LocalUser user, bool last_time,
+                                                 std::vector<Refused>& refused) {
   const smtp::SessionInfo session = session_of(user, policy_->settings.name);
   const smtp::ServerSettings& limits = policy_->settings.smtp;
   Intake intake(context_, policy_, loop_.index(), std::move(user));
@@ -207,13 +230,14 @@ net::Awaitable<Reply> Pickup::transaction(const mail::Envelope& envelope, std::v
   from.path.is_null = envelope.reverse_path.empty();
   if (!from.path.is_null) {
     auto mailbox = mail::Mailbox::parse(envelope.reverse_path, true);
-    if (!mailbox) co_return Reply(553, {5, 1, 7}, "Bad sender address syntax");
+    if (!mailbox) co_return Said{Reply(553, {5, 1, 7}, "Bad sender address syntax")};
     from.path.mailbox = std::move(*mailbox);
   }
   if (limits.max_message_size != 0 && source.size() > limits.max_message_size)
-    co_return Reply(552, {5, 3, 4}, "Message is larger than " + std::to_string(limits.max_message_size) + " octets");
+    co_return Said{
+        Reply(552, {5, 3, 4}, "Message is larger than " + std::to_string(limits.max_message_size) + " octets")};
   Reply reply = co_await intake.mail(session, std::move(from));
-  if (!reply.positive()) co_return reply;
+  if (!reply.positive()) co_return Said{std::move(reply)};
 
   std::vector<Refused> bad;
   std::vector<std::size_t> later;
@@ -240,33 +264,37 @@ net::Awaitable<Reply> Pickup::transaction(const mail::Envelope& envelope, std::v
       bad.push_back({n, std::move(said)});
     } else if (too_many(said) && accepted > 0) {
       later.push_back(n);
+    } else if (last_time) {
+      // RFC 3463 section 3.5: delivery time expired.
+      Reply late(said.code, {4, 4, 7}, "Not taken for too long: " + said.line());
+      intake.refused(session, {"RCPT", envelope.reverse_path, recipient.address, late});
+      bad.push_back({n, std::move(late)});
     } else {
       intake.abort();
-      co_return said;
+      co_return Said{std::move(said), true};
     }
   }
   if (accepted == 0) {
     intake.abort();
-    reply = Reply(250, {2, 0, 0}, "Nobody is left");
   } else {
-    reply = co_await content(intake, session, source);
+    Said said = co_await content(intake, session, source);
+    if (!said.reply.positive()) co_return said;
   }
-  if (!reply.positive()) co_return reply;
   for (Refused& one : bad) refused.push_back(std::move(one));
   left = std::move(later);
-  co_return reply;
+  co_return Said{Reply(250, {2, 0, 0}, "Ok")};
 }
 
 // The same rules as on the wire: the file is a user's, whatever sidegate-drop was given.
-net::Awaitable<Reply> Pickup::content(Intake& intake, const smtp::SessionInfo& session, Source& source) {
+net::Awaitable<Pickup::Said> Pickup::content(Intake& intake, const smtp::SessionInfo& session, Source& source) {
   Reply begun = co_await intake.begin(session);
-  if (!begun.positive()) co_return begun;
+  if (!begun.positive()) co_return Said{std::move(begun)};
   smtp::ContentCheck check(policy_->settings.smtp.max_long_line);
   for (;;) {
     auto piece = co_await source.next();
     if (!piece) {
       intake.abort();
-      co_return cannot_read();
+      co_return Said{cannot_read(), true};
     }
     if (piece->empty()) break;
     check.push(*piece);
@@ -275,23 +303,17 @@ net::Awaitable<Reply> Pickup::content(Intake& intake, const smtp::SessionInfo& s
   check.finish();
   if (check.fault() != smtp::ContentFault::kNone) {
     intake.abort();
-    co_return Reply(554, {5, 6, 0}, "Its lines do not end with CR LF, are too long, or hold NUL");
+    co_return Said{Reply(554, {5, 6, 0}, "Its lines do not end with CR LF, are too long, or hold NUL")};
   }
   const smtp::ContentFacts facts{check.eight_bit(), static_cast<std::uint32_t>(check.longest_line())};
-  co_return co_await intake.end(session, facts);
+  co_return Said{co_await intake.end(session, facts)};
 }
 
 // --- What became of it
 
 net::Awaitable<void> Pickup::settle(DropFile file, Given given) {
   const std::string base = file.parsed.base;
-  if (given.reply.transient()) {
-    const SteadyTime later = loop_.clock().steady() + kAgain;
-    // 4.7.x is the user's own limit; anything else concerns all.
-    const bool own = given.reply.status && given.reply.status->subject == 7;
-    (own ? wait_[file.heading.uid] : all_wait_) = later;
-    context_.log.info("drop_waits", {{"file", base}, {"uid", file.heading.uid}, {"reply", given.reply.line()}});
-  }
+  if (given.reply.transient()) put_off(file, given);
   if (!given.reply.positive() && !given.reply.transient()) {
     const std::set<std::size_t>& done = done_[base];
     given.refused.clear();
@@ -327,6 +349,21 @@ net::Awaitable<void> Pickup::settle(DropFile file, Given given) {
     stuck_.insert(file.name);
     context_.log.error("drop_directory", {{"file", file.name}, {"error", status.error().text}});
   }
+}
+
+void Pickup::put_off(const DropFile& file, const Given& given) {
+  const SteadyTime now = loop_.clock().steady();
+  // 4.7.x is the user's own limit; anything else concerns all.
+  const bool own = given.reply.status && given.reply.status->subject == 7;
+  if (given.of_file) {
+    Later& later = later_[file.parsed.base];
+    later.pause = later.pause == Duration{} ? kAgain : std::min(later.pause * 2, kLongest);
+    later.until = now + later.pause;
+  } else {
+    (own ? wait_[file.heading.uid] : all_wait_) = now + kAgain;
+  }
+  context_.log.info("drop_waits",
+                    {{"file", file.parsed.base}, {"uid", file.heading.uid}, {"reply", given.reply.line()}});
 }
 
 net::Awaitable<bool> Pickup::report(const DropFile& file, const std::vector<Refused>& refused) {
@@ -367,8 +404,8 @@ net::Awaitable<bool> Pickup::report(const DropFile& file, const std::vector<Refu
   std::vector<Refused> none;
   Source text(workers_, made.header + made.body);
   LocalUser ours{0, "", true};
-  Reply reply = co_await transaction(envelope, left, text, std::move(ours), none);
-  co_return reply.positive() && none.empty();
+  Said said = co_await transaction(envelope, left, text, std::move(ours), false, none);
+  co_return said.reply.positive() && none.empty();
 }
 
 net::Awaitable<void> Pickup::set_aside(DropFile file, std::string why) {
