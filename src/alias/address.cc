@@ -107,7 +107,7 @@ std::string delivery_key(const mail::Recipient& recipient) {
     case kFile:
       return "f " + recipient.as_user + " " + recipient.target;
     case kDiscard:
-      return "d";
+      return recipient.target.empty() ? "d" : "d " + recipient.target + " " + recipient.address;
   }
   return {};
 }

@@ -140,7 +140,7 @@ net::Awaitable<LocalEnd> LocalConnection::deliver(std::shared_ptr<Round> round, 
   if (went_round(*attempt.content_.header, recipient)) co_return judge_loop(recipient.address);
   net::Loop& loop = attempt.parts_.loop;
   auto request = local_request(settings, message, recipient, loop.clock().wall());
-  if (!request) co_return judge_discarded();
+  if (!request) co_return judge_discarded(recipient);
   if (request->verb != Verb::kCommand) co_return co_await hand_over(round, std::move(*request));
   // A quarter of the places for one command, whoever it runs as.
   const std::string key = request->user + " " + request->place;

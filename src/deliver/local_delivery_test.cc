@@ -186,6 +186,25 @@ TEST(LocalDelivery, EveryKindInOneMessage) {
     EXPECT_NE(log.find(words), std::string::npos) << words << log;
 }
 
+// RFC 3464 section 2.3.3
+TEST(LocalDelivery, AnAddressThatStandsForSeveralIsReportedAsSuch) {
+  for (auto [target, action] : {std::pair(mail::kExpanded, "expanded"), {mail::kHandedToList, "delivered"}}) {
+    Here here;
+    mail::Recipient told = Here::to(Destination::kDiscard, target);
+    told.address = "team@here.example";
+    told.original.clear();
+    told.notify.success = true;
+    auto id = here.add({here.file("box"), told});
+    here.run_until([&] { return here.gone(id) && here.report(); });
+    auto report = here.report();
+    std::string body = here.store.body_chunk(report->message.id, 0, 0).value();
+    EXPECT_NE(body.find("Final-Recipient: rfc822;team@here.example"), std::string::npos) << body;
+    EXPECT_NE(body.find(std::string("Action: ") + action + "\r\n"), std::string::npos) << body;
+    EXPECT_NE(body.find("Status: 2.0.0"), std::string::npos) << body;
+    EXPECT_EQ(report->message.envelope.recipients.at(0).address, "me@home.example");
+  }
+}
+
 TEST(LocalDelivery, ALargeMessageIsStreamedWhole) {
   Here here;
   std::string body = "\r\n";

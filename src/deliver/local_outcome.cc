@@ -72,7 +72,19 @@ LocalEnd delivered(Verb verb, const Answer& answer, const std::string& place) {
   return end(Action::kDelivered, {2, 0, 0}, "accepted", "Delivered on this machine.", std::move(words));
 }
 
+// As Postfix: a command may say why itself, "5.1.2 text" at the beginning of its output.
+std::optional<mail::EnhancedCode> said_itself(const Answer& answer) {
+  auto code = mail::EnhancedCode::parse(std::string_view(answer.text).substr(0, answer.text.find(' ')));
+  return code && (code->cls == 4 || code->cls == 5) ? code : std::nullopt;
+}
+
 LocalEnd exited(const Answer& answer, const std::string& place) {
+  if (auto code = said_itself(answer)) {
+    bool temporary = code->cls == 4;
+    return end(temporary ? Action::kDefer : Action::kFail, *code, temporary ? "command-tempfail" : "command-refused",
+               temporary ? "The command asks to be called again later." : "The command refused the message.",
+               answer.text);
+  }
   for (const ExitFacts& facts : kExits) {
     if (facts.code != answer.code) continue;
     bool temporary = facts.action == Action::kDefer;
@@ -168,7 +180,11 @@ LocalEnd judge_no_answer(const Error& why, bool all_sent) {
   return e;
 }
 
-LocalEnd judge_discarded() {
+LocalEnd judge_discarded(const mail::Recipient& recipient) {
+  if (mail::tells_of(recipient, mail::kExpanded))
+    return end(Action::kDelivered, {2, 0, 0}, "expanded", "The address stands for several.", "expanded");
+  if (mail::tells_of(recipient, mail::kHandedToList))
+    return end(Action::kDelivered, {2, 0, 0}, "accepted", "The address is a list's.", "handed to the list");
   return end(Action::kDelivered, {2, 0, 0}, "accepted", "Discarded, as the configuration says.", "discarded");
 }
 

@@ -7,6 +7,7 @@
 
 #include "deliver/outcome.h"
 #include "helper/protocol.h"
+#include "mail/envelope.h"
 
 namespace sidegate::deliver {
 
@@ -19,7 +20,7 @@ struct LocalEnd {
 LocalEnd judge_local(helper::Verb verb, const helper::Answer& answer, const std::string& place);
 // The helper ended, or was not to be had, before it answered. all_sent: it may have delivered.
 LocalEnd judge_no_answer(const Error& why, bool all_sent);
-LocalEnd judge_discarded();
+LocalEnd judge_discarded(const mail::Recipient& recipient);
 LocalEnd judge_loop(const std::string& recipient);  // 5.4.6
 // Too many deliveries to the same command are under way: this one steps aside for `wait`.
 LocalEnd judge_busy(Duration wait);

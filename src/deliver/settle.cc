@@ -62,7 +62,11 @@ void report(const Circumstances& c, std::size_t i, Target& t, Settled& s) {
   if (t.verdict.action == Action::kDelivered) {
     // RFC 3461 section 5.2.2: "relayed" when the next host does not take the task over, "delivered" where it ends.
     if (recipient_of(c, t).notify.success && !c.relay_reports && !envelope.reverse_path.empty()) {
-      plan(s, to, {i, c.is_final ? dsn::Action::kDelivered : dsn::Action::kRelayed});
+      const bool expanded = mail::tells_of(recipient_of(c, t), mail::kExpanded);
+      plan(s, to,
+           {i, expanded     ? dsn::Action::kExpanded
+               : c.is_final ? dsn::Action::kDelivered
+                            : dsn::Action::kRelayed});
     }
     return;
   }

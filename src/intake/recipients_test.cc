@@ -121,6 +121,7 @@ TEST(Rcpt, WhatGoesIntoTheQueue) {
             "0 me@far.example  list@gate.test owner-list@gate.test\n"
             "2 list@gate.test /bin/prog  owner-list@gate.test\n"
             "4 list@gate.test   owner-list@gate.test\n"
+            "4 list@gate.test list  \n"  // the sender is told that it is there
             "1 bob@gate.test bob  \n");
   std::vector<std::string> classes;
   for (const queue::ClassRow& row : f.store.saved) classes.push_back(row.key.recipient_domain);

@@ -21,19 +21,27 @@ struct Notify {
 // end on this machine.
 enum class Destination : std::uint8_t { kRoute, kMailbox, kPipe, kFile, kDiscard };
 
+// What a kDiscard recipient's target may say: nothing is to be delivered, the sender who asked for it is told that the
+// address led to several (RFC 3464 section 2.3.3: expanded), or to a list (delivered).
+inline constexpr const char *kExpanded = "expanded", *kHandedToList = "list";
+
 struct Recipient {
   std::string address;   // forward-path without brackets: as given, or what an alias led to
   Notify notify;
   std::string orcpt;     // "rfc822;xtext" as received, still encoded; empty: none
   // --- of a recipient that went through an alias or ends here; all empty for the usual one that is relayed
   Destination destination = Destination::kRoute;
-  std::string target = {};       // kMailbox: the user or mailbox name; kPipe: the command; kFile: the path
+  std::string target = {};       // kMailbox: the user or mailbox name; kPipe: the command; kFile: the path; kDiscard: above
   std::string as_user = {};      // kPipe, kFile: the Unix user with whose rights; empty: the default_user setting
   std::string original = {};     // the address as given, where `address` is another one
   std::string return_path = {};  // takes the reverse-path's place for this recipient (owner- alias); empty: it does not
   bool forwarded = false;   // an address of ours led to one elsewhere: the sender is rewritten as forward_sender says
   bool operator==(const Recipient&) const = default;
 };
+
+inline bool tells_of(const Recipient& r, const char* what) {
+  return r.destination == Destination::kDiscard && r.target == what;
+}
 
 struct Envelope {
   std::string reverse_path;   // empty: null reverse-path
