@@ -48,6 +48,14 @@ unsigned attempts_of(const queue::ListRow& row) {
   return most;
 }
 
+std::string words_of(const queue::RecipientRow& r) {
+  // Words of ours stand there too; a reply begins with its code (RFC 5321 section 4.2).
+  const std::string& words = r.last_reply;
+  const bool said =
+      words.size() > 3 && is_digit(words[0]) && is_digit(words[1]) && is_digit(words[2]) && words[3] == ' ';
+  return r.last_host.empty() || !said ? words : fmt::format("{} said: {}", r.last_host, words);
+}
+
 // Why it is still here: its relay is down, else what was said last.
 std::string reason_of(const queue::ListRow& row, const Live& live) {
   if (!live.relay_up) return live.relay_reason;
@@ -57,11 +65,7 @@ std::string reason_of(const queue::ListRow& row, const Live& live) {
       last = &r;
   }
   if (last == nullptr) return {};
-  // Words of ours stand there too; a reply begins with its code (RFC 5321 section 4.2).
-  const std::string& words = last->last_reply;
-  const bool said =
-      words.size() > 3 && is_digit(words[0]) && is_digit(words[1]) && is_digit(words[2]) && words[3] == ' ';
-  return last->last_host.empty() || !said ? words : fmt::format("{} said: {}", last->last_host, words);
+  return words_of(*last);
 }
 
 json::object recipient_json(const queue::ListRow& row, std::size_t n) {
@@ -76,6 +80,19 @@ json::object recipient_json(const queue::ListRow& row, std::size_t n) {
   if (r->last_at != WallTime{}) out["last_at"] = time_text(r->last_at);
   if (r->uncertain) out["uncertain"] = true;
   return out;
+}
+
+// Each pending recipient's own, where they differ.
+json::array reasons_of(const queue::ListRow& row) {
+  json::array out;
+  bool differ = false;
+  for (std::size_t n = 0; n < row.message.envelope.recipients.size(); ++n) {
+    if (!is_pending(row, n)) continue;
+    const queue::RecipientRow* r = row_for(row, n);
+    out.emplace_back(r == nullptr ? std::string() : clean(words_of(*r)));
+    differ |= out.back() != out.front();
+  }
+  return differ ? out : json::array();
 }
 
 json::object base_json(const queue::ListRow& row, const Live& live, WallTime now) {
@@ -95,6 +112,7 @@ json::object base_json(const queue::ListRow& row, const Live& live, WallTime now
   if (auto next = next_try(row)) out["next"] = time_text(*next);
   if (!live.relay.empty()) out["relay"] = live.relay;
   if (std::string reason = reason_of(row, live); !reason.empty()) out["reason"] = clean(reason);
+  if (json::array reasons = reasons_of(row); live.relay_up && !reasons.empty()) out["reasons"] = std::move(reasons);
   if (m.is_report) out["report"] = true;
   return out;
 }

@@ -15,6 +15,14 @@ std::string text_of(const json::object& row, const char* key) {
   return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
+std::vector<std::string> texts_of(const json::object& row, const char* key) {
+  std::vector<std::string> out;
+  const json::value* all = row.if_contains(key);
+  if (all == nullptr || !all->is_array()) return out;
+  for (const json::value& one : all->as_array()) out.emplace_back(one.is_string() ? one.as_string() : "");
+  return out;
+}
+
 // "2026-11-22T01:50:11Z" as ctime(3) shows it, without the year, as Postfix cuts it.
 std::string arrival(const std::string& utc) {
   std::tm parts{};
@@ -45,13 +53,16 @@ std::string mailq_text(const std::string& text, MailqSum& sum) {
   std::string out = sum.messages == 0 ? "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n" : "\n";
   out += fmt::format("{:<11} {:>7} {:<20.20} {}\n", text_of(row, "id") + mark(text_of(row, "state")), octets,
                      arrival(text_of(row, "arrived")), from.empty() ? "MAILER-DAEMON" : from);
-  if (const std::string reason = text_of(row, "reason"); !reason.empty())
-    out += fmt::format("{:>78}\n", "(" + printable(reason) + ")");
-  if (const json::value* to = row.if_contains("to"); to != nullptr && to->is_array()) {
-    for (const json::value& one : to->as_array()) {
-      if (one.is_string())
-        out += fmt::format("{:<10} {:>8} {:<20} {}\n", "", "", "", std::string_view(one.as_string()));
-    }
+  const std::vector<std::string> to = texts_of(row, "to"), reasons = texts_of(row, "reasons");
+  std::string said;
+  auto say = [&](const std::string& reason) {
+    if (!reason.empty() && reason != said) out += fmt::format("{:>78}\n", "(" + printable(reason) + ")");
+    said = reason;
+  };
+  if (reasons.size() != to.size()) say(text_of(row, "reason"));
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    if (reasons.size() == to.size()) say(reasons[i]);
+    out += fmt::format("{:<10} {:>8} {:<20} {}\n", "", "", "", to[i]);
   }
   ++sum.messages;
   sum.octets += octets;

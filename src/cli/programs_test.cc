@@ -53,6 +53,19 @@ TEST(Mailq, PrintsWhatPostfixPrints) {
                     R"("to":["b@y.example"]})",
                     sum);
   EXPECT_TRUE(text.starts_with("\n0123456789ABD*    2000 Sun Nov 22 01:50:11  MAILER-DAEMON\n")) << text;
+  MailqSum other;
+  text = mailq_text(R"({"id":"0123456789ABC","size":1,"from":"a@x","to":["b@y","c@y","d@y","e@y"],)"
+                    R"("reason":"late","reasons":["busy","busy","","late"]})",
+                    other);
+  EXPECT_TRUE(
+      text.ends_with("(busy)\n"
+                     "                                         b@y\n"
+                     "                                         c@y\n"
+                     "                                         d@y\n" +
+                     std::string(72, ' ') +
+                     "(late)\n"
+                     "                                         e@y\n"))
+      << text;
   text = mailq_text(R"({"id":"0123456789ABE","state":"held","size":1,"from":"x","to":[]})", sum);
   EXPECT_TRUE(text.starts_with("\n0123456789ABE!")) << text;
   EXPECT_EQ(mailq_end(sum), "\n-- 4 Kbytes in 3 Requests.\n");
