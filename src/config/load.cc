@@ -42,6 +42,8 @@ void read_file(Draft& draft) {
     draft.loaded.path.clear();
     return;
   }
+  if (access(draft.loaded.path.c_str(), R_OK) != 0 && errno == EACCES)
+    return draft.error({}, text.error().what, _("only root and the service may read it: use sudo"));
   draft.error({}, text.error().what,
               fmt::format(fmt::runtime(_("write one: sidegate config default > {}; or name another with --config")),
                           shell_quoted(draft.loaded.path)));

@@ -21,80 +21,80 @@ constexpr Range kAny{};
 constexpr bool kRequired = true;
 
 Table global_table() {
-  return {"",
-          false,
-          N_("Keys at the top, before the first [block]."),
-          {
-              {"hostname", Place(&Settings::hostname).checked(check_host_name), "", kAny, kLive, kOpen,
-               N_("The name this server gives itself: greeting, EHLO, trace field. Empty: the system's name, fully "
-                  "qualified where that is known.")},
-              {"postmaster", Place(&Settings::deliver, &deliver::DeliverSettings::postmaster).checked(check_mailbox),
-               "", kAny, kLive, kOpen,
-               N_("Who gets a report that cannot be delivered. Empty: it is kept in the dead-letter store.")},
-              {"forward_sender", Place(&Settings::deliver, &deliver::DeliverSettings::forward_sender), "srs", kAny,
-               kLive, kOpen,
-               N_("The envelope sender of mail that an address here forwards elsewhere. srs: one of srs_domain, through "
-                  "which bounces find their way back. account: the address of the relay it leaves by; bounces then go "
-                  "to that account. keep: the old one, which many receivers refuse from us.")},
-              {"srs_domain", Place(&Settings::srs_domain).checked(check_host_name), "", kAny, kLive, kOpen,
-               N_("The domain of such senders; bounces to it must come here. Empty: hostname.")},
-              {"srs_secret", Place(&Settings::srs_secret), "", kAny, kLive, kSecret,
-               N_("What such senders are signed with. After a space an old one may follow that is still known. Empty: one "
-                  "is made once and kept in the queue's directory.")},
-              {"srs_secret_file", Place(&Settings::srs_secret_file).checked(check_path), "", kAny, kLive, kOpen,
-               N_("A file that holds srs_secret, readable by its owner alone (0600), or by the service's group "
-                  "(0640).")},
-              {"local_domains", Place(&Settings::alias, &AliasSettings::local_domains).checked(check_domain), "", kAny,
-               kLive, kOpen,
-               N_("Domains whose mail ends here: aliases, users of this machine. Not given: the hostname, localhost and "
-                  "localhost.localdomain. []: none, root's mail leaves like any other.")},
-              {"alias_files", Place(&Settings::alias, &AliasSettings::alias_files).checked(check_path), "/etc/aliases",
-               kAny, kLive, kOpen,
-               N_("Aliases as aliases(5) has them, read as they are and again when they change. /etc/aliases may be "
-                  "missing, others not.")},
-              {"virtual_files", Place(&Settings::alias, &AliasSettings::virtual_files).checked(check_path), "", kAny,
-               kLive, kOpen,
-               N_("Addresses with their domains and where they lead, a line each: \"info@example.org taro\", or "
-                  "\"@example.org taro\" for all others of a domain. Domains that stand there need not be in "
-                  "local_domains.")},
-              {"forward_files", Place(&Settings::alias, &AliasSettings::forward_files), "true", kAny, kLive, kOpen,
-               N_("Whether users say in ~/.forward where their mail goes.")},
-              {"recipient_delimiter",
-               Place(&Settings::alias, &AliasSettings::recipient_delimiter).checked(check_delimiter), "+", kAny, kLive,
-               kOpen,
-               N_("What separates user and tag: mail for taro+shop goes to taro. Several characters: each of them does. "
-                  "Empty: none.")},
-              {"user", Place(&Settings::user).checked(check_unix_user), "sidegate", kAny, kRestart, kOpen,
-               N_("The Unix user to become once the ports are bound, when started as root.")},
-              {"sandbox", Place(&Settings::sandbox), "true", kAny, kRestart, kOpen,
-               N_("The server process keeps only the files and system calls it needs (Landlock, seccomp). false: for "
-                  "debuggers and preloaded libraries.")},
-              {"threads",
-               Place(&Settings::threads),
-               "0",
-               {"0", "1024"},
-               kRestart,
-               kOpen,
-               N_("I/O threads. 0: one per core.")},
-              {"max_connections",
-               Place(&Settings::admission, &intake::AdmissionLimits::in_all),
-               "20000",
-               {"0", "1000000"},
-               kLive,
-               kOpen,
-               N_("Clients connected at the same time; the next is answered 421. 0: as many as descriptors allow.")},
-              {"max_connections_per_address",
-               Place(&Settings::admission, &intake::AdmissionLimits::per_address),
-               "50",
-               {"0", "1000000"},
-               kLive,
-               kOpen,
-               N_("Of them, from one address (IPv6: from one /64). Who may relay without logging in is not counted. 0: "
-                  "no limit.")},
-              {"control_socket", Place(&Settings::control_socket).checked(check_control_socket),
-               "/run/sidegate/control", kAny, kRestart, kOpen,
-               N_("The Unix socket on which `sidegate status` and `sidegate queue` reach the server.")},
-          }};
+  return {
+      "",
+      false,
+      N_("Keys at the top, before the first [block]."),
+      {
+          {"hostname", Place(&Settings::hostname).checked(check_host_name), "", kAny, kLive, kOpen,
+           N_("The name this server gives itself: greeting, EHLO, trace field. Empty: the system's name, fully "
+              "qualified where that is known.")},
+          {"postmaster", Place(&Settings::deliver, &deliver::DeliverSettings::postmaster).checked(check_mailbox), "",
+           kAny, kLive, kOpen,
+           N_("Who gets a report that cannot be delivered. Empty: it is kept in the dead-letter store.")},
+          {"forward_sender", Place(&Settings::deliver, &deliver::DeliverSettings::forward_sender), "srs", kAny, kLive,
+           kOpen,
+           N_("The envelope sender of mail that an address here forwards elsewhere. srs: one of srs_domain, through "
+              "which bounces find their way back. account: the address of the relay it leaves by; bounces then go "
+              "to that account. keep: the old one, which many receivers refuse from us.")},
+          {"srs_domain", Place(&Settings::srs_domain).checked(check_host_name), "", kAny, kLive, kOpen,
+           N_("The domain of such senders; bounces to it must come here. Empty: hostname.")},
+          {"srs_secret", Place(&Settings::srs_secret), "", kAny, kLive, kSecret,
+           N_("What such senders are signed with. After a space an old one may follow that is still known. Empty: one "
+              "is made once and kept in the queue's directory.")},
+          {"srs_secret_file", Place(&Settings::srs_secret_file).checked(check_path), "", kAny, kLive, kOpen,
+           N_("A file that holds srs_secret, readable by its owner alone (0600), or by the service's group "
+              "(0640).")},
+          {"local_domains", Place(&Settings::alias, &AliasSettings::local_domains).checked(check_domain), "", kAny,
+           kLive, kOpen,
+           N_("Domains whose mail ends here: aliases, users of this machine. Not given: the hostname, also without "
+              "its domain, and localhost. []: none, root's mail leaves like any other.")},
+          {"alias_files", Place(&Settings::alias, &AliasSettings::alias_files).checked(check_path), "/etc/aliases",
+           kAny, kLive, kOpen,
+           N_("Aliases as aliases(5) has them, read as they are and again when they change. /etc/aliases may be "
+              "missing, others not.")},
+          {"virtual_files", Place(&Settings::alias, &AliasSettings::virtual_files).checked(check_path), "", kAny, kLive,
+           kOpen,
+           N_("Addresses with their domains and where they lead, a line each: \"info@example.org taro\", or "
+              "\"@example.org taro\" for all others of a domain. Domains that stand there need not be in "
+              "local_domains.")},
+          {"forward_files", Place(&Settings::alias, &AliasSettings::forward_files), "true", kAny, kLive, kOpen,
+           N_("Whether users say in ~/.forward where their mail goes.")},
+          {"recipient_delimiter", Place(&Settings::alias, &AliasSettings::recipient_delimiter).checked(check_delimiter),
+           "+", kAny, kLive, kOpen,
+           N_("What separates user and tag: mail for taro+shop goes to taro. Several characters: each of them does. "
+              "Empty: none.")},
+          {"user", Place(&Settings::user).checked(check_unix_user), "sidegate", kAny, kRestart, kOpen,
+           N_("The Unix user to become once the ports are bound, when started as root.")},
+          {"sandbox", Place(&Settings::sandbox), "true", kAny, kRestart, kOpen,
+           N_("The server process keeps only the files and system calls it needs (Landlock, seccomp). false: for "
+              "debuggers and preloaded libraries.")},
+          {"threads",
+           Place(&Settings::threads),
+           "0",
+           {"0", "1024"},
+           kRestart,
+           kOpen,
+           N_("I/O threads. 0: one per core.")},
+          {"max_connections",
+           Place(&Settings::admission, &intake::AdmissionLimits::in_all),
+           "20000",
+           {"0", "1000000"},
+           kLive,
+           kOpen,
+           N_("Clients connected at the same time; the next is answered 421. 0: as many as descriptors allow.")},
+          {"max_connections_per_address",
+           Place(&Settings::admission, &intake::AdmissionLimits::per_address),
+           "50",
+           {"0", "1000000"},
+           kLive,
+           kOpen,
+           N_("Of them, from one address (IPv6: from one /64). Who may relay without logging in is not counted. 0: "
+              "no limit.")},
+          {"control_socket", Place(&Settings::control_socket).checked(check_control_socket), "/run/sidegate/control",
+           kAny, kRestart, kOpen,
+           N_("The Unix socket on which `sidegate status` and `sidegate queue` reach the server.")},
+      }};
 }
 
 Table log_table() {

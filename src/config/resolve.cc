@@ -76,12 +76,27 @@ void resolve_hostname(Draft& draft) {
   s.deliver.hostname = s.hostname;
 }
 
+namespace {
+
+// As Debian's Postfix fills mydestination: the host with and without its domain, and localhost in each.
+std::vector<std::string> names_of_this_machine(const std::string& host) {
+  std::vector<std::string> names = {host, "localhost", "localhost.localdomain"};
+  const std::size_t dot = host.find('.');
+  if (dot == std::string::npos || host.starts_with('[')) return names;
+  names.push_back(host.substr(0, dot));
+  // "localhost.org" is somebody else's.
+  if (host.find('.', dot + 1) != std::string::npos) names.push_back("localhost" + host.substr(dot));
+  return names;
+}
+
+}  // namespace
+
 void resolve_local_domains(Draft& draft) {
   Settings& s = draft.loaded.settings;
   alias::Settings& a = s.alias;
   a.hostname = s.hostname;
   a.postmaster = s.deliver.postmaster;
-  if (!draft.given("", 0, "local_domains")) a.local_domains = {lower(s.hostname), "localhost", "localhost.localdomain"};
+  if (!draft.given("", 0, "local_domains")) a.local_domains = names_of_this_machine(lower(s.hostname));
   std::vector<std::string> once;
   for (std::string& domain : a.local_domains) {
     if (std::ranges::find(once, domain) == once.end()) once.push_back(std::move(domain));

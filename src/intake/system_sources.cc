@@ -69,6 +69,10 @@ Result<std::string> SystemSources::read_include(const std::string& path, unsigne
     Included& now = included_[path] = {read->stamp, std::move(read->text), {}};
     return now.text;
   }
+  // The running server sees no folder that was not named when it started (daemon/landlock.h).
+  if (!read && read.error().kind == ErrorKind::kRefused)
+    read = fail(ErrorKind::kRefused,
+                tr("{} cannot be read by the server; if its folder is new to it: systemctl restart sidegate", path));
   if (known == included_.end()) return std::unexpected(read.error());
   Included& before = known->second;
   if (before.told != read.error().text) {
