@@ -1,6 +1,7 @@
 """Aliases, the virtual map, included files and unknown users with the real binary: decided at RCPT, as the files are now."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -128,6 +129,21 @@ class Aliases(unittest.TestCase):
         self.assertEqual(self.arrived("staff"), ["<one@outside.test>", "<two@outside.test>"])
         explained = json.loads(self.run_command("explain", "address", "staff", "--json").stdout)
         self.assertEqual([r["return_path"] for r in explained["recipients"]], ["owner-staff@gate.test"] * 2)
+
+    def test_who_asks_for_success_is_told_of_the_address_once(self):
+        """RFC 3464 section 2.3.3: an alias of several is expanded, mail for a list with an owner is delivered."""
+        self.command("MAIL FROM:<sender@far.test>")
+        for address in ("both", "staff"):
+            self.assertEqual(self.command(f"RCPT TO:<{address}@gate.test> NOTIFY=SUCCESS,FAILURE"), "250 2.1.5")
+        self.assertEqual(self.client.data(b"Subject: x\r\n\r\nhello\r\n")[0], 250)
+
+        def actions():
+            text = b"".join(m[3] for m in list(self.sink.messages) if m[1].startswith("<>")).decode()
+            return set(re.findall(r"Final-Recipient: rfc822;(\S+)\r\nAction: (\w+)", text))
+        wait_for(lambda: len(actions()) >= 2, 20, what="the reports")
+        self.assertEqual(actions(), {("both@gate.test", "expanded"), ("staff@gate.test", "delivered")})
+        members = [one for m in list(self.sink.messages) if not m[1].startswith("<>") for one in m[2]]
+        self.assertEqual([one for one in members if "SUCCESS" in one], [])
 
     def test_reload(self):
         self.assertEqual(self.rcpt("fresh"), "550 5.1.1")
