@@ -101,6 +101,19 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kFinal, 554, "", "DT:SPM 163 smtp11", "content-rejected"},
         Case{kGreeting, 554, "", "IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help)", "ip-blocklisted"},
         Case{kEhlo, 501, "5.5.4", "Invalid domain name", "helo-rejected"},
+        Case{kRcpt, 550, "", "<a@b> not found", "user-unknown"},
+        Case{kRcpt, 550, "5.1.2", "Domain b.invalid does not exist", "domain-not-found"},
+        Case{kRcpt, 550, "", "There is no one at this address", "user-unknown"},
+        Case{kRcpt, 550, "", "sorry, your envelope recipient is in my badrcptto list (#5.7.1)", "user-unknown"},
+        Case{kRcpt, 550, "", "Account disabled temporarly for exceeding receiving limits", "mailbox-full"},
+        Case{kRcpt, 552, "", "too much mail data", "mailbox-full"},
+        Case{kRcpt, 550, "", "invalid/inactive user", "account-disabled"},
+        Case{kRcpt, 550, "", "Please use the smtp server of your ISP", "ip-blocklisted"},
+        Case{kRcpt, 554, "", "sorry, this is not an open relay", "relay-denied"},
+        Case{kFinal, 554, "", "Blacklisted URL in message", "content-rejected"},
+        Case{kFinal, 550, "", "closed mailing list, you are not subscribed", "restricted-recipient"},
+        Case{kMail, 550, "", "null sender is not allowed", "sender-not-allowed"},
+        Case{kMail, 554, "5.7.1", "<a@b>: Sender address rejected: Access denied", "sender-not-allowed"},
         Case{kFinal, 599, "", "hm", "permanent-remote"}, Case{kFinal, 499, "", "hm", "temporary-remote"}));
 
 }  // namespace
