@@ -9,6 +9,7 @@
 
 #include "mail/header.h"
 #include "mail/reply.h"
+#include "queue/expected.h"
 #include "queue/poison.h"
 #include "queue/records.h"
 
@@ -16,6 +17,8 @@ namespace sidegate::intake {
 
 class Incoming {
  public:
+  explicit Incoming(queue::Expected& expected) : expected_(expected) {}
+
   mail::Envelope envelope;
   std::vector<std::string> domains;      // of the recipients' classes (route::class_domain), same order
   std::unordered_set<std::string> ends;  // what aliases led to (alias::delivery_key): each gets one copy
@@ -49,6 +52,7 @@ class Incoming {
   void end_header();
   void append_body(std::string_view bytes);
 
+  queue::Expected::Token expected_;
   mail::HeaderSplitter splitter_;
   std::string header_;
   std::string body_;

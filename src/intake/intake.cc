@@ -70,7 +70,7 @@ net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo& session, smtp::MailC
       reverse_path += "@" + own_name();
     }
   }
-  incoming_ = std::make_unique<Incoming>();
+  incoming_ = std::make_unique<Incoming>(context_.store.expected());
   mail::Envelope& envelope = incoming_->envelope;
   incoming_->announced = command.size;
   envelope.reverse_path = std::move(reverse_path);

@@ -46,8 +46,10 @@ void CommitQueue::push(Pending pending) {
     too_much = refuse_ && !refusable(pending.work) && waiting_octets_ + pending.octets > kWaitingOctets;
     if (!too_much) {
       waiting_octets_ += pending.octets;
+      if (refusable(pending.work)) ++messages_;
       waiting_.push_back(std::move(pending));
-      wake = std::exchange(sleeping_, false);
+      wake = sleeping_ && messages_ >= wanted_;
+      if (wake) sleeping_ = false;
       wake_watch = refuse_.has_value();
       if (wake_watch) watch_poked_ = true;
     }
@@ -77,7 +79,19 @@ void CommitQueue::close() {
   wake_.notify_one();
 }
 
-CommitQueue::Group& CommitQueue::take(std::optional<std::chrono::steady_clock::time_point> until) {
+// A disk that syncs quicker than clients bring their messages would be asked once a message, for nothing: each sync
+// costs more than the moment costs whoever waits.
+void CommitQueue::wait_for_others(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds patience) {
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  while (!poked_ && !closed_ && messages_ < (wanted_ = expected_.count())) {
+    sleeping_ = true;
+    if (wake_.wait_until(lock, limit) == std::cv_status::timeout) break;
+  }
+  wanted_ = 0;
+}
+
+CommitQueue::Group& CommitQueue::take(std::optional<std::chrono::steady_clock::time_point> until,
+                                      std::chrono::nanoseconds patience) {
   std::unique_lock lock(mutex_);
   auto something = [&] { return !waiting_.empty() || poked_ || closed_; };
   while (!something()) {
@@ -88,10 +102,12 @@ CommitQueue::Group& CommitQueue::take(std::optional<std::chrono::steady_clock::t
       break;
     }
   }
+  if (messages_ > 0 && patience.count() > 0) wait_for_others(lock, patience);
   sleeping_ = poked_ = false;
   std::size_t octets = 0;
   while (!waiting_.empty() && (in_hand_.empty() || octets + waiting_.front().octets <= kGroupOctets)) {
     octets += waiting_.front().octets;
+    if (refusable(waiting_.front().work)) --messages_;
     in_hand_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
@@ -115,6 +131,7 @@ void CommitQueue::push_front(std::vector<Pending> entries) {
   std::lock_guard lock(mutex_);
   for (auto it = entries.rbegin(); it != entries.rend(); ++it) {
     waiting_octets_ += it->octets;
+    if (refusable(it->work)) ++messages_;
     it->settled = false;
     waiting_.push_front(std::move(*it));
   }
@@ -140,7 +157,7 @@ CommitQueue::Group CommitQueue::take_all() {
   std::lock_guard lock(mutex_);
   Group all(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
   waiting_.clear();
-  waiting_octets_ = 0;
+  waiting_octets_ = messages_ = 0;
   return all;
 }
 
@@ -179,7 +196,7 @@ bool CommitQueue::refuse_older(SteadyTime before, const Error& error) {
     for (auto& entry : in_hand_) {
       if (entry.settled || entry.since > before) continue;
       in_hand = true;
-      std::atomic_ref<bool> is_refused(entry.refused);   // the commit thread looks at it while it builds
+      std::atomic_ref<bool> is_refused(entry.refused);  // the commit thread looks at it while it builds
       if (is_refused || !refusable(entry.work)) continue;
       is_refused = true;
       refused.emplace_back().done = std::move(entry.done);
@@ -190,6 +207,7 @@ bool CommitQueue::refuse_older(SteadyTime before, const Error& error) {
       waiting_.pop_front();
       if (refusable(entry.work) && entry.since <= before) {
         waiting_octets_ -= entry.octets;
+        --messages_;
         forget_stream(entry);
         refused.push_back(std::move(entry));
       } else {

@@ -38,6 +38,8 @@ std::size_t octets_of(const Work& work);
 
 class CommitQueue {
  public:
+  explicit CommitQueue(const Expected& expected) : expected_(expected) {}
+
   using Group = std::vector<Pending>;
   static constexpr std::size_t kGroupOctets = 8u << 20;
   static constexpr std::size_t kWaitingOctets = 64u << 20;  // of changes that wait for a reopening
@@ -48,8 +50,9 @@ class CommitQueue {
   void close();  // take() waits no more
 
   // --- the commit thread
-  // Waits until there is something, a poke, or `until`. The group is under the watchdog's eyes until settle_all().
-  Group& take(std::optional<std::chrono::steady_clock::time_point> until);
+  // Waits until there is something, a poke, or `until`. Where messages wait, it waits for all that are expected to join
+  // them, at most `patience`. The group is under the watchdog's eyes until settle_all().
+  Group& take(std::optional<std::chrono::steady_clock::time_point> until, std::chrono::nanoseconds patience = {});
   void settle(std::span<Pending> entries);  // from here on they are answered by the commit thread
   void release();                           // the group is done with
   void push_front(std::vector<Pending> entries);
@@ -69,12 +72,16 @@ class CommitQueue {
  private:
   bool idle() const { return waiting_.empty() && in_hand_.empty() && !refuse_; }
   void forget_stream(const Pending& pending);
+  void wait_for_others(std::unique_lock<std::mutex>& lock, std::chrono::nanoseconds patience);
 
+  const Expected& expected_;
   mutable std::mutex mutex_;
   std::condition_variable wake_, watch_wake_;
   std::deque<Pending> waiting_;
   Group in_hand_;
   std::size_t waiting_octets_ = 0;
+  std::size_t messages_ = 0;  // of what waits: what somebody's session waits for
+  std::size_t wanted_ = 0;    // fewer messages than that wake nobody
   std::optional<Error> refuse_;
   bool sleeping_ = false, poked_ = false, closed_ = false, resting_ = false, watch_stop_ = false, watch_poked_ = false;
   unsigned idle_polls_ = 0;

@@ -7,6 +7,7 @@ namespace {
 
 using RealTime = std::chrono::steady_clock;  // pauses and the late sync are real time; what is old is the clock's
 constexpr auto kLateSync = std::chrono::seconds(1);
+constexpr auto kLongestPatience = std::chrono::microseconds(500);
 constexpr std::size_t kKeptOctets = 16u << 20;
 constexpr auto kFirstPause = std::chrono::milliseconds(100), kLongestPause = std::chrono::milliseconds(5000);
 
@@ -42,13 +43,14 @@ Result<Mark> read_mark(const RocksDb& db) {
 }  // namespace
 
 CommitThread::CommitThread(const StoreSettings& settings, Clock& clock, Log& log, const MemoryBudget& budget,
-                           RocksDbPlace& place, MakeRoom make_room)
+                           RocksDbPlace& place, MakeRoom make_room, const Expected& expected)
     : settings_(settings),
       clock_(clock),
       log_(log),
       budget_(budget),
       place_(place),
       make_room_(std::move(make_room)),
+      queue_(expected),
       builder_(log) {}
 
 CommitThread::~CommitThread() {
@@ -116,7 +118,7 @@ void CommitThread::commit(Work work, Done done) {
 void CommitThread::run() {
   pthread_setname_np(pthread_self(), "commit");
   while (!failed_) {
-    auto& group = queue_.take(sync_by_);
+    auto& group = queue_.take(sync_by_, patience_);
     if (background_failed_) {
       Error cause;
       {
@@ -167,11 +169,18 @@ void CommitThread::write(Entries entries) {
   if (builder_.empty()) return written(entries, false);
   const bool sync = builder_.needs_sync() || kept_octets_ > kKeptOctets;
   auto options = sync ? committing_write(settings_) : unsynced_write();
+  const auto began = RealTime::now();
   auto status = (*place_.writer_view())->Write(options, &builder_.finish());
+  if (sync) learn_patience(RealTime::now() - began);
   if (!status.ok()) return failed(entries, status);
   groups_.fetch_add(1, std::memory_order_relaxed);
   publish_counts();
   written(entries, sync);
+}
+
+// Twice what a sync takes, smoothed. Where a sync takes longer than the bound, groups are large by themselves.
+void CommitThread::learn_patience(std::chrono::nanoseconds sync_took) {
+  patience_ = std::min<std::chrono::nanoseconds>((patience_ * 7 + 2 * sync_took) / 8, kLongestPatience);
 }
 
 void CommitThread::written(Entries entries, bool synced) {

@@ -17,7 +17,7 @@ class CommitThread {
   using MakeRoom = std::function<void(const Error&)>;
 
   CommitThread(const StoreSettings& settings, Clock& clock, Log& log, const MemoryBudget& budget, RocksDbPlace& place,
-               MakeRoom make_room);
+               MakeRoom make_room, const Expected& expected);
   ~CommitThread();  // finishes what was taken, syncs, closes
 
   // Opens the database; the threads run from here on. `first` may change what was found, before anybody reads.
@@ -44,6 +44,7 @@ class CommitThread {
   void process(Entries group);
   std::size_t build(Entries entries);  // how many went into the batch
   void write(Entries entries);
+  void learn_patience(std::chrono::nanoseconds sync_took);
   void written(Entries entries, bool synced);
   void failed(Entries entries, const rocksdb::Status& status);
   void answer(Entries entries);
@@ -71,6 +72,7 @@ class CommitThread {
   std::size_t kept_octets_ = 0;
   std::vector<QueueId> to_erase_;  // answered with an error in a group that failed
   std::uint64_t synced_group_ = 0;
+  std::chrono::nanoseconds patience_{0};  // for messages that are on their way: about as long as two syncs take
   std::optional<std::chrono::steady_clock::time_point> sync_by_;  // set while unsynced writes wait for a sync
   bool failed_ = false;
 

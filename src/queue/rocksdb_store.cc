@@ -93,7 +93,8 @@ RocksDbStore::RocksDbStore(const StoreSettings& settings, Clock& clock, Log& log
       budget_(settings.memory),
       housekeeper_(settings_, clock, log, place_,
                    [this] { return Progress{commit_.groups(), commit_.erased_messages(), commit_.erased_octets()}; }),
-      commit_(settings_, clock, log, budget_, place_, [this](const Error&) { housekeeper_.drop_ballast(); }),
+      commit_(
+          settings_, clock, log, budget_, place_, [this](const Error&) { housekeeper_.drop_ballast(); }, expected_),
       reader_(place_, [this](QueueId id, Family family, const std::string& why) {
         commit_.commit(SetAside{id, family, why}, nullptr);
       }) {}

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "queue/expected.h"
 #include "queue/records.h"
 #include "queue/settings.h"
 #include "queue/strays.h"
@@ -84,6 +85,8 @@ class Store {   // thread-safe
 
   // Changes of one caller are applied in the order given. Never blocks the caller; never refuses (bounds are intake's).
   virtual void commit(Change change, Done done) = 0;
+  // Who receives a message holds a token of it until the commit is answered.
+  Expected& expected() { return expected_; }
 
   // The next n rows this node should schedule, held until `until` (RocksDB: all, for ever; the cursor is the store's).
   virtual Result<ClaimPage> claim(std::size_t n, WallTime until) = 0;
@@ -106,6 +109,9 @@ class Store {   // thread-safe
   virtual StoreState state() const = 0;
   // Accepting is pointless now (low space, reopening): the reply is 452 or 451 at MAIL already.
   virtual Status may_accept(std::uint64_t size) const = 0;
+
+ protected:
+  Expected expected_;
 };
 
 }  // namespace sidegate::queue
