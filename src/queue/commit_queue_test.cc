@@ -16,13 +16,17 @@ Pending message(std::uint64_t id) {
   auto one = std::make_shared<Message>();
   one->id = QueueId{id};
   Pending pending;
-  pending.work = Accept{.message = one};
+  Accept accept;
+  accept.message = one;
+  pending.work = std::move(accept);
   return pending;
 }
 
 Pending outcome() {
   Pending pending;
-  pending.work = Outcome{.id = QueueId{1}};
+  Outcome done;
+  done.id = QueueId{1};
+  pending.work = std::move(done);
   return pending;
 }
 
