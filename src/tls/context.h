@@ -5,12 +5,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 using SSL = struct ssl_st;
@@ -57,25 +59,71 @@ class ClientContext {
   std::unique_ptr<Sessions> sessions_;
 };
 
+// One certificate, its chain behind it, and its key: PEM files; or their content, where the process itself may not open
+// them (the files then only name it).
 struct Identity {
   std::string cert_file, key_file;
-};  // PEM; chain in cert_file
+  std::string cert_pem = {}, key_pem = {};
+  bool operator==(const Identity&) const = default;
+};
+
+enum class Version : std::uint8_t { kTls12, kTls13 };
+
+struct ServerSettings {
+  std::vector<Identity> identities = {};  // several names by SNI, ECDSA beside RSA; who names none known gets the first
+  Version minimum = Version::kTls12;
+  std::string ciphers = {};         // of TLS 1.2, in OpenSSL's words; empty: forward secrecy and AEAD first
+  std::string client_ca_file = {};  // not empty: clients are asked for a certificate, and may have none
+  std::string client_ca_pem = {};   // the file's content
+  bool operator==(const ServerSettings&) const = default;
+};
+
+// A certificate that a server shows, for people.
+struct CertificateFacts {
+  std::string file;
+  std::string subject, issuer;
+  std::vector<std::string> names;  // as clients may ask for it
+  std::string key;                 // "ECDSA 256", "RSA 2048"
+  std::string fingerprint;         // "sha256:<hex>"
+  WallTime not_before, not_after;
+  bool self_signed = false;
+};
+// Rounded down; negative: expired.
+int days_left(const CertificateFacts& facts, WallTime now);
+
+class TicketKeys;  // tls/ticket_keys.h
 
 class ServerContext {
  public:
   static Result<std::shared_ptr<ServerContext>> make(const Identity& identity);
+  // tickets: shared by the contexts of one server, so that sessions outlive a new certificate; null: its own. kBadInput
+  // where no identity is given; kTls names the file at fault.
+  static Result<std::shared_ptr<ServerContext>> serve(const ServerSettings& settings,
+                                                      std::shared_ptr<TicketKeys> tickets = nullptr);
   SSL* new_ssl() const;
+  const std::vector<CertificateFacts>& certificates() const { return facts_; }  // in the order of the identities
   ~ServerContext();
 
  private:
   ServerContext() = default;
-  SSL_CTX* ctx_ = nullptr;
+  struct Sites;
+  std::unique_ptr<Sites> sites_;
+  std::shared_ptr<TicketKeys> tickets_;
+  std::vector<CertificateFacts> facts_;
 };
+
+// Whether a client that trusts the system's CAs would take this certificate for `name`; the error says why not.
+Status verifies(const Identity& identity, const std::string& name);
+
+// A new P-256 key and a certificate for `name` that it signs itself: both as PEM, in one text.
+Result<std::string> self_signed(const std::string& name, int days);
 
 // After the handshake: judge the peer by the policy. The handshake itself never aborts on a bad certificate (so that
 // the reason can be told); whoever calls this decides, and must not send a secret unless verified is true.
 Verdict judge(SSL* ssl, const PeerPolicy& policy);
-Verdict describe(SSL* ssl);  // version and cipher only (server side)
+// The server's side: version and cipher, and the client's certificate if it showed one. verified: by the CAs of the
+// context, and valid today; `names` are then its mail addresses and DNS names.
+Verdict describe(SSL* ssl);
 
 // Channel binding for SCRAM-*-PLUS: "tls-exporter" (RFC 9266, TLS 1.3) or "tls-unique" (RFC 5929, TLS 1.2 with extended
 // master secret); empty name when there is none.

@@ -104,7 +104,22 @@ std::string trouble_with(SSL* ssl, X509* cert, const Verdict& verdict, const Pee
 
 }  // namespace
 
-Verdict describe(SSL* ssl) {
+namespace {
+
+// Of a client: what its certificate says, and whether it may be believed.
+void describe_client(SSL* ssl, X509* cert, Verdict& verdict) {
+  verdict.subject = name_text(X509_get_subject_name(cert));
+  verdict.issuer = name_text(X509_get_issuer_name(cert));
+  verdict.fingerprint = fingerprint(cert);
+  verdict.days_left = days_until(X509_get0_notAfter(cert));
+  verdict.why = validity_trouble(cert);
+  if (long result = SSL_get_verify_result(ssl); verdict.why.empty() && result != X509_V_OK)
+    verdict.why = std::string("certificate is not accepted: ") + X509_verify_cert_error_string(result);
+  verdict.verified = verdict.why.empty();
+  if (verdict.verified) verdict.names = client_names(cert);
+}
+
+Verdict version_and_cipher(SSL* ssl) {
   Verdict verdict;
   if (ssl == nullptr) return verdict;
   verdict.version = SSL_get_version(ssl);
@@ -115,8 +130,18 @@ Verdict describe(SSL* ssl) {
   return verdict;
 }
 
+}  // namespace
+
+Verdict describe(SSL* ssl) {
+  Verdict verdict = version_and_cipher(ssl);
+  if (ssl == nullptr) return verdict;
+  std::unique_ptr<X509, void (*)(X509*)> cert(SSL_get1_peer_certificate(ssl), X509_free);
+  if (cert != nullptr) describe_client(ssl, cert.get(), verdict);
+  return verdict;
+}
+
 Verdict judge(SSL* ssl, const PeerPolicy& policy) {
-  Verdict verdict = describe(ssl);
+  Verdict verdict = version_and_cipher(ssl);
   std::unique_ptr<X509, void (*)(X509*)> cert(SSL_get1_peer_certificate(ssl), X509_free);
   if (cert == nullptr) {
     verdict.why = "the peer showed no certificate";
