@@ -126,6 +126,16 @@ std::string Commands::status() const {
   if (parts_.warnings) {
     for (const std::string& warning : parts_.warnings()) warnings.emplace_back(warning);
   }
+  json::array certificates;
+  if (parts_.certificates) {
+    for (const CertificateRow& row : parts_.certificates()) {
+      certificates.push_back(json::object{{"file", row.file},
+                                          {"names", json::value_from(row.names)},
+                                          {"key", row.key},
+                                          {"days_left", row.days_left},
+                                          {"self_signed", row.self_signed}});
+    }
+  }
   json::object out{{"version", parts_.version},
                    {"pid", getpid()},
                    {"started", time_text(started_)},
@@ -141,6 +151,7 @@ std::string Commands::status() const {
                                           {"memory", parts_.scheduler.memory()}}},
                    {"relays", json::parse(status_json_ways(relays))},
                    {"here", json::parse(status_json_ways(here))},
+                   {"certificates", std::move(certificates)},
                    {"log_dropped", parts_.loop.log().dropped()},
                    {"warnings", std::move(warnings)}};
   return json::serialize(out);

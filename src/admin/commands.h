@@ -17,6 +17,14 @@
 
 namespace sidegate::admin {
 
+struct CertificateRow {  // of the listeners, for `status`
+  std::string file;
+  std::vector<std::string> names;
+  std::string key;
+  int days_left = 0;
+  bool self_signed = false;
+};
+
 // What the commands work on; everything outlives them.
 struct Parts {
   net::Loop& loop;  // where the control server runs
@@ -30,6 +38,7 @@ struct Parts {
   std::string version;
   std::string sandbox;  // what the server process has given up: "Landlock 4, seccomp"
   std::string config_path;
+  std::function<std::vector<CertificateRow>()> certificates = {};  // null: none
 };
 
 class Commands final : public Control {

@@ -133,7 +133,8 @@ class PostfixStyle final : public LogStyle {
     if (event == "accepted") return accepted(at, f);
     if (event == "delivery") return delivery(at, f);
     if (event == "removed") return line_of(at, "qmgr", word(f.text("id"), "NOQUEUE") + ": removed");
-    if (event == "tls") return tls(at, f);
+    if (event == "tls") return f.has("client") ? tls_from(at, f) : tls(at, f);
+    if (event == "tls_failed") return tls_failed(at, f);
     if (event == "connect") return line_of(at, "smtpd", "connect from " + client(f));
     if (event == "disconnect") return disconnect(at, f);
     if (event == "refused") return refused(at, f);
@@ -228,6 +229,19 @@ class PostfixStyle final : public LogStyle {
       more += "\n" + line_of(at, "smtp",
                              fmt::format("server certificate verification failed for {}: {}", peer(f), f.text("why")));
     return more;
+  }
+
+  // Of a client: Anonymous where it showed no certificate, as nearly all do.
+  std::string tls_from(WallTime at, const Fields& f) const {
+    const char* trust = f.text("subject").empty() ? "Anonymous" : f.truth("verified") ? "Trusted" : "Untrusted";
+    const std::string bits = word(f.text("bits"), "0");
+    return line_of(at, "smtpd",
+                   fmt::format("{} TLS connection established from {}: {} with cipher {} ({}/{} bits)", trust, client(f),
+                               word(f.text("version"), "unknown"), word(f.text("cipher"), "unknown"), bits, bits));
+  }
+
+  std::string tls_failed(WallTime at, const Fields& f) const {
+    return line_of(at, "smtpd", fmt::format("SSL_accept error from {}: {}", client(f), f.text("reason")));
   }
 
   // "NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 554 5.7.1 ...; from=<...> to=<...> proto=ESMTP helo=<...>"

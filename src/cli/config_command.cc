@@ -2,6 +2,7 @@
 
 #include "base/i18n.h"
 #include "cli/commands.h"
+#include "config/gateways.h"
 #include "config/show.h"
 
 namespace sidegate::cli {
@@ -49,6 +50,18 @@ int config_check(const Context& context) {
       print_problem_json(t, shown, "warning");
     else
       print_problem(t, shown, _("warning: "), Colour::kYellow);
+  }
+  for (const config::Problem& warning : config::warn_about_gateways(loaded->settings, config::look_around())) {
+    if (context.common.json)
+      print_problem_json(t, warning, "warning");
+    else
+      print_problem(t, warning, _("warning: "), Colour::kYellow);
+  }
+  for (const std::string& sentence : config::who_may_relay(loaded->settings)) {
+    if (context.common.json)
+      print_problem_json(t, {{}, sentence, {}}, "note");
+    else
+      t.out << sentence << "\n";
   }
   if (!context.common.json)
     t.out << t.in(Colour::kGreen,

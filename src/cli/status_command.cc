@@ -48,6 +48,26 @@ void print_relays(const Terminal& t, const json::object& status) {
         << table({_("RELAY"), _("STATE"), _("CONNECTIONS"), _("READY"), _("NEXT TRY"), _("REASON")}, rows, t.width);
 }
 
+void print_certificates(const Terminal& t, const json::object& status) {
+  const json::value* list = status.if_contains("certificates");
+  if (list == nullptr || !list->is_array()) return;
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : list->as_array()) {
+    if (!value.is_object()) continue;
+    const json::object& c = value.as_object();
+    std::string names;
+    if (const json::value* all = c.if_contains("names"); all != nullptr && all->is_array()) {
+      for (const json::value& name : all->as_array())
+        names += (names.empty() ? "" : ", ") + (name.is_string() ? std::string(name.as_string().c_str()) : "");
+    }
+    const json::value* days = c.if_contains("days_left");
+    const std::int64_t left = days != nullptr && days->is_int64() ? days->as_int64() : 0;
+    rows.push_back({names, text(c, "key"), fmt::format("{}", left), text(c, "file")});
+  }
+  if (rows.empty()) return;
+  t.out << "\n" << table({_("CERTIFICATE"), _("KEY"), _("DAYS LEFT"), _("FILE")}, rows, t.width);
+}
+
 void print_status(const Terminal& t, const json::object& s) {
   const json::object& q = object(s, "queue");
   t.out << tr("Sidegate {}, process {}, up {} ({})", text(s, "version"), number(s, "pid"),
@@ -62,6 +82,7 @@ void print_status(const Terminal& t, const json::object& s) {
   if (std::uint64_t dropped = number(s, "log_dropped"); dropped != 0)
     t.out << t.in(Colour::kYellow, tr("log: {} lines dropped because the reader was too slow", dropped)) << "\n";
   print_relays(t, s);
+  print_certificates(t, s);
   const json::value* warnings = s.if_contains("warnings");
   if (warnings == nullptr || !warnings->is_array()) return;
   for (const json::value& warning : warnings->as_array()) {

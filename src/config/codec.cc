@@ -97,6 +97,55 @@ Status set_list(void* member, const Value& value, const Range&) {
   return {};
 }
 
+// { certificate = "...", key = "..." }, or the certificate alone.
+Result<tls::Identity> identity_of(const Value& value) {
+  tls::Identity identity;
+  if (value.kind == Value::Kind::kString) {
+    auto text = text_of(value);
+    if (!text) return std::unexpected(text.error());
+    identity.cert_file = *text;
+  }
+  if (value.kind != Value::Kind::kString && value.kind != Value::Kind::kTable)
+    return bad(tr("must be {{ certificate = \"...\", key = \"...\" }}, not {}", value.kind_name()));
+  for (std::size_t i = 0; i < value.keys.size(); ++i) {
+    auto text = text_of(value.list[i]);
+    if (!text) return bad(value.keys[i] + ": " + text.error().text);
+    if (value.keys[i] != "certificate" && value.keys[i] != "key")
+      return bad(tr("{} is neither certificate nor key", quoted(printable(value.keys[i], 100))));
+    (value.keys[i] == "key" ? identity.key_file : identity.cert_file) = *text;
+  }
+  for (const std::string* path : {&identity.cert_file, &identity.key_file}) {
+    if (!path->empty() && !path->starts_with('/')) return bad(tr("{} is not an absolute path", quoted(*path)));
+  }
+  if (identity.cert_file.empty()) return bad(_("names no certificate"));
+  return identity;
+}
+
+Status set_identities(void* member, const Value& value, const Range&) {
+  std::vector<Value> given = value.list;
+  if (value.plain) {  // environment: "CERTIFICATE:KEY,CERTIFICATE:KEY"
+    for (std::string_view part : split(value.string, ',')) {
+      const std::size_t colon = part.find(':');
+      Value one;
+      one.kind = Value::Kind::kTable;
+      one.keys = {"certificate", "key"};
+      one.list = {Value::from_text(trim(part.substr(0, colon))),
+                  Value::from_text(colon == std::string_view::npos ? "" : trim(part.substr(colon + 1)))};
+      if (!trim(part).empty()) given.push_back(std::move(one));
+    }
+  } else if (value.kind != Value::Kind::kList) {
+    return bad(tr("must be a list, [{{ certificate = \"...\", key = \"...\" }}], not {}", value.kind_name()));
+  }
+  std::vector<tls::Identity> identities;
+  for (const Value& one : given) {
+    auto identity = identity_of(one);
+    if (!identity) return std::unexpected(identity.error());
+    identities.push_back(std::move(*identity));
+  }
+  *static_cast<std::vector<tls::Identity>*>(member) = std::move(identities);
+  return {};
+}
+
 Result<bool> parse_bool(const Value& value) {
   if (value.kind == Value::Kind::kBool) return value.boolean;
   if (value.plain) {
@@ -244,6 +293,11 @@ const Words<intake::ListenerTls>& words() {
   return kWords;
 }
 template <>
+const Words<tls::Version>& words() {
+  static const Words<tls::Version> kWords = {{"1.2", tls::Version::kTls12}, {"1.3", tls::Version::kTls13}};
+  return kWords;
+}
+template <>
 const Words<smtp::LongLines>& words() {
   static const Words<smtp::LongLines> kWords = {{"pass", smtp::LongLines::kPass}, {"refuse", smtp::LongLines::kRefuse}};
   return kWords;
@@ -252,7 +306,10 @@ template <>
 const Words<deliver::TlsMode>& words() {
   using deliver::TlsMode;
   static const Words<TlsMode> kWords = {
-      {"starttls", TlsMode::kStartTls}, {"implicit", TlsMode::kImplicit}, {"none", TlsMode::kNone}};
+      {"starttls", TlsMode::kStartTls},
+      {"implicit", TlsMode::kImplicit},
+      {"none", TlsMode::kNone},
+      {"opportunistic", TlsMode::kOpportunistic}};
   return kWords;
 }
 template <>
@@ -419,6 +476,21 @@ const Codec& codec<std::vector<std::string>>() {
   return kCodec;
 }
 template <>
+const Codec& codec<std::vector<tls::Identity>>() {
+  static const Codec kCodec = {"list of { certificate, key }", set_identities,
+                               [](const void* m) {
+                                 std::string out = "[";
+                                 for (const tls::Identity& one : as<std::vector<tls::Identity>>(m)) {
+                                   out += (out.size() > 1 ? ", " : "") + ("{ certificate = " + quoted(one.cert_file));
+                                   if (!one.key_file.empty()) out += ", key = " + quoted(one.key_file);
+                                   out += " }";
+                                 }
+                                 return out + "]";
+                               },
+                               nullptr};
+  return kCodec;
+}
+template <>
 const Codec& codec<bool>() {
   static const Codec kCodec = {"true or false", set_bool,
                                [](const void* m) { return std::string(as<bool>(m) ? "true" : "false"); }, nullptr};
@@ -479,6 +551,10 @@ const Codec& codec<intake::Profile>() {
 template <>
 const Codec& codec<intake::ListenerTls>() {
   return enum_codec<intake::ListenerTls>();
+}
+template <>
+const Codec& codec<tls::Version>() {
+  return enum_codec<tls::Version>();
 }
 template <>
 const Codec& codec<LogTls>() {

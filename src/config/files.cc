@@ -1,5 +1,7 @@
 #include "config/files.h"
 
+#include <sys/stat.h>
+
 #include <optional>
 
 #include "base/i18n.h"
@@ -29,30 +31,58 @@ FileError not_handed_over(const std::string& path) {
 
 }  // namespace
 
-std::expected<std::string, FileError> Files::text(const std::string& path, std::size_t limit) {
+std::optional<Files::Stamp> Files::stamp_of(const std::string& path) {
+  struct stat st{};
+  if (stat(path.c_str(), &st) != 0) return std::nullopt;  // links are followed: certbot's lead into its archive
+  return Stamp{st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size), st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
+}
+
+template <typename Fn>
+std::expected<std::string, FileError> Files::remember(const std::string& path, Fn read) {
+  auto known = read_.find(path);
+  if (known != read_.end() && known->second.pinned) return known->second.content;
   if (from_memory_) {
-    auto at = read_.find(path);
-    if (at == read_.end()) return std::unexpected(not_handed_over(path));
-    return at->second;
+    if (known == read_.end()) return std::unexpected(not_handed_over(path));
+    return known->second.content;
   }
-  auto text = read_text_file(path, limit);
-  if (text) read_[path] = *text;
-  return text;
+  // Before it is read: a change in between is then seen the next time.
+  const std::optional<Stamp> stamp = stamp_of(path);
+  std::expected<std::string, FileError> content = read();
+  if (content) read_[path] = {*content, stamp ? stamp : Stamp{}, false};
+  return content;
+}
+
+std::expected<std::string, FileError> Files::text(const std::string& path, std::size_t limit) {
+  return remember(path, [&] { return read_text_file(path, limit); });
 }
 
 std::expected<std::string, FileError> Files::secret(const std::string& path, unsigned service_group,
                                                     bool readable_by_all) {
-  if (from_memory_) return text(path, 0);
-  auto text = read_secret_file(path, service_group, readable_by_all);
-  if (text) read_[path] = *text;
-  return text;
+  return remember(path, [&] { return read_secret_file(path, service_group, readable_by_all); });
+}
+
+std::expected<std::string, FileError> Files::key(const std::string& path, bool readable_by_all) {
+  return remember(path, [&] { return read_key_file(path, readable_by_all); });
+}
+
+bool Files::changed() const {
+  for (const auto& [path, read] : read_) {
+    if (read.stamp && stamp_of(path) != read.stamp) return true;
+  }
+  return false;
+}
+
+Files Files::again(const std::string& kept) const {
+  Files fresh;
+  if (auto at = read_.find(kept); at != read_.end()) fresh.read_[kept] = {at->second.content, std::nullopt, true};
+  return fresh;
 }
 
 std::string Files::packed() const {
   std::string out;
-  for (const auto& [path, content] : read_) {
+  for (const auto& [path, read] : read_) {
     put(out, path);
-    put(out, content);
+    put(out, read.content);
   }
   return out;
 }
@@ -64,7 +94,7 @@ Result<Files> Files::unpacked(std::string_view packed) {
     auto path = take(packed);
     auto content = path ? take(packed) : std::nullopt;
     if (!content) return fail(ErrorKind::kProtocol, "files handed over are malformed");
-    files.read_[*path] = std::move(*content);
+    files.read_[*path].content = std::move(*content);
   }
   return files;
 }

@@ -106,8 +106,9 @@ void fill_all(Draft& draft) {
     auto it = draft.tree.lists.find(t.name);
     if (it == draft.tree.lists.end()) continue;
     for (std::size_t i = 0; i < it->second.size(); ++i) {
-      void* block = t.name == "relay" ? static_cast<void*>(&draft.relays.emplace_back())
-                                      : static_cast<void*>(&settings.listeners.emplace_back());
+      void* block = t.name == "relay"          ? static_cast<void*>(&draft.relays.emplace_back())
+                    : t.name == "relay_domain" ? static_cast<void*>(&settings.relay_domains.emplace_back())
+                                               : static_cast<void*>(&settings.listeners.emplace_back());
       set_defaults(t, block);
       fill(draft, t, i, it->second[i], block);
     }
@@ -158,7 +159,9 @@ LoadResult load(const LoadRequest& request) {
   resolve_hostname(draft);
   resolve_local_domains(draft);
   resolve_listeners(draft);
+  resolve_tls(draft);
   resolve_relays(draft);
+  resolve_relay_domains(draft);
   resolve_srs(draft);
   resolve_local(draft);
   check_queue(draft);

@@ -232,6 +232,12 @@ bool is_private_network(const std::string& cidr) {
   return false;
 }
 
+bool network_holds(const std::string& cidr, const std::string& address) {
+  auto network = parse_network(cidr);
+  auto one = parse_network(address);
+  return network && one && within(*one, *network);
+}
+
 Result<HostPort> parse_host_port(std::string_view text) {
   HostPort parts;
   std::string_view rest = text;

@@ -29,6 +29,8 @@ bool is_numeric_address(const std::string& text);   // IPv4 or IPv6, no brackets
 bool is_loopback_address(const std::string& text);  // 127.0.0.0/8, ::1
 bool is_private_network(const std::string& cidr);   // loopback, RFC 1918, RFC 6598, RFC 4193, link-local
 
+bool network_holds(const std::string& cidr, const std::string& address);
+
 // "host", "host:port", "[host]:port", "[2001:db8::1]:587", "2001:db8::1". port is empty when there is none.
 struct HostPort {
   std::string host;  // IPv6 in brackets

@@ -108,8 +108,8 @@ Table log_table() {
               {"level", Place(&Settings::log, &LogSettings::level).checked(check_level), "info", kAny, kRestart, kOpen,
                N_("The least important lines to show: debug, info, warning or error.")},
               {"tls", Place(&Settings::log, &LogSettings::tls), "summary", kAny, kLive, kOpen,
-               N_("What is said about TLS of outgoing connections: none, summary (one line each), or handshake (with "
-                  "the certificate).")},
+               N_("What is said about TLS: none, summary (one line for each connection, in and out), or handshake (with the "
+                  "certificate, of connections out).")},
               {"connections", Place(&Settings::log, &LogSettings::connections), "all", kAny, kLive, kOpen,
                N_("What is said about clients' sessions: none, summary (one line at the end, with the commands), or "
                   "all (a line at the beginning too, as Postfix has them).")},
@@ -395,7 +395,7 @@ Table relay_table() {
            N_("Port number, or smtp (25), submission (587), submissions (465). Without it: 465 where tls = "
               "\"implicit\", else 587.")},
           {"tls", Place(&RelayBlock::tls), "starttls", kAny, kLive, kOpen,
-           N_("starttls: TLS after the greeting, required. implicit: TLS from the first octet. none: no TLS at all. "
+           N_("starttls: TLS after the greeting, required. implicit: TLS from the first octet. none: no TLS at all. opportunistic: where it is offered. "
               "Without it: implicit on port 465, else starttls.")},
           {"tls_verify", Place(&RelayBlock::tls_verify), "true", kAny, kLive, kOpen,
            N_("Demand a certificate that is valid for the host. false: encrypted, but to anyone.")},
@@ -503,8 +503,11 @@ Table local_table();  // options_local.cc
 
 std::span<const Table> tables() {
   static const std::vector<Table> kTables = [] {
-    std::vector<Table> all{global_table(), log_table(),      queue_table(), dns_table(),
-                           local_table(),  listener_table(), relay_table()};
+    Table listener = listener_table();
+    add_listener_tls_options(listener);
+    std::vector<Table> all{global_table(), log_table(),       queue_table(), dns_table(),
+                           local_table(),  tls_table(),       listener,      relay_domain_table(),
+                           relay_table()};
     add_submit_options(all.front());
     return all;
   }();

@@ -81,6 +81,9 @@ struct Table {
 };
 
 void add_submit_options(Table& global);  // options_submit.cc
+Table relay_domain_table();              // options_relay_domain.cc
+Table tls_table();                       // options_tls.cc
+void add_listener_tls_options(Table& listener);
 
 std::span<const Table> tables();
 const Table& table(std::string_view name);

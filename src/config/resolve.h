@@ -27,7 +27,9 @@ struct Draft {  // a configuration while it is being made
 void resolve_hostname(Draft& draft);
 void resolve_local_domains(Draft& draft);
 void resolve_listeners(Draft& draft);
+void resolve_tls(Draft& draft);
 void resolve_relays(Draft& draft);
+void resolve_relay_domains(Draft& draft);
 void resolve_srs(Draft& draft);
 void resolve_local(Draft& draft);
 void check_queue(Draft& draft);

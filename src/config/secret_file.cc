@@ -90,6 +90,22 @@ std::expected<std::string, FileError> read_text_file(const std::string& path, st
   return read_all(file.fd(), path, limit);
 }
 
+std::expected<std::string, FileError> read_key_file(const std::string& path, bool readable_by_all) {
+  File file(path);
+  if (file.fd() < 0) return std::unexpected(cannot_open(path, errno));
+  struct stat st{};
+  if (fstat(file.fd(), &st) != 0) return std::unexpected(cannot_open(path, errno));
+  if (!S_ISREG(st.st_mode)) return std::unexpected(FileError{tr("{} is not a file", path), {}});
+  const unsigned mode = st.st_mode & 07777;
+  if (!readable_by_all && (mode & 037) != 0) {
+    return std::unexpected(
+        FileError{mode & 07 ? tr("{} can be read or changed by every user of this machine (mode {:04o})", path, mode)
+                            : tr("{} can be changed by its group (mode {:04o})", path, mode),
+                  tr("type: chmod 600 {}", shell_quoted(path))});
+  }
+  return read_all(file.fd(), path, kMaxSecret);
+}
+
 std::expected<std::string, FileError> read_secret_file(const std::string& path, unsigned service_group,
                                                        bool readable_by_all) {
   File file(path);

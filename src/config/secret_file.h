@@ -17,6 +17,9 @@ struct FileError {
 std::expected<std::string, FileError> read_secret_file(const std::string& path, unsigned service_group,
                                                        bool readable_by_all = false);
 
+// A private key (PEM). Groups may read it (Debian's ssl-cert), others not.
+std::expected<std::string, FileError> read_key_file(const std::string& path, bool readable_by_all = false);
+
 // Container runtimes mount secrets below /run/secrets, readable by all inside the container.
 bool is_container_secret(std::string_view path);
 

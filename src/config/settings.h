@@ -12,6 +12,7 @@
 #include "intake/admission.h"
 #include "intake/settings.h"
 #include "queue/settings.h"
+#include "tls/context.h"
 
 namespace sidegate::config {
 
@@ -25,6 +26,15 @@ struct LogSettings {
   intake::LogConnections connections = intake::LogConnections::kAll;
 };
 
+// A [[relay_domain]] block as written.
+struct RelayDomainBlock {
+  std::string domain;
+  std::string next_hop;
+  std::string recipients = "any";
+  deliver::TlsMode tls = deliver::TlsMode::kOpportunistic;
+  std::uint32_t connections = 10;
+};
+
 struct Settings {
   std::string hostname;           // default: the system's name, fully qualified where that is known
   std::string user = "sidegate";  // whom to become after the ports are bound, when started as root
@@ -35,6 +45,7 @@ struct Settings {
   std::string srs_secret;       // words: the first one signs
   std::string srs_secret_file;
   std::string dead_letter = "";  // reserved name of the dead-letter store; empty: inside the queue
+  tls::ServerSettings tls;  // of the listeners, unless theirs differ
   intake::AdmissionLimits admission;
   intake::SubmitSettings submit;
   LogSettings log;
@@ -43,6 +54,8 @@ struct Settings {
   dns::ResolverSettings dns;
   deliver::LocalSettings local;  // mail that ends on this machine
   std::vector<intake::ListenerSettings> listeners;  // default 127.0.0.1:25 and [::1]:25
+  std::vector<RelayDomainBlock> relay_domains;
+  std::vector<intake::RelayDomainSettings> relay_recipients;  // resolved from them, as deliver.next_hops is
   deliver::DeliverSettings deliver;
   alias::Settings alias;
 

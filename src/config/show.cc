@@ -12,9 +12,11 @@ std::string default_toml(const Table& t, const Option& option) {
   Settings settings;
   intake::ListenerSettings listener;
   RelayBlock relay;
-  void* block = t.name == "relay"      ? static_cast<void*>(&relay)
-                : t.name == "listener" ? static_cast<void*>(&listener)
-                                       : &settings;
+  RelayDomainBlock domain;
+  void* block = t.name == "relay"          ? static_cast<void*>(&relay)
+                : t.name == "listener"     ? static_cast<void*>(&listener)
+                : t.name == "relay_domain" ? static_cast<void*>(&domain)
+                                           : &settings;
   [[maybe_unused]] Status set = option.place.set(block, Value::from_text(option.default_text), {});
   return option.place.text(block);
 }
@@ -25,6 +27,7 @@ std::string masked(const Option& option, std::string text) {
 
 std::string value_text(const Loaded& loaded, const Table& t, const Option& option, std::size_t index) {
   if (t.name == "listener") return option.place.text(&loaded.settings.listeners[index]);
+  if (t.name == "relay_domain") return option.place.text(&loaded.settings.relay_domains[index]);
   if (t.name != "relay") return option.place.text(&loaded.settings);
   RelayBlock relay;
   static_cast<deliver::RelaySettings&>(relay) = loaded.settings.deliver.relays[index];
@@ -38,6 +41,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
 
 std::size_t blocks(const Loaded& loaded, const Table& t) {
   if (t.name == "listener") return loaded.settings.listeners.size();
+  if (t.name == "relay_domain") return loaded.settings.relay_domains.size();
   return t.name == "relay" ? loaded.settings.deliver.relays.size() : 1;
 }
 
@@ -174,7 +178,7 @@ std::string sample() {
     for (const Option& option : t.options) {
       out += "\n";
       wrap_comment(out, _(option.sentence));
-      out += fmt::format("#{} = {}\n", option.name, option.required ? "\"smtp.example.org\"" : default_toml(t, option));
+      out += fmt::format("#{} = {}\n", option.name, option.required ? (option.name == "domain" ? "\"example.org\"" : "\"smtp.example.org\"") : default_toml(t, option));
     }
   }
   return out;

@@ -29,10 +29,16 @@ Value value_of(const toml::node& node, const std::string& file, unsigned line) {
   } else if (const auto* list = node.as_array()) {
     value.kind = Value::Kind::kList;
     for (const toml::node& item : *list) value.list.push_back(value_of(item, file, line_of(item)));
+  } else if (const auto* table = node.as_table()) {
+    value.kind = Value::Kind::kTable;
+    for (const auto& [key, item] : *table) {
+      value.keys.emplace_back(key.str());
+      value.list.push_back(value_of(item, file, line_of(item)));
+    }
   } else if (node.is_floating_point()) {
     value.kind = Value::Kind::kFloat;
   } else {
-    value.kind = node.is_table() ? Value::Kind::kTable : Value::Kind::kDate;
+    value.kind = Value::Kind::kDate;
   }
   return value;
 }

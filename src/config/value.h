@@ -33,6 +33,7 @@ struct Value {
   std::int64_t integer = 0;
   std::string string;
   std::vector<Value> list;
+  std::vector<std::string> keys;  // of a table: list has their values
   Where where;
 
   static Value from_text(std::string_view text, Where where = {});

@@ -17,6 +17,7 @@ enum class Topic : std::uint8_t {
   kPleaseReload,   // server -> parent: the control socket's `reload`
   kConfiguration,  // parent -> server: config::Files::packed()
   kRefused,        // parent -> server: the problems, as text; the old configuration stays
+  kRenewed,        // parent -> server: as kConfiguration, unasked: files that it names have changed, and it has not
 };
 
 struct Note {

@@ -32,14 +32,15 @@ Result<std::string> read_secret(int fd, const std::string& path) {
   return secret;
 }
 
+}  // namespace
+
 // Under its name only when it is whole and on disk: a crash leaves no half secret.
-Status write_secret(const std::string& path, const std::string& secret) {
+Status keep_file(const std::string& path, const std::string& text) {
   const std::string fresh = path + ".new";
   unlink(fresh.c_str());
   Descriptor out{open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
   if (out.fd < 0) return std::unexpected(errno_error(errno, "cannot make " + fresh));
-  const std::string line = secret + "\n";
-  bool written = write(out.fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && fsync(out.fd) == 0;
+  bool written = write(out.fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(out.fd) == 0;
   if (!written) return std::unexpected(errno_error(errno, "cannot write " + fresh));
   if (rename(fresh.c_str(), path.c_str()) != 0) return std::unexpected(errno_error(errno, "cannot make " + path));
   Descriptor folder{open(path.substr(0, path.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
@@ -47,7 +48,14 @@ Status write_secret(const std::string& path, const std::string& secret) {
   return {};
 }
 
-}  // namespace
+Result<std::string> kept_file(const std::string& path) {
+  Descriptor in{open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  if (in.fd < 0) return std::unexpected(errno_error(errno, "cannot open " + path));
+  char text[16384];
+  ssize_t n = read(in.fd, text, sizeof text);
+  if (n < 0) return std::unexpected(errno_error(errno, "cannot read " + path));
+  return std::string(text, static_cast<std::size_t>(n));
+}
 
 std::string fresh_secret() {
   std::array<char, kOctets> octets{};
@@ -64,7 +72,7 @@ Result<std::string> kept_secret(const std::string& path) {
   if (in.fd >= 0) return read_secret(in.fd, path);
   if (errno != ENOENT) return std::unexpected(errno_error(errno, "cannot open " + path));
   std::string secret = fresh_secret();
-  if (auto written = write_secret(path, secret); !written) return std::unexpected(written.error());
+  if (auto written = keep_file(path, secret + "\n"); !written) return std::unexpected(written.error());
   return secret;
 }
 

@@ -11,4 +11,9 @@ namespace sidegate::daemon {
 Result<std::string> kept_secret(const std::string& path);
 std::string fresh_secret();
 
+// Any small text of that kind (a key and its certificate): read, and written with mode 0600 under its name only when it
+// is whole and on disk. No link is followed.
+Result<std::string> kept_file(const std::string& path);
+Status keep_file(const std::string& path, const std::string& text);
+
 }  // namespace sidegate::daemon

@@ -18,6 +18,7 @@
 namespace sidegate::daemon {
 namespace {
 
+constexpr Duration kLookAtFiles{2000};
 constexpr Duration kFirstPause{200}, kLongestPause{30'000}, kHealthy{60'000};
 
 Duration since(SteadyTime begin) {
@@ -40,12 +41,19 @@ Duration Restarts::after(Duration served) {
 }
 
 Parent::Parent(ServerInput input, int signals)
-    : input_(std::move(input)), signals_(signals), style_(log_style(input_.loaded.settings)) {}
+    : input_(std::move(input)), signals_(signals), style_(log_style(input_.loaded.settings)) {
+  config::LoadRequest request = input_.request;
+  request.files = std::make_shared<config::Files>();
+  (void)config::load(request);  // for the sake of what it reads
+  files_ = request.files;
+  look_again_ = system_clock().steady() + kLookAtFiles;
+}
 
 int Parent::run() {
   if (start_server() == Step::kEnd) return exit_code_;
   for (;;) {
     if (wait_for_events(until_something_is_due()) == Step::kEnd) return exit_code_;
+    look_at_files();
     if (server_ < 0 && since(start_again_) >= Duration(0) && start_server() == Step::kEnd) return exit_code_;
     if (helper_is_missing() && since(helper_again_) >= Duration(0)) start_helper_again();
   }
@@ -56,6 +64,7 @@ int Parent::until_something_is_due() const {
   std::optional<SteadyTime> due;
   if (server_ < 0) due = start_again_;
   if (helper_is_missing()) due = due ? std::min(*due, helper_again_) : helper_again_;
+  if (server_ > 0 && !stopping_) due = due ? std::min(*due, look_again_) : look_again_;
   if (!due) return -1;
   return static_cast<int>(std::max<Duration::rep>(0, -since(*due).count()));
 }
@@ -210,8 +219,41 @@ void Parent::reload() {
     return;
   }
   input_.loaded = std::move(*loaded);
+  files_ = request.files;
+  renewal_problem_.clear();
   refresh_policies(input_.listeners, input_.loaded.settings.all_listeners());
   if (channel_.fd() >= 0) (void)channel_.send(Topic::kConfiguration, request.files->packed());
+}
+
+// Certificates, keys and passwords that were renewed go to the server without anybody's asking. The configuration itself
+// stays as it was: who edits it says when it is done.
+void Parent::look_at_files() {
+  if (server_ < 0 || stopping_ || since(look_again_) < Duration(0)) return;
+  look_again_ = system_clock().steady() + kLookAtFiles;
+  if (!files_->changed()) return;
+  config::LoadRequest request = input_.request;
+  request.files = std::make_shared<config::Files>(files_->again(input_.loaded.path));
+  config::LoadResult loaded = config::load(request);
+  if (!loaded) {
+    // Certificate and key change one after the other: what does not fit at the first look is no news.
+    std::string problem = config::text_of(loaded.error());
+    if (problem != renewal_problem_) {
+      renewal_problem_ = std::move(problem);
+      problem_told_ = false;
+    } else if (!problem_told_) {
+      problem_told_ = true;
+      say(LogLevel::kError, "files_not_renewed",
+          {{"problems", renewal_problem_}, {"next", "what was read before stays in force until this is mended"}});
+    }
+    return;
+  }
+  renewal_problem_.clear();
+  const std::string before = files_->packed();
+  files_ = request.files;
+  if (files_->packed() == before) return;  // touched, and the same
+  input_.loaded = std::move(*loaded);
+  refresh_policies(input_.listeners, input_.loaded.settings.all_listeners());
+  if (channel_.fd() >= 0) (void)channel_.send(Topic::kRenewed, files_->packed());
 }
 
 // One line, written here: the log's own thread belongs to the server, and this process has none.

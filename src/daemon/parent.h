@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ class Parent {
   Step server_ended(int status);
   void noted();
   void reload();
+  void look_at_files();
   void stop_server();
   void say(LogLevel level, std::string_view event, LogFields fields);
 
@@ -60,6 +62,11 @@ class Parent {
   SteadyTime started_{}, start_again_{};
   Restarts restarts_, helper_restarts_;
   SteadyTime helper_started_{}, helper_again_{};
+  // What the configuration in force was read from; looked at again and again for certificates and passwords that change.
+  std::shared_ptr<const config::Files> files_;
+  SteadyTime look_again_{};
+  std::string renewal_problem_;  // of the last look; told when it is there twice
+  bool problem_told_ = false;
   bool ever_ready_ = false, stopping_ = false;
   int exit_code_ = 0;
 };

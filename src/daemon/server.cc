@@ -2,13 +2,16 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <thread>
 
 #include "admin/commands.h"
 #include "admin/control_server.h"
+#include "daemon/certificates.h"
 #include "daemon/kept_secret.h"
 #include "daemon/queue_loader.h"
+#include "deliver/call_forward.h"
 #include "deliver/courier.h"
 #include "dns/resolver.h"
 #include "helper/client.h"
@@ -28,6 +31,7 @@ namespace {
 
 constexpr Duration kSchedulerTick{250};
 constexpr Duration kLookAtAliases{1000};
+constexpr Duration kLookAtCertificates{3600'000};
 constexpr unsigned kWorkers = 2;
 constexpr unsigned kInHand = 4096;  // messages that can be listed as in hand; more than that are not listed
 
@@ -71,6 +75,7 @@ struct Server::Parts {
         scheduler(l.settings.schedule, clock, threads),
         cache(l.settings.store.content_cache),
         ids(clock),
+        certificates(l.settings.store.path, clock, log),
         loaded(std::move(l)) {}
 
   Clock& clock = system_clock();
@@ -80,6 +85,7 @@ struct Server::Parts {
   intake::AliasFiles alias_files;
   intake::SystemSources alias_sources;
   intake::Recipients recipients;
+  std::atomic<unsigned> asking{0};  // servers behind relay domains; before the loops, as poison is
   net::Loops loops;
   net::WorkerPool workers;
   net::WorkerPool alias_workers;  // apart: a directory server that hangs delays no delivery
@@ -88,6 +94,7 @@ struct Server::Parts {
   queue::Scheduler scheduler;
   queue::ContentCache cache;
   QueueIdSource ids;
+  Certificates certificates;
   std::mutex reload_mutex;  // over loaded and ways, which only start and reload change
   config::Loaded loaded;
   std::shared_ptr<const deliver::Ways> ways;
@@ -113,9 +120,12 @@ struct Server::Parts {
   void read_aliases();
   void make_control(int descriptor, About about, std::function<Result<std::vector<std::string>>()> reload);
   void make_couriers();
-  void serve(std::vector<BoundListener> listeners);
+  Status serve(std::vector<BoundListener> listeners);
   void make_pickup();
+  std::vector<admin::CertificateRow> certificate_rows() const;
   void set_ways(const config::Settings& from);
+  void set_relay_domains(const config::Settings& from);
+  net::Awaitable<intake::Known> call_forward(unsigned loop, std::string domain, std::string address);
 };
 
 Status Server::Parts::open_queue() {
@@ -146,6 +156,7 @@ void Server::Parts::keep_srs_secret() {
 void Server::Parts::set_ways(const config::Settings& from) {
   deliver::DeliverSettings deliver = from.deliver;
   if (deliver.srs.secrets.empty()) deliver.srs.secrets = {srs_secret};
+  if (intake) set_relay_domains(from);
   if (intake) intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(deliver.srs));
   if (deliver.hostname.empty()) deliver.hostname = from.hostname;
   deliver.log_tls = from.log.tls;
@@ -154,6 +165,34 @@ void Server::Parts::set_ways(const config::Settings& from) {
   for (auto& courier : couriers) courier->set_ways(ways);
   scheduler.set_ways(ways->limits(), router());
   scheduler.set_largest(ways->largest());
+}
+
+void Server::Parts::set_relay_domains(const config::Settings& from) {
+  intake->relay_domains.set(
+      std::make_shared<const intake::RelayDomains>(from.relay_recipients, from.alias.recipient_delimiter));
+}
+
+// What the server behind a relay domain says, in intake's words.
+net::Awaitable<intake::Known> Server::Parts::call_forward(unsigned loop, std::string domain, std::string address) {
+  constexpr unsigned kMost = 50;  // at a time: who guesses names does not open a connection for each
+  if (asking.fetch_add(1) >= kMost) {
+    --asking;
+    co_return intake::Known::kCannotTell;
+  }
+  struct Done {
+    std::atomic<unsigned>& count;
+    ~Done() { --count; }
+  } done{asking};
+  std::shared_ptr<const deliver::Ways> now;
+  {
+    std::lock_guard lock(reload_mutex);
+    now = ways;
+  }
+  auto answer =
+      co_await deliver::ask_about(loops[loop], resolver, std::move(now), std::move(domain), std::move(address));
+  co_return answer == deliver::RecipientAnswer::kTakes ? intake::Known::kExists
+  : answer == deliver::RecipientAnswer::kRefuses       ? intake::Known::kUnknown
+                                                       : intake::Known::kCannotTell;
 }
 
 // This process reads no home folder: users and their ~/.forward are asked of the helper.
@@ -204,7 +243,12 @@ void Server::Parts::make_couriers() {
   });
 }
 
-void Server::Parts::serve(std::vector<BoundListener> listeners) {
+Status Server::Parts::serve(std::vector<BoundListener> listeners) {
+  std::vector<intake::ListenerSettings> settings;
+  for (const BoundListener& listener : listeners) settings.push_back(listener.policy->settings);
+  auto contexts = certificates.contexts_for(settings);
+  if (!contexts) return std::unexpected(contexts.error());
+  certificates.look();
   intake = std::make_unique<intake::IntakeContext>(*store, scheduler, ids, clock, log);
   intake->cache = &cache;
   intake->recipients = &recipients;
@@ -212,20 +256,29 @@ void Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake->admission.set_limits(loaded.settings.admission);
   intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(ways->settings.srs));
   intake->log_connections = loaded.settings.log.connections;
+  set_relay_domains(loaded.settings);
+  intake->call_forward = [this](unsigned loop, std::string domain, std::string address) {
+    return call_forward(loop, std::move(domain), std::move(address));
+  };
+  intake->log_tls = loaded.settings.log.tls != config::LogTls::kNone;
   intake->users.set(loaded.settings.submit.limits);
   intake->workers = &workers;
-  for (BoundListener& listener : listeners) {
+  for (std::size_t at = 0; at < listeners.size(); ++at) {
+    BoundListener& listener = listeners[at];
     bound.push_back({listener.policy->settings.address, listener.policy->settings.port});
     for (std::size_t i = 0; i < loops.size(); ++i) {
       intake::Service* service =
-          services.emplace_back(std::make_unique<intake::Service>(loops[i], *intake, listener.policy)).get();
+          services.emplace_back(std::make_unique<intake::Service>(loops[i], *intake, listener.policy, (*contexts)[at]))
+              .get();
       acceptors.push_back(std::make_unique<net::Acceptor>(
           loops[i], listener.descriptors[i],
           [service](std::unique_ptr<net::Stream> stream) { service->serve(std::move(stream)); }));
     }
   }
+  loops[0].every(kLookAtCertificates, [this] { certificates.look(); });
   loops.start();
   for (auto& acceptor : acceptors) acceptor->start();
+  return {};
 }
 
 // What programs dropped goes in as if it came on the submit socket, with or without one.
@@ -244,6 +297,13 @@ void Server::Parts::make_pickup() {
   pickup->start();
 }
 
+std::vector<admin::CertificateRow> Server::Parts::certificate_rows() const {
+  std::vector<admin::CertificateRow> out;
+  for (Certificates::Row& row : certificates.rows())
+    out.push_back({row.facts.file, row.facts.names, row.facts.key, row.days_left, row.facts.self_signed});
+  return out;
+}
+
 void Server::Parts::make_control(int descriptor, About about,
                                  std::function<Result<std::vector<std::string>>()> reload) {
   if (descriptor < 0) return;
@@ -259,11 +319,14 @@ void Server::Parts::make_control(int descriptor, About about,
                                                                   std::vector<std::string> texts = off;
                                                                   for (const config::Problem& warning : loaded.warnings)
                                                                     texts.push_back(warning.text());
+                                                                  for (std::string& text : certificates.warnings())
+                                                                    texts.push_back(std::move(text));
                                                                   return texts;
                                                                 },
                                                             .version = std::move(about.version),
                                                             .sandbox = std::move(about.sandbox),
-                                                            .config_path = loaded.path});
+                                                            .config_path = loaded.path,
+                                                            .certificates = [this] { return certificate_rows(); }});
   control = std::make_unique<admin::ControlServer>(loops[0], descriptor, *commands);
   control->start();
 }
@@ -292,7 +355,7 @@ Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector
     log.info("listening", {{"listener", listener.policy->settings.name}, {"address", at.text()}});
   }
   parts->make_control(control_descriptor, std::move(about), std::move(reload));
-  parts->serve(std::move(listeners));
+  if (Status serving = parts->serve(std::move(listeners)); !serving) return std::unexpected(serving.error());
   parts->make_pickup();
   parts->loader =
       std::make_unique<QueueLoader>(*parts->store, parts->scheduler, parts->poison.get(), log, parts->clock, threads);
@@ -303,12 +366,16 @@ Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector
 Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   Parts& p = *parts_;
   std::vector<std::shared_ptr<const intake::ListenerPolicy>> policies;
-  for (const intake::ListenerSettings& listener : loaded.settings.all_listeners()) {
+  const std::vector<intake::ListenerSettings> listeners = loaded.settings.all_listeners();
+  for (const intake::ListenerSettings& listener : listeners) {
     auto policy = intake::ListenerPolicy::make(listener);
     if (!policy) return std::unexpected(policy.error());
     policies.push_back(std::move(*policy));
   }
   std::lock_guard lock(p.reload_mutex);
+  auto contexts = p.certificates.contexts_for(listeners);
+  if (!contexts) return std::unexpected(contexts.error());
+  p.certificates.look();
   std::vector<std::string> restart = config::needs_restart(p.loaded.settings, loaded.settings);
   // Sockets stay as they were bound at start: a listener is known by its address and port.
   for (std::size_t i = 0; i < p.bound.size(); ++i) {
@@ -318,13 +385,17 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
     if (same == policies.end()) continue;
     for (std::size_t loop = 0; loop < p.loops.size(); ++loop) {
       intake::Service* service = p.services[i * p.loops.size() + loop].get();
-      p.loops[loop].post([service, policy = *same] { service->set_policy(policy); });
+      p.loops[loop].post(
+          [service, policy = *same, tls = (*contexts)[static_cast<std::size_t>(same - policies.begin())]] {
+            service->set_policy(policy, tls);
+          });
     }
   }
   p.alias_files.set_settings(loaded.settings.alias);
   p.set_ways(loaded.settings);
   p.intake->admission.set_limits(loaded.settings.admission);
   p.intake->log_connections = loaded.settings.log.connections;
+  p.intake->log_tls = loaded.settings.log.tls != config::LogTls::kNone;
   p.intake->users.set(loaded.settings.submit.limits);
   if (p.pickup) {
     p.loops[0].post([pickup = p.pickup.get(), policy = submit_policy(loaded.settings)] { pickup->set_policy(policy); });

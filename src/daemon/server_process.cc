@@ -42,6 +42,7 @@ class ServerProcess {
   int serve_until_told();
   bool told();  // false: it is time to stop
   void noted(const Note& note);
+  void renewed(const std::string& packed);
   Reloaded apply(const std::string& packed);
   Reloaded ask_parent();
 
@@ -148,6 +149,7 @@ bool ServerProcess::told() {
 
 // SIGHUP and the control socket's `reload`: a bad file leaves the old configuration in force (promise 9).
 void ServerProcess::noted(const Note& note) {
+  if (note.topic == Topic::kRenewed) return renewed(note.text);
   Reloaded done =
       note.topic == Topic::kConfiguration ? apply(note.text) : Reloaded(fail(ErrorKind::kBadInput, note.text));
   if (!done) {
@@ -161,6 +163,15 @@ void ServerProcess::noted(const Note& note) {
   answer_ = std::move(done);
   answers_ = asked_;
   answered_.notify_all();
+}
+
+void ServerProcess::renewed(const std::string& packed) {
+  Reloaded done = apply(packed);
+  if (done) {
+    log_->info("files_renewed", {{"file", input_.loaded.path}});
+  } else {
+    log_->error("files_not_renewed", {{"problems", done.error().text}});
+  }
 }
 
 Reloaded ServerProcess::apply(const std::string& packed) {

@@ -108,7 +108,7 @@ net::Awaitable<bool> Probe::dialogue() {
   if (!greeted) co_return false;
   bool spoken = co_await hello(relay_.tls == TlsMode::kImplicit ? "ehlo_tls" : "ehlo");
   if (!spoken) co_return false;
-  if (relay_.tls == TlsMode::kStartTls) {
+  if (relay_.tls == TlsMode::kStartTls || relay_.tls == TlsMode::kOpportunistic) {
     bool secured = co_await starttls();
     if (!secured) co_return false;
     bool again = co_await hello("ehlo_tls");  // RFC 3207 section 4.2

@@ -52,8 +52,8 @@ net::Awaitable<Opened> RelayOpening::run() {
   made_->host = is_path(way_.settings.host) ? settings_.hostname : way_.settings.host;
   Done step = co_await reach();
   if (step && way_.settings.tls != TlsMode::kImplicit) step = co_await hello();
-  if (step && way_.settings.tls == TlsMode::kStartTls) step = co_await secure();
-  if (step && way_.settings.tls != TlsMode::kNone) step = co_await hello();  // RFC 3207 section 4.2: EHLO again
+  if (step && wants_starttls()) step = co_await secure();
+  if (step && made_->tls) step = co_await hello();  // RFC 3207 section 4.2: EHLO again
   if (step) step = co_await log_in();
   if (!step) {
     OpenTrouble told = explain(std::move(step.error()));
@@ -164,8 +164,17 @@ net::Awaitable<RelayOpening::Done> RelayOpening::starttls() {
     co_return trouble(Phase::kStartTls, ErrorKind::kTls, std::move(text));
   }
   auto shaken = co_await made_->session->starttls(way_.tls);
-  if (!shaken) co_return std::unexpected(std::move(shaken.error()));
+  if (!shaken) {
+    // RFC 3207 section 4.1: what is only nice to have is done without the next time.
+    if (way_.settings.tls == TlsMode::kOpportunistic) way_.tls_broken = true;
+    co_return std::unexpected(std::move(shaken.error()));
+  }
   co_return Done{};
+}
+
+bool RelayOpening::wants_starttls() const {
+  if (way_.settings.tls == TlsMode::kStartTls) return true;
+  return way_.settings.tls == TlsMode::kOpportunistic && made_->session->capabilities().starttls && !way_.tls_broken;
 }
 
 // Once, for the sake of the advice: a handshake and nothing else.

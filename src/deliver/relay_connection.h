@@ -59,6 +59,7 @@ class RelayOpening {
   std::string refused_ehlo() const;
   net::Awaitable<Done> secure();  // STARTTLS or TLS from the start, and the verdict on the peer
   net::Awaitable<Done> starttls();
+  bool wants_starttls() const;
   net::Awaitable<Done> log_in();
   net::Awaitable<void> probe_465();
   Done judge_peer();

@@ -13,7 +13,7 @@ namespace sidegate::deliver {
 
 using namespace std::chrono_literals;
 
-enum class TlsMode : std::uint8_t { kStartTls, kImplicit, kNone };
+enum class TlsMode : std::uint8_t { kStartTls, kImplicit, kNone, kOpportunistic };  // the last: where it is offered
 enum class LogTls : std::uint8_t { kNone, kSummary, kHandshake };
 enum class EightBit : std::uint8_t { kPass, kConvert, kBounce };
 enum class Identity : std::uint8_t { kKeep, kAccount };
@@ -76,10 +76,20 @@ struct LocalSettings {
 inline constexpr const char* kLocalWay = "local";  // its ways' names: no relay is called so
 inline constexpr const char* kLmtpWay = "lmtp";
 
+// Where the mail of one relay domain goes on to. The relay's name is next_hop_name(domain).
+struct NextHop {
+  std::string domain;  // lower case
+  RelaySettings relay;
+};
+inline std::string next_hop_name(const std::string& domain) {
+  return "relay_domain:" + domain;
+}
+
 struct DeliverSettings {
   std::string hostname;  // EHLO
   std::vector<RelaySettings> relays;
   LocalSettings local;
+  std::vector<NextHop> next_hops;     // of relay domains: their mail goes there and nowhere else
   LogTls log_tls = LogTls::kSummary;  // what is told of each connection's TLS
   std::string postmaster;             // who gets a report that cannot be delivered; empty: the dead-letter store
   ForwardSender forward_sender = ForwardSender::kSrs;  // of what an address of ours forwards

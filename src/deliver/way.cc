@@ -149,6 +149,26 @@ static std::vector<RelaySettings> built_in(const LocalSettings& local) {
   return ways;
 }
 
+// The way of one block: the old one where nothing has changed, and its id wherever there was one of its name.
+static queue::WayId place(Ways& ways, const RelaySettings& relay, const Ways* previous) {
+  auto old = find(previous, relay.name);
+  auto id = old ? old->id : static_cast<queue::WayId>(ways.list.size());
+  auto way = old && unchanged(*old, relay) ? old : make_way(id, relay);
+  if (old) {
+    ways.list[id] = std::move(way);
+  } else {
+    ways.list.push_back(std::move(way));
+  }
+  return id;
+}
+
+static std::vector<route::Rule> next_hop_rules(Ways& ways, const std::vector<NextHop>& hops, const Ways* previous) {
+  std::vector<route::Rule> rules;
+  for (const NextHop& hop : hops)
+    rules.push_back({{place(ways, hop.relay, previous)}, route::Rule::For::kDomain, hop.domain});
+  return rules;
+}
+
 std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* previous) {
   auto ways = std::make_shared<Ways>();
   if (previous) {
@@ -166,20 +186,15 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
   std::vector<RelaySettings> blocks = settings.relays;
   for (RelaySettings& block : built_in(settings.local)) blocks.push_back(std::move(block));
   for (const RelaySettings& relay : blocks) {
-    auto old = find(previous, relay.name);
-    auto id = old ? old->id : static_cast<queue::WayId>(ways->list.size());
-    auto way = old && unchanged(*old, relay) ? old : make_way(id, relay);
-    if (old) {
-      ways->list[id] = std::move(way);
-    } else {
-      ways->list.push_back(std::move(way));
-    }
+    const queue::WayId id = place(*ways, relay, previous);
     (relay.protocol == Protocol::kSmtp   ? leaves
      : relay.protocol == Protocol::kLmtp ? mailboxes
                                          : stays)
         .ways.push_back(id);
   }
-  std::vector<route::Rule> rules{std::move(leaves)};
+  // A relay domain's mail goes to its next hop alone: a relay that leads to the world would bring it back to us.
+  std::vector<route::Rule> rules = next_hop_rules(*ways, settings.next_hops, previous);
+  rules.push_back(std::move(leaves));
   if (!mailboxes.ways.empty()) rules.push_back(std::move(mailboxes));
   rules.push_back(std::move(stays));
   ways->table = route::Table(std::move(rules));

@@ -72,6 +72,7 @@ struct Way {
   std::atomic<bool> probing{false};           // and the one that tries is under way
   std::atomic<bool> bdat_broken{false};       // learnt: this relay breaks on BDAT
   std::atomic<std::uint64_t> most_octets{0};  // learnt: its SIZE; 0: not known, or none
+  std::atomic<bool> tls_broken{false};        // learnt, where TLS is opportunistic: its handshake fails
   NullSender null_sender;                     // learnt: this relay takes no reports from <>
   std::atomic<int> good_family{0};            // 4 or 6: the one that worked last
   enum class Port465 : int { kUnknown, kTls, kNo };

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/queue_id.h"
 #include "intake/admission.h"
+#include "intake/relay_domains.h"
 #include "intake/settings.h"
 #include "intake/user_limits.h"
 #include "net/worker_pool.h"
@@ -39,9 +40,26 @@ class ReturnAddresses {  // thread-safe
   std::shared_ptr<const rewrite::SrsKeys> keys_;  // null: none
 };
 
+// Replaced by a reload.
+class RelayDomainTable {  // thread-safe
+ public:
+  std::shared_ptr<const RelayDomains> get() const {
+    std::lock_guard lock(mutex_);
+    return domains_;
+  }
+  void set(std::shared_ptr<const RelayDomains> domains) {
+    std::lock_guard lock(mutex_);
+    domains_ = std::move(domains);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const RelayDomains> domains_;  // null: none
+};
+
 struct IntakeContext {
   IntakeContext(queue::Store& s, queue::Scheduler& sch, QueueIdSource& i, Clock& c, Log& l)
-      : store(s), scheduler(sch), ids(i), clock(c), log(l) {}
+      : store(s), scheduler(sch), ids(i), clock(c), log(l), known_recipients(c) {}
 
   queue::Store& store;
   queue::Scheduler& scheduler;
@@ -51,6 +69,10 @@ struct IntakeContext {
   Admission admission;
   ReturnAddresses return_addresses;
   std::atomic<LogConnections> log_connections{LogConnections::kAll};
+  std::atomic<bool> log_tls{true};  // a line for each handshake
+  RelayDomainTable relay_domains;
+  KnownRecipients known_recipients;  // of relay domains that are asked about
+  CallForward call_forward;          // null: nobody can be asked
   UserLimits users;
   net::WorkerPool* workers = nullptr;  // for what asks the system; null: asked where it stands (tests)
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.

@@ -36,18 +36,25 @@ mail::Origin Intake::origin_of(const smtp::SessionInfo& session, bool smtputf8) 
   return origin;
 }
 
-net::Awaitable<Reply> Intake::connected(const smtp::SessionInfo& session) {
+std::optional<Reply> Intake::admit(const smtp::SessionInfo& session) {
+  if (admitted_) return std::nullopt;
   if (policy_->settings.submit && !context_.users.enter(session.peer.uid, &user_place_))
-    co_return turn_away(session, {421, {4, 7, 0}, "Too many connections from your user"});
+    return turn_away(session, {421, {4, 7, 0}, "Too many connections from your user"});
   switch (context_.admission.enter(session.peer.address, may_relay(session, *policy_), &place_)) {
     case Admission::Verdict::kWelcome:
-      co_return Reply(220, "ready");
+      admitted_ = true;
+      return std::nullopt;
     case Admission::Verdict::kTooManyFromAddress:
-      co_return turn_away(session, {421, {4, 7, 0}, "Too many connections from your address"});
+      return turn_away(session, {421, {4, 7, 0}, "Too many connections from your address"});
     case Admission::Verdict::kTooManyInAll:
       break;
   }
-  co_return turn_away(session, {421, {4, 3, 2}, "Too many connections, try again later"});
+  return turn_away(session, {421, {4, 3, 2}, "Too many connections, try again later"});
+}
+
+net::Awaitable<Reply> Intake::connected(const smtp::SessionInfo& session) {
+  if (auto refusal = admit(session)) co_return std::move(*refusal);
+  co_return Reply(220, "ready");
 }
 
 Reply Intake::turn_away(const smtp::SessionInfo& session, Reply reply) {
@@ -117,26 +124,70 @@ net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptC
     recipient.address += "@" + own_name();
   }
   if (context_.recipients && context_.recipients->concerns(recipient.address)) {
-    co_return co_await resolve(std::move(recipient), trusted);
+    co_return co_await resolve(std::move(recipient), mailbox, trusted);
   }
-  // Not ours: whatever stands left of the last "@" (percent, bang, a quoted address) relays by the domain right of it,
-  // and only for those who may relay.
-  if (auto refusal = refusal_of_recipient(trusted, Whose::kElsewhere, mailbox.local())) co_return std::move(*refusal);
-  if (too_large_to_leave(incoming_->announced)) co_return no_way_takes();  // RFC 1870 section 6.1 allows it here too
-  // An alias may have led there before.
-  bool twice = !incoming_->ends.empty() && !incoming_->ends.insert(alias::delivery_key(recipient)).second;
-  if (!twice) add(std::move(recipient));
-  co_return Reply(250, {2, 1, 5}, "Ok");
+  auto domains = context_.relay_domains.get();
+  if (!domains || !domains->find(mailbox.domain()))
+    co_return pass_on(std::move(recipient), mailbox, trusted, Whose::kElsewhere);
+  co_return co_await pass_on_behind(std::move(recipient), mailbox, trusted, std::move(domains));
 }
 
-net::Awaitable<Reply> Intake::resolve(mail::Recipient given, bool trusted) {
+// Not ours: whatever stands left of the last "@" (percent, bang, a quoted address) relays by the domain right of it,
+// and only for those who may relay, or to a relay domain.
+Reply Intake::pass_on(mail::Recipient given, const mail::Mailbox& mailbox, bool trusted, Whose whose) {
+  if (auto refusal = refusal_of_recipient(trusted, whose, mailbox.local())) return std::move(*refusal);
+  // RFC 1870 section 6.1 allows it here too.
+  if (whose == Whose::kElsewhere && too_large_to_leave(incoming_->announced)) return no_way_takes();
+  // An alias may have led there before.
+  bool twice = !incoming_->ends.empty() && !incoming_->ends.insert(alias::delivery_key(given)).second;
+  if (!twice) add(std::move(given));
+  return {250, {2, 1, 5}, "Ok"};
+}
+
+// To a relay domain: who may not send there is told so before anybody is asked.
+net::Awaitable<Reply> Intake::pass_on_behind(mail::Recipient given, mail::Mailbox mailbox, bool trusted,
+                                             std::shared_ptr<const RelayDomains> domains) {
+  if (auto refusal = refusal_of_recipient(trusted, Whose::kRelayDomain, mailbox.local())) co_return std::move(*refusal);
+  auto unknown = co_await unknown_there(domains, domains->find(mailbox.domain()), mailbox);
+  if (unknown) co_return std::move(*unknown);
+  co_return pass_on(std::move(given), mailbox, trusted, Whose::kRelayDomain);
+}
+
+// Whether the server behind us would take a recipient; nullopt: it would, as far as we know. `domains` keeps *domain.
+net::Awaitable<std::optional<Reply>> Intake::unknown_there(std::shared_ptr<const RelayDomains> domains,
+                                                           const RelayDomain* domain, mail::Mailbox mailbox) {
+  const Reply unknown(550, {5, 1, 1}, "User unknown: nobody of that name is at " + domain->domain);
+  switch (domain->check) {
+    case RecipientCheck::kAny:
+      co_return std::nullopt;
+    case RecipientCheck::kList:
+      if (domains->lists(*domain, mailbox.local())) co_return std::nullopt;
+      co_return unknown;
+    case RecipientCheck::kCallForward:
+      break;
+  }
+  const std::string address = mailbox.text(), key = lower(address);
+  std::optional<Known> known = context_.known_recipients.fresh(key);
+  if (!known && context_.call_forward) {
+    known = co_await context_.call_forward(loop_, domain->domain, address);
+    context_.known_recipients.learn(key, *known);
+  }
+  if (known == Known::kExists) co_return std::nullopt;
+  if (known == Known::kUnknown) co_return unknown;
+  if (context_.known_recipients.existed(key)) co_return std::nullopt;
+  co_return Reply(450, {4, 4, 3}, "The next server cannot be asked about this recipient, try again later");
+}
+
+net::Awaitable<Reply> Intake::resolve(mail::Recipient given, mail::Mailbox mailbox, bool trusted) {
   bool null_sender = incoming_->envelope.reverse_path.empty();
   alias::Expansion expansion = co_await context_.recipients->resolve(given, null_sender);
   switch (expansion.fate) {
-    case alias::Fate::kNotOurs:
-      if (auto refusal = refusal_of_recipient(trusted, Whose::kElsewhere, {})) co_return std::move(*refusal);
-      add(std::move(given));
-      co_return Reply(250, {2, 1, 5}, "Ok");
+    case alias::Fate::kNotOurs: {
+      auto domains = context_.relay_domains.get();
+      if (!domains || !domains->find(mailbox.domain()))
+        co_return pass_on(std::move(given), mailbox, trusted, Whose::kElsewhere);
+      co_return co_await pass_on_behind(std::move(given), std::move(mailbox), trusted, std::move(domains));
+    }
     case alias::Fate::kUnknown:
       co_return Reply(550, {5, 1, 1}, "User unknown: nobody of that name is here");
     case alias::Fate::kDeferred:  // promise 4
@@ -402,6 +453,25 @@ void Intake::refused(const smtp::SessionInfo& session, const smtp::Refusal& refu
                                 {"from", refusal.from},
                                 {"to", refusal.to},
                                 {"reply", reply}});
+}
+
+// One line a connection, as for those out.
+void Intake::secured(const smtp::SessionInfo& session, const tls::Verdict& verdict) {
+  if (!context_.log_tls.load(std::memory_order_relaxed)) return;
+  context_.log.info("tls", {{"client", session.peer.address},
+                            {"listener", session.listener},
+                            {"version", verdict.version},
+                            {"cipher", verdict.cipher},
+                            {"bits", verdict.bits},
+                            {"verified", verdict.verified},
+                            {"subject", verdict.subject},
+                            {"why", verdict.why}});
+}
+
+void Intake::not_secured(const smtp::SessionInfo& session, const Error& error) {
+  if (!context_.log_tls.load(std::memory_order_relaxed)) return;
+  context_.log.info("tls_failed",
+                    {{"client", session.peer.address}, {"listener", session.listener}, {"reason", error.text}});
 }
 
 void Intake::log_accepted(const queue::Message& message) const {

@@ -25,6 +25,9 @@ class Intake final : public smtp::Receiver {
       : context_(context), policy_(std::move(policy)), loop_(loop), user_(std::move(user)) {}
   ~Intake() override;
 
+  // Takes the connection's place among all before a handshake is paid for; nullopt: welcome. connected() then asks no
+  // more.
+  std::optional<mail::Reply> admit(const smtp::SessionInfo& session);
   net::Awaitable<mail::Reply> connected(const smtp::SessionInfo& session) override;
   net::Awaitable<mail::Reply> mail(const smtp::SessionInfo& session, smtp::MailCommand command) override;
   net::Awaitable<mail::Reply> rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) override;
@@ -33,10 +36,17 @@ class Intake final : public smtp::Receiver {
   net::Awaitable<mail::Reply> end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) override;
   void abort() noexcept override;
   void refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) override;
+  void secured(const smtp::SessionInfo& session, const tls::Verdict& verdict) override;
+  void not_secured(const smtp::SessionInfo& session, const Error& error) override;
 
  private:
   Result<std::optional<mail::Mailbox>> led_back(const mail::Mailbox& mailbox) const;
-  net::Awaitable<mail::Reply> resolve(mail::Recipient given, bool trusted);
+  net::Awaitable<mail::Reply> resolve(mail::Recipient given, mail::Mailbox mailbox, bool trusted);
+  mail::Reply pass_on(mail::Recipient given, const mail::Mailbox& mailbox, bool trusted, Whose whose);
+  net::Awaitable<mail::Reply> pass_on_behind(mail::Recipient given, mail::Mailbox mailbox, bool trusted,
+                                             std::shared_ptr<const RelayDomains> domains);
+  net::Awaitable<std::optional<mail::Reply>> unknown_there(std::shared_ptr<const RelayDomains> domains,
+                                                           const RelayDomain* domain, mail::Mailbox mailbox);
   mail::Reply add_resolved(std::vector<mail::Recipient> recipients);
   void add(mail::Recipient recipient);
   std::string own_name() const;
@@ -60,7 +70,8 @@ class Intake final : public smtp::Receiver {
   unsigned loop_;
   std::optional<LocalUser> user_;
   UserLimits::Place user_place_;
-  Admission::Place place_;              // of this connection among all
+  Admission::Place place_;  // of this connection among all
+  bool admitted_ = false;
   std::unique_ptr<Incoming> incoming_;  // absent while the session is idle
 };
 

@@ -17,11 +17,13 @@ class ServerSession;
 
 namespace sidegate::intake {
 
+class Intake;
+
 class Service {  // on the loop's thread, but for the constructor
  public:
   // context and loop outlive it; it outlives its sessions (wait for sessions() == 0 after shut_down).
   Service(net::Loop& loop, IntakeContext& context, std::shared_ptr<const ListenerPolicy> policy,
-          std::shared_ptr<const tls::ServerContext> tls = nullptr);
+          std::shared_ptr<const tls::ServerContext> tls = nullptr);  // tls: null: none is offered
   ~Service();
   Service(const Service&) = delete;
 
@@ -31,18 +33,26 @@ class Service {  // on the loop's thread, but for the constructor
                   std::shared_ptr<const tls::ServerContext> tls = nullptr);
   // Each session ends with 421 when its transaction is over; `now`: at once. `ended` is called when none is left.
   void shut_down(bool now, std::function<void()> ended = {});
-  std::size_t sessions() const { return sessions_.size(); }
+  std::size_t sessions() const { return sessions_.size() + handshakes_.size(); }
 
  private:
+  struct Snapshot {  // what a session began with
+    std::shared_ptr<const ListenerPolicy> policy;
+    std::shared_ptr<const tls::ServerContext> tls;
+  };
   net::Awaitable<void> run(std::unique_ptr<net::Stream> stream);
+  net::Awaitable<void> converse(net::Stream& stream, Intake& intake, const Snapshot& began);
+  net::Awaitable<bool> secure(net::Stream& stream, Intake& intake, const Snapshot& began);
   net::Awaitable<LocalUser> user_of(unsigned uid);
   void forget(smtp::ServerSession* session);
+  void end_if_last();
 
   net::Loop& loop_;
   IntakeContext& context_;
   std::shared_ptr<const ListenerPolicy> policy_;
   std::shared_ptr<const tls::ServerContext> tls_;
   std::unordered_set<smtp::ServerSession*> sessions_;
+  std::unordered_set<net::Stream*> handshakes_;  // TLS from the first octet, not yet a session
   std::function<void()> ended_;
   bool shutting_down_ = false;
 };

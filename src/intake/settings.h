@@ -5,6 +5,7 @@
 
 #include "intake/user_limits.h"
 #include "smtp/settings.h"
+#include "tls/context.h"
 
 namespace sidegate::intake {
 
@@ -36,8 +37,19 @@ struct ListenerSettings {
   bool add_missing_headers = true;    // Date, Message-ID and From where a program forgot them
   bool add_sender = false;            // Sender where an authenticated user's From names somebody else
   bool hide_client = true;            // no address of authenticated users in the trace field
+  std::vector<tls::Identity> certificates;  // as configured; empty: those of the whole server
+  tls::ServerSettings tls_server;           // what follows; no identities: one is made, or for `local` no TLS
   bool submit = false;                // the submit socket: users of this machine, known by their uid
   smtp::ServerSettings smtp;
+};
+
+// Whose existence is looked at before mail for a relay domain is taken (intake/relay_domains.h).
+enum class RecipientCheck : std::uint8_t { kAny, kList, kCallForward };
+
+struct RelayDomainSettings {
+  std::string domain;  // lower case
+  RecipientCheck check = RecipientCheck::kAny;
+  std::string list_text = {};  // of kList: the file's content, parse_recipient_list()
 };
 
 // How programs of this machine send: the submit socket and the drop directory.

@@ -14,6 +14,8 @@ bool Rule::fits(const queue::ClassKey& key) const {
       return !is_local(key);
     case For::kStays:
       return is_local(key);
+    case For::kDomain:
+      return key.recipient_domain == domain;
     case For::kMailboxes:
       return key.recipient_domain == kMailbox;
   }

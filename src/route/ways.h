@@ -20,9 +20,10 @@ inline bool is_local(const queue::ClassKey& key) {
 // A routing rule will name conditions on the class; today: mail that leaves goes by all ways in file order, mail that
 // stays by the built-in ones.
 struct Rule {
-  enum class For : std::uint8_t { kAll, kLeaves, kStays, kMailboxes };
+  enum class For : std::uint8_t { kAll, kLeaves, kStays, kMailboxes, kDomain };
   std::vector<queue::WayId> ways;
   For whom = For::kAll;
+  std::string domain = {};  // of kDomain, lower case
   bool fits(const queue::ClassKey& key) const;
 };
 

@@ -70,7 +70,7 @@ ServerSession::ServerSession(net::Stream& stream, Receiver& receiver, std::share
   info_.peer = stream.peer();
   info_.listener = std::move(listener);
   info_.tls = stream.is_tls();
-  if (info_.tls) info_.tls_summary = tls_summary(stream.verdict());
+  if (info_.tls) note_tls();
 }
 
 net::Awaitable<void> ServerSession::run() {
@@ -85,6 +85,7 @@ net::Awaitable<void> ServerSession::run() {
 }
 
 net::Awaitable<void> ServerSession::converse() {
+  if (info_.tls) receiver_.secured(info_, stream_.verdict());  // from the first octet (RFC 8314)
   co_await greet();
   while (open_) co_await next_command();
   receiver_.abort();  // nothing of what was under way is kept
@@ -227,6 +228,8 @@ net::Awaitable<void> ServerSession::starttls(std::string_view arguments) {
     auto shaken = co_await stream_.start_tls_server(tls_);
     if (!shaken) {
       open_ = false;
+      end_ = shaken.error().kind == ErrorKind::kTimeout ? "timeout" : "lost";
+      receiver_.not_secured(info_, shaken.error());
       co_return;
     }
     // RFC 3207 section 4.2: all that the client said before is forgotten.
@@ -235,9 +238,23 @@ net::Awaitable<void> ServerSession::starttls(std::string_view arguments) {
     info_.esmtp = false;
     info_.user.clear();
     info_.tls = true;
-    info_.tls_summary = tls_summary(stream_.verdict());
+    note_tls();
+    receiver_.secured(info_, stream_.verdict());
     phase_ = kStart;
   }
+}
+
+void ServerSession::note_tls() {
+  const tls::Verdict& verdict = stream_.verdict();
+  info_.tls_summary = tls_summary(verdict);
+  info_.tls_version = verdict.version;
+  info_.tls_cipher = verdict.cipher;
+  info_.certificate = {};
+  info_.certificate.fingerprint = verdict.fingerprint;
+  if (!verdict.verified || verdict.fingerprint.empty()) return;
+  info_.certificate.verified = true;
+  info_.certificate.subject = verdict.subject;
+  info_.certificate.names = verdict.names;
 }
 
 bool ServerSession::starttls_offered() const {
@@ -318,8 +335,7 @@ net::Awaitable<void> ServerSession::vrfy(std::string_view arguments) {
 }
 
 net::Awaitable<void> ServerSession::help(std::string_view) {
-  if (!idle_command()) co_return;
-  say("214 2.0.0 " + settings_->hostname + " takes EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 5321)");
+  if (idle_command()) say("214 2.0.0 " + settings_->hostname + ": see RFC 5321");
   co_return;
 }
 

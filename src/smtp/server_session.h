@@ -100,6 +100,7 @@ class ServerSession {
   void lost(const Error& error);
   void forget_transaction();
   bool starttls_offered() const;
+  void note_tls();
   bool in_transaction() const { return (phase_ & (kMail | kRcpt | kChunks)) != 0; }
   net::Awaitable<bool> flush();
 

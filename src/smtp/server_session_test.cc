@@ -337,7 +337,7 @@ TEST(ServerSession, PlaintextBehindStartTlsCloses) {
 }
 
 TEST(ServerSession, IsSmallWhenIdle) {
-  EXPECT_LE(sizeof(ServerSession), 640u);
+  EXPECT_LE(sizeof(ServerSession), 896u);
 }
 
 }  // namespace

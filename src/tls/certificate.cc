@@ -146,7 +146,7 @@ Result<std::vector<Certificate>> read_certificates(const std::string& pem, const
   const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   if (all.empty() && at_end) {
     ERR_clear_error();
-    return fail(ErrorKind::kTls, name + " holds no certificate in PEM form");
+    return fail(ErrorKind::kTls, "certificate " + name + ": it holds no certificate in PEM form");
   }
   if (!at_end) return fail(ErrorKind::kTls, "certificate " + name + ": " + last_error());
   ERR_clear_error();

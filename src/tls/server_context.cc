@@ -113,7 +113,10 @@ Status ask_for_certificates(SSL_CTX* context, const ServerSettings& settings) {
 int with_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                     int sealing) {
   auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
-  return sealing ? keys->seal(name, iv, cipher, mac) : keys->open(name, iv, cipher, mac);
+  if (sealing) return keys->seal(name, iv, cipher, mac);
+  int opened = keys->open(name, iv, cipher, mac);
+  // RFC 8446 appendix C.4: a ticket is used once, so who resumes gets the next one.
+  return opened == 1 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : opened;
 }
 
 Result<Context> new_site(const ServerSettings& settings, TicketKeys* tickets) {

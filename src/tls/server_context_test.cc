@@ -120,7 +120,7 @@ TEST_F(ServerContextTest, NamesWhatIsWrong) {
   EXPECT_THAT(failure({"/x/cert.pem", "/x/key.pem", good.cert_pem, other.key_pem}),
               HasSubstr("private key /x/key.pem does not belong to the certificate /x/cert.pem"));
   EXPECT_THAT(failure({"/x/cert.pem", "/x/key.pem", "rubbish", good.key_pem}),
-              HasSubstr("/x/cert.pem holds no certificate in PEM form"));
+              HasSubstr("certificate /x/cert.pem: it holds no certificate in PEM form"));
   EXPECT_THAT(failure({"/x/cert.pem", "/x/key.pem", good.cert_pem, "rubbish"}), HasSubstr("private key /x/key.pem"));
   EXPECT_FALSE(ServerContext::serve({}));
   EXPECT_THAT(ServerContext::serve({.identities = {good}, .ciphers = "NONSENSE"}).error().text, HasSubstr("NONSENSE"));

@@ -3,6 +3,7 @@ import hashlib
 import os
 import random
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -31,6 +32,33 @@ class Memory(ReceivingCase):
         grown = (rss(server.serving_pid()) - before) / 2000
         print(f"idle connections: {grown / KIB:.1f} KB each")
         self.assertLess(grown, 20000)
+        server.stop()
+
+    def test_idle_tls_connections(self):
+        count = 1000
+        context = ssl._create_unverified_context()
+        # networks: one address may then hold so many connections
+        server = self.serve('profile = "smtp"\nnetworks = ["127.0.0.0/8"]\n')
+
+        def idle():
+            plain = RawClient(server.port)
+            plain.command("EHLO c.test")
+            self.assertEqual(plain.command("STARTTLS")[0], 220)
+            secured = context.wrap_socket(plain.socket)
+            plain.file.close()
+            secured.sendall(b"EHLO c.test\r\n")
+            received = b""
+            while b"250 " not in received:
+                received += secured.recv(4000)
+            return secured
+        warm = [idle() for _ in range(50)]
+        before = rss(server.serving_pid())
+        clients = [idle() for _ in range(count)]
+        grown = (rss(server.serving_pid()) - before) / count
+        print(f"idle TLS connections: {grown / KIB:.1f} KB each")
+        self.assertLess(grown, 24 * KIB * (3 if "asan" in os.environ.get("SIDEGATE_BUILD", "") else 1))
+        for client in warm + clients:
+            client.close()
         server.stop()
 
     def test_client_that_never_reads(self):
