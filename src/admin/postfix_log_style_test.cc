@@ -45,6 +45,25 @@ std::string delivery(std::string_view status, std::string_view dsn, std::string_
                            {"uncertain", false}});
 }
 
+TEST(PostfixStyle, FailedLoginsAsFail2banReadsThem) {
+  auto failed = [](const char* mechanism, const char* end, const char* error) {
+    return line("auth_failed",
+                {{"client", "192.0.2.7"}, {"mechanism", mechanism}, {"user", "a b"}, {"error", error}, {"end", end}},
+                LogLevel::kWarning);
+  };
+  const std::string start = "Nov 14 22:13:20 gate postfix/smtpd[4711]: warning: unknown[192.0.2.7]: ";
+  EXPECT_EQ(failed("PLAIN", "wrong", "wrong user or password"),
+            start + "SASL PLAIN authentication failed: wrong user or password, sasl_username=a_b");
+  EXPECT_EQ(failed("SCRAM-SHA-256", "limited", "too many"),
+            start + "SASL LOGIN authentication failed: SCRAM-SHA-256: too many, sasl_username=a_b");
+  EXPECT_EQ(
+      failed("LOGIN", "unavailable", "pam: down"),
+      start +
+          "SASL LOGIN authentication failed: Connection lost to authentication server: pam: down, sasl_username=a_b");
+  EXPECT_EQ(failed("LOGIN", "aborted", "cancelled"),
+            start + "SASL LOGIN authentication aborted: cancelled, sasl_username=a_b");
+}
+
 TEST(PostfixStyle, WritesWhatPostfixWrites) {
   EXPECT_EQ(accepted(),
             "Nov 14 22:13:20 gate postfix/smtpd[4711]: 0DPQJXK3G8001: client=unknown[192.0.2.7]\n"

@@ -1,11 +1,11 @@
-// ClientMechanism by libgsasl. One Gsasl context a process (made on first use, only read afterwards, so that all
-// threads share it); one Gsasl_session an exchange.
+// ClientMechanism by libgsasl: one Gsasl_session an exchange.
 #include <gsasl.h>
 #include <string.h>
 
 #include <charconv>
 
 #include "auth/client.h"
+#include "auth/gsasl_context.h"
 #include "auth/mechanisms.h"
 #include "base/text.h"
 
@@ -15,14 +15,6 @@ namespace {
 // A server names the cost of PBKDF2 (RFC 5802 section 5.1, "i="), and we pay it on an I/O thread: bounded. 600,000 is
 // the largest number that is recommended anywhere today.
 constexpr std::uint64_t kMaxIterations = 600'000;
-
-Gsasl* shared_context() {
-  static Gsasl* const context = [] {
-    Gsasl* made = nullptr;
-    return gsasl_init(&made) == GSASL_OK ? made : nullptr;
-  }();
-  return context;
-}
 
 // The iteration count of a SCRAM server-first-message "r=...,s=...,i=N"; 0 when there is none (gsasl refuses it then).
 std::uint64_t scram_iterations(std::string_view challenge) {

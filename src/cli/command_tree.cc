@@ -16,6 +16,7 @@ struct Arguments {
   Common common;
   admin::Request request;
   RelayTest relay;
+  UserCommand user;
   std::string key;
   std::vector<std::string> addresses;
   std::function<int(const Context&)> chosen;
@@ -124,6 +125,39 @@ void add_relay(CLI::App& root, Arguments& a) {
   test->add_flag("--transcript", a.relay.transcript, _("show the dialogue, secrets masked"));
 }
 
+void add_users(CLI::App& root, Arguments& a) {
+  CLI::App* users = group(root, "user", N_("who may log in to send mail"));
+  users->add_option("--file", a.user.file, _("users file, instead of the configuration's"));
+  struct Row {
+    const char* name;
+    const char* help;
+    bool password;
+    int (*run)(const Context&, const UserCommand&);
+  };
+  static constexpr Row kRows[] = {
+      {"add", N_("a new user; the password is asked for twice"), true, user_add_command},
+      {"passwd", N_("another password"), true, user_passwd_command},
+      {"disable", N_("no login until enabled again"), false,
+       [](const Context& c, const UserCommand& u) { return user_enable_command(c, u, false); }},
+      {"enable", N_("let a disabled user log in again"), false,
+       [](const Context& c, const UserCommand& u) { return user_enable_command(c, u, true); }},
+      {"delete", N_("remove a user"), false, user_delete_command},
+  };
+  for (const Row& row : kRows) {
+    CLI::App* app =
+        command(*users, a, row.name, row.help, [&a, run = row.run](const Context& c) { return run(c, a.user); });
+    app->add_option("NAME", a.user.name, _("the user's name: me, me@example.org"))->required();
+    app->add_flag("--dry-run", a.user.dry_run, _("only show what would be done"));
+    if (!row.password) continue;
+    app->add_option("--password-file", a.user.password_file, _("file that holds the password; - is standard input"));
+    app->add_flag("--no-scram", a.user.no_scram, _("keep no SCRAM keys, only the hash"));
+    app->add_flag("--cram-md5", a.user.cram, _("keep the password itself too, for CRAM-MD5"));
+  }
+  add_json(command(*users, a, "list", N_("all users and how they may log in"),
+                   [&a](const Context& c) { return user_list_command(c, a.user); }),
+           a);
+}
+
 void build(CLI::App& root, Arguments& a) {
   root.require_subcommand(1);
   root.fallthrough();
@@ -137,6 +171,7 @@ void build(CLI::App& root, Arguments& a) {
   add_queue(root, a);
   add_config(root, a);
   add_relay(root, a);
+  add_users(root, a);
   add_aliases(root, a);
   add_json(command(root, a, "version", N_("the version"), version_command), a);
 }

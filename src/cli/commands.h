@@ -37,6 +37,13 @@ struct RelayTest {
   bool transcript = false;
 };
 
+struct UserCommand {  // `sidegate user ...`
+  std::string name;
+  std::string file;           // instead of the configuration's users_file
+  std::string password_file;  // "-": standard input; empty: asked for
+  bool no_scram = false, cram = false, dry_run = false;
+};
+
 int run_command(const Context& context);
 int status_command(const Context& context);
 int reload_command(const Context& context);
@@ -50,6 +57,11 @@ int config_reference(const Context& context);
 int explain_address_command(const Context& context, const std::vector<std::string>& addresses);
 // What newaliases(1) does: reads the alias files and says what is in them and what is wrong. Builds nothing.
 int aliases_check_command(const Context& context);
+int user_add_command(const Context& context, const UserCommand& command);
+int user_passwd_command(const Context& context, const UserCommand& command);
+int user_enable_command(const Context& context, const UserCommand& command, bool enable);
+int user_delete_command(const Context& context, const UserCommand& command);
+int user_list_command(const Context& context, const UserCommand& command);
 int relay_test_command(const Context& context, const RelayTest& test);
 
 // What is wrong with the aliases of a configuration, for `config check`.

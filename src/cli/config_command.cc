@@ -1,9 +1,11 @@
+#include <sys/stat.h>
 #include <boost/json.hpp>
 
 #include "base/i18n.h"
 #include "cli/commands.h"
 #include "config/gateways.h"
 #include "config/show.h"
+#include "login/user_file.h"
 
 namespace sidegate::cli {
 namespace {
@@ -21,6 +23,21 @@ void print_problem(const Terminal& t, const config::Problem& problem, const char
   const std::string at = problem.where.text();
   t.out << at << (at.empty() ? "" : ": ") << t.in(colour, severity) << problem.what << "\n";
   if (!problem.next.empty()) t.out << "  " << problem.next << "\n";
+}
+
+// What is wrong in the file of users, which is none of the configuration's own.
+config::Problems user_problems(const login::Settings& auth) {
+  config::Problems problems;
+  std::vector<login::UserProblem> wrong;
+  (void)login::UserFile::parse(auth.users, &wrong);
+  for (const login::UserProblem& p : wrong) problems.push_back({{auth.user_file, p.line}, p.text, {}});
+  struct stat s{};
+  const bool open_to_all = !auth.users.empty() && stat(auth.user_file.c_str(), &s) == 0 && (s.st_mode & S_IROTH) != 0;
+  if (open_to_all)
+    problems.push_back({{auth.user_file, 0},
+                        tr("{} can be read by every user of this machine", auth.user_file),
+                        tr("type: chmod 640 {}", auth.user_file)});
+  return problems;
 }
 
 }  // namespace
@@ -50,6 +67,12 @@ int config_check(const Context& context) {
       print_problem_json(t, shown, "warning");
     else
       print_problem(t, shown, _("warning: "), Colour::kYellow);
+  }
+  for (const config::Problem& problem : user_problems(loaded->settings.auth)) {
+    if (context.common.json)
+      print_problem_json(t, problem, "warning");
+    else
+      print_problem(t, problem, _("warning: "), Colour::kYellow);
   }
   for (const config::Problem& warning : config::warn_about_gateways(loaded->settings, config::look_around())) {
     if (context.common.json)

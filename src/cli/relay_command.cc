@@ -1,12 +1,8 @@
 // `sidegate relay test`: which relay is meant, its password, and the probe's steps as they end.
-#include <termios.h>
-#include <unistd.h>
-
-#include <iostream>
-
 #include "base/i18n.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/password_prompt.h"
 #include "config/secret_file.h"
 #include "deliver/probe.h"
 
@@ -14,23 +10,6 @@ namespace sidegate::cli {
 namespace {
 
 using deliver::RelaySettings;
-
-// Asked without echo; empty where there is no terminal.
-std::string ask_password(const Terminal& t, const std::string& user) {
-  if (isatty(STDIN_FILENO) != 1) return {};
-  termios before{};
-  if (tcgetattr(STDIN_FILENO, &before) != 0) return {};
-  termios silent = before;
-  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-  // Before it asks: what is typed at once, or pasted, is neither shown nor thrown away.
-  if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0) return {};
-  t.err << tr("password of {} (not shown): ", user) << std::flush;
-  std::string password;
-  std::getline(std::cin, password);
-  tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-  t.err << "\n";
-  return password;
-}
 
 std::string toml_string(std::string_view text) {
   std::string out = "\"";
@@ -73,7 +52,7 @@ bool add_login(const Context& context, const RelayTest& test, RelaySettings& rel
   if (test.user.empty()) return true;
   const bool other_user = relay.user != test.user;
   relay.user = test.user;
-  if (test.password_file.empty() && other_user) relay.password = ask_password(context.terminal, test.user);
+  if (test.password_file.empty() && other_user) relay.password = ask_password(context.terminal, tr("password of {} (not shown): ", test.user));
   if (!relay.password.empty()) return true;
   context.terminal.error(_("--user is given and no password"),
                          _("add --password-file FILE, or start this at a terminal: it asks"));

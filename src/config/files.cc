@@ -65,7 +65,14 @@ std::expected<std::string, FileError> Files::key(const std::string& path, bool r
   return remember(path, [&] { return read_key_file(path, readable_by_all); });
 }
 
+void Files::expect(const std::string& path) {
+  if (!from_memory_ && !stamp_of(path)) expected_.push_back(path);
+}
+
 bool Files::changed() const {
+  for (const std::string& path : expected_) {
+    if (stamp_of(path)) return true;
+  }
   for (const auto& [path, read] : read_) {
     if (read.stamp && stamp_of(path) != read.stamp) return true;
   }

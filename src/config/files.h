@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "config/secret_file.h"
@@ -21,6 +22,9 @@ class Files {
   std::expected<std::string, FileError> secret(const std::string& path, unsigned service_group, bool readable_by_all);
   // A private key: several lines, no octet cut off.
   std::expected<std::string, FileError> key(const std::string& path, bool readable_by_all);
+
+  // A file that may come: where it is not there now, changed() says so when it is.
+  void expect(const std::string& path);
 
   // For who watches them: whether a file is no longer what was read here (another inode, size or time, or gone); and the
   // same files to be read again, all but `kept`, which stays what it was: a renewed certificate brings no half-edited
@@ -49,6 +53,7 @@ class Files {
   std::expected<std::string, FileError> remember(const std::string& path, Fn read);
 
   std::map<std::string, Read> read_;
+  std::vector<std::string> expected_;  // not there yet
   bool from_memory_ = false;
 };
 

@@ -25,6 +25,18 @@ TEST(Files, WhatIsPackedComesBackAndNothingElseIsRead) {
   EXPECT_FALSE(back->text("/etc/hosts", 100));
 }
 
+TEST(Files, AFileThatComesIsSeen) {
+  TestFiles folder;
+  Files files;
+  files.expect(folder.path("users"));
+  EXPECT_FALSE(files.changed());
+  folder.write("users", "me:\n");
+  EXPECT_TRUE(files.changed());
+  Files fresh;
+  fresh.expect(folder.path("users"));  // it is there, and was not read: not for this to say
+  EXPECT_FALSE(fresh.changed());
+}
+
 TEST(Files, DamagedPackIsRefused) {
   TestFiles folder;
   Files files;

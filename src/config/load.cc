@@ -164,6 +164,7 @@ LoadResult load(const LoadRequest& request) {
   resolve_relay_domains(draft);
   resolve_srs(draft);
   resolve_local(draft);
+  resolve_auth(draft);
   check_queue(draft);
   sort_by_place(draft.problems);
   sort_by_place(draft.loaded.warnings);

@@ -24,6 +24,11 @@ Status check_mechanism(std::string& text);       // to upper case; one that we k
 Status check_fingerprint(std::string& text);     // "sha256:<hex>", or the form with colons that openssl x509 prints
 Status check_block_name(std::string& text);      // letters, digits and . _ - : [ ]
 Status check_unix_user(std::string& text);
+Status check_auth_backend(std::string& text);    // file, pam, dovecot, saslauthd, ldap, oauth
+Status check_server_mechanism(std::string& text);  // to upper case; one that we offer
+Status check_service_name(std::string& text);    // of a file in /etc/pam.d
+Status check_ldap_url(std::string& text);        // ldap://, ldaps://, ldapi://; empty: none
+Status check_http_url(std::string& text);        // https://, or http:// to this machine; empty: none
 
 bool is_numeric_address(const std::string& text);   // IPv4 or IPv6, no brackets
 bool is_loopback_address(const std::string& text);  // 127.0.0.0/8, ::1

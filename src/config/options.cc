@@ -506,7 +506,7 @@ std::span<const Table> tables() {
     Table listener = listener_table();
     add_listener_tls_options(listener);
     std::vector<Table> all{global_table(), log_table(),       queue_table(), dns_table(),
-                           local_table(),  tls_table(),       listener,      relay_domain_table(),
+                           local_table(),  tls_table(), auth_table(),       listener,      relay_domain_table(),
                            relay_table()};
     add_submit_options(all.front());
     return all;

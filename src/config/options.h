@@ -80,6 +80,7 @@ struct Table {
   const Option* find(std::string_view key) const;
 };
 
+Table auth_table();                        // options_auth.cc
 void add_submit_options(Table& global);  // options_submit.cc
 Table relay_domain_table();              // options_relay_domain.cc
 Table tls_table();                       // options_tls.cc

@@ -32,6 +32,7 @@ void resolve_relays(Draft& draft);
 void resolve_relay_domains(Draft& draft);
 void resolve_srs(Draft& draft);
 void resolve_local(Draft& draft);
+void resolve_auth(Draft& draft);
 void check_queue(Draft& draft);
 
 // The machine's name, fully qualified where /etc/hosts says so; without a dot when nothing better is known.

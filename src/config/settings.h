@@ -11,6 +11,7 @@
 #include "dns/settings.h"
 #include "intake/admission.h"
 #include "intake/settings.h"
+#include "login/settings.h"
 #include "queue/settings.h"
 #include "tls/context.h"
 
@@ -48,6 +49,8 @@ struct Settings {
   tls::ServerSettings tls;  // of the listeners, unless theirs differ
   intake::AdmissionLimits admission;
   intake::SubmitSettings submit;
+  login::Settings auth;
+  std::string ldap_bind_password_file, oauth_client_secret_file;  // resolved into auth
   LogSettings log;
   queue::StoreSettings store;
   queue::ScheduleSettings schedule;

@@ -19,6 +19,7 @@
 #include "intake/recipients.h"
 #include "intake/service.h"
 #include "intake/system_sources.h"
+#include "login/authenticator.h"
 #include "net/loop.h"
 #include "net/socket.h"
 #include "net/worker_pool.h"
@@ -91,6 +92,7 @@ struct Server::Parts {
   net::WorkerPool alias_workers;  // apart: a directory server that hangs delays no delivery
   dns::Resolver resolver;
   std::unique_ptr<helper::Client> helper;
+  std::unique_ptr<login::Authenticator> logins;
   queue::Scheduler scheduler;
   queue::ContentCache cache;
   QueueIdSource ids;
@@ -116,6 +118,7 @@ struct Server::Parts {
   }
   Status open_queue();
   void keep_srs_secret();
+  void make_logins();
   void ask_helper_for_users();
   void read_aliases();
   void make_control(int descriptor, About about, std::function<Result<std::vector<std::string>>()> reload);
@@ -151,6 +154,13 @@ void Server::Parts::keep_srs_secret() {
   if (kept) return;
   log.warning("start",
               {{"warning", kept.error().text + ": return addresses made now will not be known after a restart"}});
+}
+
+// Unknown users' salts must be the same after a restart, or a restart tells who is known (RFC 5802 section 9).
+void Server::Parts::make_logins() {
+  auto kept = kept_secret(loaded.settings.store.path + "/auth_secret");
+  logins = std::make_unique<login::Authenticator>(loaded.settings.auth, helper.get(), kept ? *kept : fresh_secret(),
+                                                  clock, log);
 }
 
 void Server::Parts::set_ways(const config::Settings& from) {
@@ -263,6 +273,7 @@ Status Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake->log_tls = loaded.settings.log.tls != config::LogTls::kNone;
   intake->users.set(loaded.settings.submit.limits);
   intake->workers = &workers;
+  intake->authenticator = logins.get();
   for (std::size_t at = 0; at < listeners.size(); ++at) {
     BoundListener& listener = listeners[at];
     bound.push_back({listener.policy->settings.address, listener.policy->settings.port});
@@ -347,6 +358,7 @@ Result<std::unique_ptr<Server>> Server::start(config::Loaded loaded, std::vector
   if (std::string off = parts->helper->what_is_off(); !off.empty()) about.off.push_back(std::move(off));
   if (Status opened = parts->open_queue(); !opened) return std::unexpected(opened.error());
   parts->keep_srs_secret();
+  parts->make_logins();
   parts->ask_helper_for_users();
   parts->read_aliases();
   parts->make_couriers();
@@ -392,6 +404,7 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
     }
   }
   p.alias_files.set_settings(loaded.settings.alias);
+  p.logins->set(loaded.settings.auth);
   p.set_ways(loaded.settings);
   p.intake->admission.set_limits(loaded.settings.admission);
   p.intake->log_connections = loaded.settings.log.connections;

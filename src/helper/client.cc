@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -61,7 +62,7 @@ Result<int> Client::begin(const Request& request) const {
   return ours.release();
 }
 
-Result<Answer> Client::ask(const Request& request, Duration limit) const {
+Result<Answer> Client::ask(const Request& request, std::string_view content, Duration limit) const {
   using namespace std::chrono;
   const auto until = steady_clock::now() + limit;
   auto left = [&] { return duration_cast<milliseconds>(until - steady_clock::now()).count(); };
@@ -72,6 +73,9 @@ Result<Answer> Client::ask(const Request& request, Duration limit) const {
   }
   if (!begun) return std::unexpected(begun.error());
   Descriptor fd(*begun);
+  // Short enough for the socket's buffer: what does not fit at once will not be read.
+  if (!content.empty() && send(fd.get(), content.data(), content.size(), MSG_NOSIGNAL) < 0)
+    return fail(ErrorKind::kUnreachable, "the helper does not listen");
   std::string bytes;
   char some[16 * 1024];
   for (;;) {
@@ -98,6 +102,20 @@ Result<UnixUser> Client::find_user(const std::string& user) const {
   if (a->cause == Cause::kNoUser || a->cause == Cause::kNotAllowed) return fail(ErrorKind::kNotFound, "no such user");
   if (a->cause != Cause::kDone) return temporary(*a);
   return UnixUser{a->text, a->home, a->uid, a->gid};
+}
+
+Result<std::string> Client::verify_password(const std::string& user, const std::string& service,
+                                            std::string_view password, Duration limit) const {
+  if (!is_user_name(user) || password.empty() || password.size() > kMaxPassword)
+    return fail(ErrorKind::kAuth, "no such user");
+  Request request{.verb = Verb::kVerifyPassword, .user = user, .place = service};
+  request.size = password.size();
+  request.patience = static_cast<std::uint32_t>(std::clamp<Duration::rep>(limit.count(), 1, kMaxPatience));
+  auto a = ask(request, password, limit);
+  if (!a) return std::unexpected(a.error());
+  if (a->cause == Cause::kDone) return std::move(a->text);
+  if (a->cause == Cause::kNotAllowed) return fail(ErrorKind::kAuth, a->text);
+  return temporary(*a);
 }
 
 Result<std::string> Client::read_forward(const std::string& user, const std::string& extension) const {

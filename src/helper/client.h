@@ -26,7 +26,10 @@ class Client {
   // kRefused: there is one, and it cannot be trusted (a link, others may write to it, ...); the text says why.
   // kUnreachable: not to be had now.
   Result<std::string> read_forward(const std::string& user, const std::string& extension = "") const;
-  Result<Answer> ask(const Request& request, Duration limit) const;
+  // By PAM. The user's name as PAM has it; kAuth: wrong, unknown, locked, or root. Else: nothing is known now.
+  Result<std::string> verify_password(const std::string& user, const std::string& service, std::string_view password,
+                                      Duration limit) const;
+  Result<Answer> ask(const Request& request, Duration limit) const { return ask(request, {}, limit); }
   // What cannot be done here, for `status`; empty: nothing is off.
   std::string what_is_off() const;
 
@@ -35,6 +38,7 @@ class Client {
   Result<int> begin(const Request& request) const;
 
  private:
+  Result<Answer> ask(const Request& request, std::string_view content, Duration limit) const;
   Descriptor socket_;
 };
 

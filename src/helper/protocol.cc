@@ -98,6 +98,8 @@ Status check_place(const Request& r) {
     case Verb::kCommand:
       if (r.place.empty() || has_nul(r.place)) return fail(ErrorKind::kBadInput, "no command");
       return {};
+    case Verb::kVerifyPassword:
+      return is_service_name(r.place) ? Status{} : fail(ErrorKind::kBadInput, "this is no PAM service");
     default:
       break;
   }
@@ -114,6 +116,8 @@ Status check(const Request& r) {
   if (Status place = check_place(r); !place) return place;
   if (has_nul(r.head) || (!r.head.empty() && !r.head.ends_with('\n')))
     return fail(ErrorKind::kBadInput, "the head is not made of lines");
+  if (r.verb == Verb::kVerifyPassword && (r.size == 0 || r.size > kMaxPassword || !r.head.empty()))
+    return fail(ErrorKind::kBadInput, "no password, or too long");
   if (!takes_content(r.verb) && (r.size != 0 || !r.head.empty()))
     return fail(ErrorKind::kBadInput, "content where none belongs");
   for (const auto& [key, value] : r.environment) {
@@ -126,7 +130,8 @@ Status check(const Request& r) {
 }  // namespace
 
 const char* name(Verb verb) {
-  constexpr const char* kNames[] = {"hello", "find-user", "read-forward", "maildir", "mailbox", "file", "command"};
+  constexpr const char* kNames[] = {"hello",   "find-user", "read-forward", "maildir",
+                                    "mailbox", "file",      "command",      "verify-password"};
   return kNames[static_cast<int>(verb)];
 }
 
@@ -147,7 +152,7 @@ Result<Request> decode_request(std::string_view packet) {
   Reader in(packet);
   Request r;
   std::uint8_t version = in.octet(), verb = in.octet();
-  if (version != kVersion || verb > static_cast<std::uint8_t>(Verb::kCommand))
+  if (version != kVersion || verb > static_cast<std::uint8_t>(Verb::kVerifyPassword))
     return fail(ErrorKind::kBadInput, "not a request of this version");
   r.verb = static_cast<Verb>(verb);
   r.size = in.number();
@@ -189,6 +194,11 @@ std::optional<Answer> decode_answer(std::string_view bytes) {
   a.text = in.text(kMaxAnswer);
   if (!in.done()) return std::nullopt;
   return a;
+}
+
+bool is_service_name(std::string_view text) {
+  if (text.empty() || text.size() > kMaxName || text.front() == '-') return false;
+  return std::ranges::all_of(text, [](char c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '-'; });
 }
 
 bool is_user_name(std::string_view text) {

@@ -22,6 +22,7 @@ inline constexpr std::size_t kMaxForward = 64 * 1024;  // a ~/.forward
 inline constexpr std::size_t kMaxName = 64;            // a user's name
 inline constexpr std::size_t kMaxPlace = 4096;         // a path or a command
 inline constexpr std::size_t kMaxHead = 16 * 1024;
+inline constexpr std::size_t kMaxPassword = 4096;
 inline constexpr std::size_t kMaxValue = 1024;                // of one environment variable
 inline constexpr std::uint32_t kMaxPatience = 24 * 3600'000;  // milliseconds
 
@@ -33,6 +34,7 @@ enum class Verb : std::uint8_t {
   kMbox,     // the user's own mailbox: it must belong to them
   kFile,     // a file that an alias names
   kCommand,  // a program, with the content on its standard input
+  kVerifyPassword,  // by PAM, service `place`; the content is the password
 };
 const char* name(Verb verb);
 bool takes_content(Verb verb);
@@ -77,6 +79,9 @@ std::string encode(const Request& request);
 Result<Request> decode_request(std::string_view packet);
 std::string encode(const Answer& answer);
 std::optional<Answer> decode_answer(std::string_view bytes);
+
+// A file in /etc/pam.d: letters, digits, "-" and "_".
+bool is_service_name(std::string_view name);
 
 // The names that the system's own tools take: no slash, no control character, no leading '-', not "." or "..".
 bool is_user_name(std::string_view name);

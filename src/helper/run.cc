@@ -118,8 +118,13 @@ class Loop {
       sigprocmask(SIG_SETMASK, &none, nullptr);
       _exit(serve(*request, content.get()));
     }
-    bool waits = takes_content(request->verb);
-    children_[pid] = now_milliseconds() + (waits ? request->patience + kBeyondPatience : kShortPatience);
+    children_[pid] = now_milliseconds() + time_for(*request);
+  }
+
+  // After this the child is ended.
+  static std::int64_t time_for(const Request& request) {
+    if (request.verb == Verb::kVerifyPassword) return request.patience;  // a module that hangs is of no use to anybody
+    return takes_content(request.verb) ? request.patience + kBeyondPatience : kShortPatience;
   }
 
   // One packet and its one descriptor. Ends the process where the other side is gone.

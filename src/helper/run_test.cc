@@ -160,6 +160,18 @@ TEST_F(Helper, OddPacketsAndDescriptorsAreDropped) {
   EXPECT_TRUE(client->find_user(own_name()));
 }
 
+// Whether PAM can say anything here is the machine's affair; that nobody gets in is ours.
+TEST_F(Helper, NobodyGetsInWithAWrongPassword) {
+  for (const std::string& user : {own_name(), std::string("no-such-user-here"), std::string("root")}) {
+    auto answer = client->verify_password(user, "sidegate-test", "certainly not the password", Duration(20'000));
+    EXPECT_FALSE(answer) << user;
+  }
+  EXPECT_EQ(client->verify_password("a/b", "smtp", "x", Duration(20'000)).error().kind, ErrorKind::kAuth);
+  EXPECT_EQ(client->verify_password(own_name(), "smtp", "", Duration(20'000)).error().kind, ErrorKind::kAuth);
+  EXPECT_FALSE(client->verify_password(own_name(), "../smtp", "x", Duration(20'000)));
+  EXPECT_TRUE(client->find_user(own_name()));
+}
+
 TEST_F(Helper, ManyAtOnce) {
   std::vector<std::thread> threads;
   std::atomic<int> good{0};

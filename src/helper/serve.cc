@@ -10,6 +10,7 @@
 #include "helper/forward.h"
 #include "helper/maildir.h"
 #include "helper/mbox.h"
+#include "helper/verify_password.h"
 
 namespace sidegate::helper {
 namespace {
@@ -65,6 +66,7 @@ std::optional<Answer> done(const Request& request, int socket) {
     auto person = find_person(request.user);
     return person ? found(*person) : person.error();
   }
+  if (request.verb == Verb::kVerifyPassword) return verify_password(request, socket);
   auto person = identity_for(request);
   if (!person) return person.error();
   if (person->uid == 0)

@@ -19,6 +19,10 @@
 #include "queue/store.h"
 #include "rewrite/srs.h"
 
+namespace sidegate::smtp {
+class Authenticator;
+}
+
 namespace sidegate::intake {
 
 class Recipients;
@@ -74,6 +78,7 @@ struct IntakeContext {
   KnownRecipients known_recipients;  // of relay domains that are asked about
   CallForward call_forward;          // null: nobody can be asked
   UserLimits users;
+  smtp::Authenticator* authenticator = nullptr;  // who verifies logins; null: AUTH is not offered
   net::WorkerPool* workers = nullptr;  // for what asks the system; null: asked where it stands (tests)
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.
   queue::PoisonFile* poison = nullptr;

@@ -279,7 +279,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   // happening.
   try {
     if (fresh) context_.cache->put(std::move(*fresh));
-    log_accepted(*message);  // before its first attempt can be told
+    log_accepted(*message, session.mechanism);  // before its first attempt can be told
     if (user_) context_.users.sent(user_->uid, context_.clock.steady());
   } catch (const std::bad_alloc&) {
     // It is read back from the store; its line is lost.
@@ -474,7 +474,7 @@ void Intake::not_secured(const smtp::SessionInfo& session, const Error& error) {
                     {{"client", session.peer.address}, {"listener", session.listener}, {"reason", error.text}});
 }
 
-void Intake::log_accepted(const queue::Message& message) const {
+void Intake::log_accepted(const queue::Message& message, std::string_view mechanism) const {
   std::string id = message.id.text();
   const std::string uid = user_ && !user_->name.empty() ? std::to_string(user_->uid) : std::string();
   context_.log.info("accepted", {{"id", id},
@@ -486,6 +486,7 @@ void Intake::log_accepted(const queue::Message& message) const {
                                  {"protocol", message.origin.protocol},
                                  {"msgid", message.message_id},
                                  {"user", message.origin.user},
+                                 {"mechanism", mechanism},
                                  {"uid", uid}});
 }
 

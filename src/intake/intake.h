@@ -63,7 +63,7 @@ class Intake final : public smtp::Receiver {
                             std::vector<queue::ClassRow>& unsaved);
   void refuse(const Error& error);
   void discard() noexcept;
-  void log_accepted(const queue::Message& message) const;
+  void log_accepted(const queue::Message& message, std::string_view mechanism) const;
 
   IntakeContext& context_;
   std::shared_ptr<const ListenerPolicy> policy_;

@@ -70,6 +70,7 @@ net::Awaitable<void> Service::converse(net::Stream& stream, Intake& intake, cons
   // The listener's settings live as long as the policy they are a part of.
   std::shared_ptr<const smtp::ServerSettings> settings(began.policy, &began.policy->settings.smtp);
   smtp::ServerSession session(stream, intake, std::move(settings), began.policy->settings.name, began.tls);
+  session.set_authenticator(context_.authenticator);
   struct Listed {  // also when the session ends by an exception
     Service& service;
     smtp::ServerSession* session;

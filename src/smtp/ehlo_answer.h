@@ -2,13 +2,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "smtp/settings.h"
 #include "tls/context.h"
 
 namespace sidegate::smtp {
 
-std::string ehlo_answer(const ServerSettings& settings, bool starttls);  // as sent
-std::string tls_summary(const tls::Verdict& verdict);                    // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384"
+// As sent. auth: the mechanisms, none where AUTH is not offered.
+std::string ehlo_answer(const ServerSettings& settings, bool starttls, const std::vector<std::string_view>& auth);
+std::string tls_summary(const tls::Verdict& verdict);  // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384"
 
 }  // namespace sidegate::smtp

@@ -12,6 +12,7 @@ using mail::Reply;
 
 constexpr EnhancedCode kSyntax{5, 5, 4};
 constexpr std::size_t kMaxEnvid = 100;  // RFC 3461 section 4.4
+constexpr std::size_t kMaxAuth = 500;   // RFC 4954 section 3
 constexpr std::size_t kMaxOrcpt = 500;  // RFC 3461 section 4.2
 
 std::unexpected<Reply> bad(std::string text) {
@@ -92,6 +93,14 @@ Parsed<void> read_envid(std::string_view value, MailCommand& command) {
   return {};
 }
 
+// RFC 4954 section 5: a mailbox in xtext, or "<>". Who first sent the message is not for a client to tell us: it is
+// checked and otherwise passed over, as if it were "<>".
+Parsed<void> read_auth(std::string_view value) {
+  if (value == "<>") return {};
+  if (value.size() > kMaxAuth || !is_xtext(value)) return bad("AUTH takes a mailbox in xtext, or <>");
+  return {};
+}
+
 Parsed<void> read_notify(std::string_view value, RcptCommand& command) {
   mail::Notify& notify = command.notify;
   // RFC 3461 section 4.1: NEVER alone, or a list of the others.
@@ -151,6 +160,10 @@ Parsed<void> read_mail_parameters(std::string_view text, MailCommand& command) {
     if (iequals(p.keyword, "RET")) return as_index(2, read_ret(p.value, command));
     if (iequals(p.keyword, "ENVID"))
       return as_index(3, p.has_value ? read_envid(p.value, command) : bad("ENVID takes a value"));
+    if (iequals(p.keyword, "AUTH")) {
+      command.has_auth = true;
+      return as_index(5, p.has_value ? read_auth(p.value) : bad("AUTH takes a value"));
+    }
     if (iequals(p.keyword, "SMTPUTF8")) {
       if (p.has_value) return bad("SMTPUTF8 takes no value");  // RFC 6531 section 3.4
       command.smtputf8 = true;

@@ -21,6 +21,7 @@ struct MailCommand {  // parsed MAIL (RFC 5321 section 4.1.1.2, 1870, 3461, 6152
   mail::Ret ret = mail::Ret::kUnspecified;
   std::string envid;
   bool smtputf8 = false;
+  bool has_auth = false;  // AUTH=, whatever it says (RFC 4954 section 5)
 };
 
 struct RcptCommand {  // parsed RCPT (RFC 5321 section 4.1.1.3, 3461)
@@ -48,6 +49,7 @@ struct SessionInfo {  // grows as the dialogue goes on
   ClientCertificate certificate;
   std::string user;  // authenticated identity
   bool authenticated() const { return !user.empty(); }
+  std::string_view mechanism;  // by which it was; of auth::server_mechanisms()
 };
 
 struct ContentFacts {              // of a whole message, noted while it was read

@@ -16,8 +16,9 @@ constexpr Duration kHandshakeTimeout = 1min;
 constexpr Duration kFarewellTimeout = 5s;
 
 // What extensions add to the longest MAIL and RCPT: SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), RET
-// and ENVID 9 + 107 (RFC 3461); NOTIFY 30 and ORCPT 507 (RFC 3461). AUTH takes 12288 in all (RFC 4954 section 4).
-constexpr unsigned kMailExtra = 26 + 17 + 10 + 9 + 107;
+// and ENVID 9 + 107 (RFC 3461), AUTH 500 (RFC 4954 section 3); NOTIFY 30 and ORCPT 507 (RFC 3461). The AUTH command takes
+// 12288 in all (RFC 4954 section 4).
+constexpr unsigned kMailExtra = 26 + 17 + 10 + 9 + 107 + 500;
 constexpr unsigned kRcptExtra = 30 + 507;
 constexpr unsigned kAuthExtra = 12288 - 512;
 
@@ -33,7 +34,7 @@ std::string kept_helo(std::string_view name) {
 }  // namespace
 
 // Verb, phases where it is legal, handler. The table answers 503; handlers never check the phase. BDAT is legal
-// everywhere because its octets follow whatever we think of it (RFC 3030 section 2).
+// everywhere because its octets follow whatever we think of it (RFC 3030 section 2), AUTH because 502 comes before 503.
 const ServerSession::Verb ServerSession::kVerbs[kVerbCount] = {
     {"EHLO", kAny, &ServerSession::ehlo},
     {"HELO", kAny, &ServerSession::helo},
@@ -47,7 +48,7 @@ const ServerSession::Verb ServerSession::kVerbs[kVerbCount] = {
     {"VRFY", kAny, &ServerSession::vrfy, 10},
     {"HELP", kAny, &ServerSession::help},
     {"QUIT", kAny, &ServerSession::quit},
-    {"AUTH", kAny, &ServerSession::not_offered, kAuthExtra},
+    {"AUTH", kAny, &ServerSession::auth, kAuthExtra},
     {"EXPN", kAny, &ServerSession::not_offered, 10},
     {"ETRN", kAny, &ServerSession::not_offered},
     {"ATRN", kAny, &ServerSession::not_offered},
@@ -135,7 +136,9 @@ net::Awaitable<void> ServerSession::next_command() {
   stream_.expires_after(pace && pace->slow() ? std::min(settings_->idle_timeout, pace->left())
                                              : settings_->idle_timeout);
   waiting_ = true;
-  auto line = co_await stream_.read_line(settings_->refuse_command, settings_->fatal_command);
+  // RFC 4954 section 4: AUTH with its initial response may be longer than any other command.
+  const std::size_t limit = std::max<std::size_t>(settings_->refuse_command, auth_offered() ? auth::kMaxExchange : 0);
+  auto line = co_await stream_.read_line(limit, settings_->fatal_command);
   waiting_ = false;
   if (pace) pace->came(0, stream_.now() - began);
   if (line) {
@@ -191,7 +194,7 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
   info_.helo = kept_helo(*name);
   info_.esmtp = true;
   phase_ = kGreeted;
-  out_ += ehlo_answer(*settings_, starttls_offered());
+  out_ += ehlo_answer(*settings_, starttls_offered(), auth_mechanisms());
   count(250);
 }
 
@@ -270,6 +273,11 @@ net::Awaitable<void> ServerSession::mail(std::string_view arguments) {
     co_return;
   }
   std::string from = command->path.mailbox.text();
+  // RFC 4954 section 5: the parameter belongs to the extension, which only some sessions are offered.
+  if (command->has_auth && !auth_offered() && !info_.authenticated()) {
+    answer("MAIL", mail::Reply(555, {5, 5, 4}, "Parameter not recognised: AUTH"), from);
+    co_return;
+  }
   if (over_size(command->size)) {
     answer("MAIL", content_refusal(ContentFault::kNone), from);  // RFC 1870 section 6.1
     co_return;

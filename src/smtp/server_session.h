@@ -1,8 +1,8 @@
-// The server's side of one connection, from greeting to close (RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 6152,
-// 6531). It knows the dialogue and its limits; what may be taken and where it goes is the Receiver's.
+// The server's side of one connection, from greeting to close (RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 4954,
+// 6152, 6531). It knows the dialogue and its limits; what may be taken and where it goes is the Receiver's.
 //
 // server_session.cc reads top to bottom: verb table, run(), handlers in the order of a dialogue. server_content.cc has
-// DATA and BDAT. One thread, one coroutine; the stream, the receiver and the session itself outlive run().
+// DATA and BDAT, server_auth.cc AUTH. One thread, one coroutine; the stream, the receiver and the session itself outlive run().
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 
 #include "mail/reply.h"
 #include "net/stream.h"
+#include "smtp/authenticator.h"
 #include "smtp/command.h"
 #include "smtp/receiver.h"
 #include "smtp/settings.h"
@@ -26,6 +27,9 @@ class ServerSession {
   ServerSession(net::Stream& stream, Receiver& receiver, std::shared_ptr<const ServerSettings> settings,
                 std::string listener, std::shared_ptr<const tls::ServerContext> tls = nullptr);
   ServerSession(const ServerSession&) = delete;
+
+  // AUTH is offered where settings say so and this is set. Before run().
+  void set_authenticator(Authenticator* authenticator) { authenticator_ = authenticator; }
 
   net::Awaitable<void> run();
 
@@ -61,6 +65,7 @@ class ServerSession {
   net::Awaitable<void> ehlo(std::string_view arguments);
   net::Awaitable<void> helo(std::string_view arguments);
   net::Awaitable<void> starttls(std::string_view arguments);
+  net::Awaitable<void> auth(std::string_view arguments);
   net::Awaitable<void> mail(std::string_view arguments);
   net::Awaitable<void> rcpt(std::string_view arguments);
   net::Awaitable<void> data(std::string_view arguments);
@@ -71,6 +76,17 @@ class ServerSession {
   net::Awaitable<void> help(std::string_view arguments);
   net::Awaitable<void> quit(std::string_view arguments);
   net::Awaitable<void> not_offered(std::string_view arguments);
+
+  // AUTH (server_auth.cc).
+  bool auth_offered() const;
+  std::vector<std::string_view> auth_mechanisms() const;
+  std::string certificate_user() const;
+  void net_binding(auth::ServerCircumstances& circumstances) const;
+  net::Awaitable<void> auth_with(std::string_view arguments);
+  net::Awaitable<void> auth_exchange(std::string_view name, auth::ServerMechanism& mechanism, auth::ServerStep step);
+  net::Awaitable<std::optional<std::string>> auth_answer(LoginTry attempt, std::string user, std::string challenge);
+  net::Awaitable<void> auth_done(LoginTry attempt, std::string asked, std::string user);
+  net::Awaitable<void> auth_not_now(LoginTry attempt, std::string user, Error error);
 
   // Content (server_content.cc).
   net::Awaitable<std::optional<mail::Reply>> begin_content();
@@ -108,6 +124,7 @@ class ServerSession {
   Receiver& receiver_;
   std::shared_ptr<const ServerSettings> settings_;
   std::shared_ptr<const tls::ServerContext> tls_;
+  Authenticator* authenticator_ = nullptr;
   SessionInfo info_;
   std::string out_;
   std::optional<Transaction> transaction_;
@@ -117,6 +134,7 @@ class ServerSession {
   bool open_ = true;
   bool waiting_ = false;  // for a command
   bool shutting_down_ = false;
+  bool verified_ = false;  // by a back end, in the AUTH exchange under way
 
   struct Count {
     std::uint32_t accepted = 0, all = 0;

@@ -155,7 +155,7 @@ TEST(ServerSession, LongCommands) {
       {"512 with CRLF", "NOOP " + std::string(505, 'x'), "250 2.0.0"},
       {"513", "NOOP " + std::string(506, 'x'), "500 5.5.2"},
       {"MAIL takes more", "MAIL FROM:<> X=" + std::string(600, 'x'), "555 5.5.4"},
-      {"but not all", "MAIL FROM:<> X=" + std::string(800, 'x'), "500 5.5.2"},
+      {"but not all", "MAIL FROM:<> X=" + std::string(1300, 'x'), "500 5.5.2"},
       {"RCPT takes more", "RCPT TO:<a@b.example> X=" + std::string(1000, 'x'), "555 5.5.4"},
       {"4 KiB", "NOOP " + std::string(4000, 'x'), "500 5.5.2"},
       {"beyond 4 KiB", "NOOP " + std::string(40'000, 'x'), "500 5.5.2"},

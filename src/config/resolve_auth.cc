@@ -1,0 +1,108 @@
+// What the [auth] block needs: the users' file, secrets from files; and what is unwise in it.
+#include <grp.h>
+#include <pwd.h>
+
+#include "base/i18n.h"
+#include "base/text.h"
+#include "config/option_checks.h"
+#include "config/resolve.h"
+
+namespace sidegate::config {
+namespace {
+
+constexpr std::size_t kMaxUsers = 64u << 20;
+constexpr std::size_t kMaxKeys = 1u << 20;
+
+unsigned group_of(const std::string& user) {
+  const passwd* entry = getpwnam(user.c_str());
+  return entry != nullptr ? entry->pw_gid : 0;
+}
+
+bool asks(const login::Settings& auth, std::string_view backend) {
+  return std::ranges::find(auth.backends, backend) != auth.backends.end();
+}
+
+// Missing is no error as long as nobody named it: there are no users yet.
+void read_users(Draft& draft) {
+  login::Settings& auth = draft.loaded.settings.auth;
+  if (!asks(auth, "file") || auth.user_file.empty()) return;
+  if (!draft.request.open_files) return;
+  auto text = draft.request.files->text(auth.user_file, kMaxUsers);
+  if (text) {
+    auth.users = std::move(*text);
+    return;
+  }
+  if (!draft.given("auth", 0, "users_file")) {
+    draft.request.files->expect(auth.user_file);
+    return;
+  }
+  draft.error(draft.where("auth", 0, "users_file"), "users_file: " + text.error().what,
+              text.error().next.empty() ? _("`sidegate user add NAME` makes it") : text.error().next);
+}
+
+void read_secret(Draft& draft, const char* key, const std::string& path, std::string& secret) {
+  if (path.empty()) return;
+  const Where where = draft.where("auth", 0, key);
+  if (!secret.empty()) {
+    draft.error(where, tr("{} is given, and the secret itself too", key), _("keep the file and remove the other"));
+    return;
+  }
+  draft.loaded.password_files[fmt::format("auth.{}", key)] = path;
+  if (!draft.request.open_files) return;
+  const bool of_container = where.file.starts_with('$') && is_container_secret(path);
+  auto text = draft.request.files->secret(path, group_of(draft.loaded.settings.user), of_container);
+  if (text)
+    secret = std::move(*text);
+  else
+    draft.error(where, fmt::format("{}: {}", key, text.error().what), text.error().next);
+}
+
+void check_ldap(Draft& draft) {
+  const login::Settings& auth = draft.loaded.settings.auth;
+  if (!asks(auth, "ldap")) return;
+  const login::LdapSettings& l = auth.ldap;
+  const Where where = draft.where("auth", 0, "backends");
+  if (l.url.empty())
+    draft.error(where, _("backend ldap needs ldap_url"), _("add ldap_url = \"ldaps://ldap.example.org\""));
+  if (l.user_dn.empty() && l.base.empty())
+    draft.error(where, _("backend ldap needs ldap_user_dn or ldap_base"),
+                _("add ldap_user_dn = \"uid=%u,ou=people,dc=example,dc=org\""));
+  if (!l.starttls && istarts_with(l.url, "ldap://") && !istarts_with(l.url, "ldap://127.") &&
+      !istarts_with(l.url, "ldap://localhost") && !istarts_with(l.url, "ldap://[::1]"))
+    draft.warn(draft.where("auth", 0, "ldap_starttls"), tr("passwords go to {} in the clear", l.url),
+               _("remove ldap_starttls = false, or use ldaps://"));
+}
+
+void check_oauth(Draft& draft) {
+  login::Settings& auth = draft.loaded.settings.auth;
+  if (!asks(auth, "oauth")) return;
+  login::OauthSettings& o = auth.oauth;
+  if (o.introspection_url.empty() && o.jwks_url.empty() && o.jwks_file.empty())
+    draft.error(draft.where("auth", 0, "backends"),
+                _("backend oauth needs oauth_introspection_url, oauth_jwks_url or oauth_jwks_file"));
+  const bool by_keys = !o.jwks_url.empty() || !o.jwks_file.empty();
+  if (by_keys && o.audience.empty())
+    draft.warn(draft.where("auth", 0, "backends"),
+               _("oauth_audience is empty: a token that the provider gave to any other program logs in here"),
+               _("set it to what your provider calls this server"));
+  if (o.jwks_file.empty()) return;
+  if (!draft.request.open_files) return;
+  auto text = draft.request.files->text(o.jwks_file, kMaxKeys);
+  if (text)
+    o.jwks = std::move(*text);
+  else
+    draft.error(draft.where("auth", 0, "oauth_jwks_file"), "oauth_jwks_file: " + text.error().what, text.error().next);
+}
+
+}  // namespace
+
+void resolve_auth(Draft& draft) {
+  Settings& s = draft.loaded.settings;
+  read_users(draft);
+  read_secret(draft, "ldap_bind_password_file", s.ldap_bind_password_file, s.auth.ldap.bind_password);
+  read_secret(draft, "oauth_client_secret_file", s.oauth_client_secret_file, s.auth.oauth.client_secret);
+  check_ldap(draft);
+  check_oauth(draft);
+}
+
+}  // namespace sidegate::config
