@@ -105,9 +105,11 @@ TEST(Options, EverySentenceIsOneAndEveryRangeHoldsItsDefault) {
       Settings settings;
       intake::ListenerSettings listener;
       RelayBlock relay;
-      void* block = t.name == "relay"      ? static_cast<void*>(&relay)
-                    : t.name == "listener" ? static_cast<void*>(&listener)
-                                           : &settings;
+      RelayDomainBlock domain;
+      void* block = t.name == "relay"          ? static_cast<void*>(&relay)
+                    : t.name == "relay_domain" ? static_cast<void*>(&domain)
+                    : t.name == "listener"     ? static_cast<void*>(&listener)
+                                               : &settings;
       if (option.default_text.empty()) continue;
       Status set = option.place.set(block, Value::from_text(option.default_text), option.range);
       EXPECT_TRUE(set) << option.name << ": " << set.error().text;
