@@ -396,7 +396,7 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
         only.original.empty() ? only.address : only.original;  // RFC 3461 section 5.2.7.3: not where it leads
   }
   if (user_ && !user_->name.empty()) trace.uid = user_->uid;
-  trace.tls = session.tls_summary;
+  if (session.tls_facts) trace.tls = session.tls_facts->summary;
   trace.hide_peer = session.authenticated() && policy_->settings.hide_client;
   trace.id = in.id;
   trace.at = now;

@@ -38,16 +38,20 @@ struct ClientCertificate {
   std::string fingerprint;         // "sha256:<hex>" of any that was shown
 };
 
+struct TlsFacts {  // of the handshake
+  std::string summary;          // for the trace field
+  std::string version, cipher;  // "TLSv1.3", "TLS_AES_256_GCM_SHA384"
+  ClientCertificate certificate;
+};
+
 struct SessionInfo {  // grows as the dialogue goes on
   net::Peer peer;
   std::string listener;
   std::string helo;
   bool esmtp = false;
   bool tls = false;
-  std::string tls_summary;              // for the trace field
-  std::string tls_version, tls_cipher;  // "TLSv1.3", "TLS_AES_256_GCM_SHA384"
-  ClientCertificate certificate;
-  std::string user;  // authenticated identity
+  std::shared_ptr<const TlsFacts> tls_facts;  // null without TLS: an idle plain session stays small
+  std::string user;                           // authenticated identity
   bool authenticated() const { return !user.empty(); }
   std::string_view mechanism;  // by which it was; of auth::server_mechanisms()
 };

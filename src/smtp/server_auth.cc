@@ -18,11 +18,12 @@ std::vector<std::string_view> ServerSession::auth_mechanisms() const {
 
 // RFC 4422 appendix A: who the certificate is for. A mail address says it best.
 std::string ServerSession::certificate_user() const {
-  if (!info_.certificate.verified) return {};
-  for (const std::string& name : info_.certificate.names) {
+  if (!info_.tls_facts || !info_.tls_facts->certificate.verified) return {};
+  const std::vector<std::string>& names = info_.tls_facts->certificate.names;
+  for (const std::string& name : names) {
     if (name.find('@') != std::string::npos) return name;
   }
-  return info_.certificate.names.empty() ? "" : info_.certificate.names.front();
+  return names.empty() ? "" : names.front();
 }
 
 net::Awaitable<void> ServerSession::auth(std::string_view arguments) {

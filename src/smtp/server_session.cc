@@ -249,15 +249,17 @@ net::Awaitable<void> ServerSession::starttls(std::string_view arguments) {
 
 void ServerSession::note_tls() {
   const tls::Verdict& verdict = stream_.verdict();
-  info_.tls_summary = tls_summary(verdict);
-  info_.tls_version = verdict.version;
-  info_.tls_cipher = verdict.cipher;
-  info_.certificate = {};
-  info_.certificate.fingerprint = verdict.fingerprint;
-  if (!verdict.verified || verdict.fingerprint.empty()) return;
-  info_.certificate.verified = true;
-  info_.certificate.subject = verdict.subject;
-  info_.certificate.names = verdict.names;
+  auto facts = std::make_shared<TlsFacts>();
+  facts->summary = tls_summary(verdict);
+  facts->version = verdict.version;
+  facts->cipher = verdict.cipher;
+  facts->certificate.fingerprint = verdict.fingerprint;
+  if (verdict.verified && !verdict.fingerprint.empty()) {
+    facts->certificate.verified = true;
+    facts->certificate.subject = verdict.subject;
+    facts->certificate.names = verdict.names;
+  }
+  info_.tls_facts = std::move(facts);
 }
 
 bool ServerSession::starttls_offered() const {
