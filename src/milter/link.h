@@ -1,0 +1,35 @@
+// One connection to a filter: packets over a Stream, each with its deadline.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "milter/options.h"
+#include "milter/packet.h"
+#include "milter/settings.h"
+#include "net/stream.h"
+
+namespace sidegate::milter {
+
+class Link {
+ public:
+  explicit Link(std::unique_ptr<net::Stream> stream) : stream_(std::move(stream)) {}
+  ~Link();
+
+  net::Awaitable<Status> negotiate(Duration patience);
+  net::Awaitable<Status> send(std::string bytes, Duration patience);
+  net::Awaitable<Result<Packet>> read(Duration patience);
+  const Agreed& agreed() const { return agreed_; }
+  SteadyTime now() const { return stream_->now(); }
+  // Nothing unread: fit for another SMTP connection.
+  bool is_idle() const { return reader_.pending() == 0 && stream_->buffered() == 0; }
+  bool looks_dead() { return stream_->looks_dead(); }
+  void cancel() { stream_->cancel(); }
+
+ private:
+  std::unique_ptr<net::Stream> stream_;
+  PacketReader reader_;
+  Agreed agreed_;
+};
+
+}  // namespace sidegate::milter

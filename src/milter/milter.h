@@ -1,0 +1,102 @@
+// One filter through one SMTP connection, in the order of the dialogue. What the filter says is a Verdict; that it
+// could not be asked is an Error, and the link is gone then: the next message opens a new one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "milter/answer.h"
+#include "milter/link.h"
+
+namespace sidegate::milter {
+
+// The body of a message, as often as a filter wants it.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  virtual void rewind() = 0;
+  // The next octets, at most `most`; empty at the end. Valid until the next call.
+  virtual net::Awaitable<Result<std::string_view>> next(std::size_t most) = 0;
+};
+
+class StringBody final : public BodySource {  // the text outlives it
+ public:
+  explicit StringBody(std::string_view text) : text_(text) {}
+  void rewind() override { at_ = 0; }
+  net::Awaitable<Result<std::string_view>> next(std::size_t most) override;
+
+ private:
+  std::string_view text_;
+  std::size_t at_ = 0;
+};
+
+class Milter {
+ public:
+  using Answered = Result<Verdict>;
+
+  // `settings` and `macros` (the values as they are now, set by the caller before each call) outlive it.
+  Milter(const Settings& settings, const Macros& macros, Dial dial)
+      : settings_(settings), macros_(macros), dial_(std::move(dial)) {}
+
+  // In this order, mail() to message() as often as there are transactions. A filter that has accepted the connection or
+  // the message is not asked further; one that has refused the connection says so again. helo() again after STARTTLS.
+  net::Awaitable<Answered> connect(Client client);
+  net::Awaitable<Answered> helo(std::string name);
+  net::Awaitable<Answered> unknown(std::string line);
+  net::Awaitable<Answered> mail(std::string path, std::vector<std::string> parameters);
+  // `refused`: we refuse it ourselves; a filter that asked to know (SMFIP_RCPT_REJ) is told, and has no say.
+  net::Awaitable<Answered> rcpt(std::string path, std::vector<std::string> parameters, bool refused);
+  net::Awaitable<Answered> data();
+  // Header fields, body, end. What the filter changes is done to `message` if it lets it pass, and not at all
+  // otherwise. Unmet, `message` is as it was.
+  net::Awaitable<Answered> message(Message& message, BodySource& body);
+  // The transaction ended without (RSET, EHLO, a refused recipient, the client went).
+  net::Awaitable<void> abort();
+  net::Awaitable<void> quit();
+  // Instead of quit(): the link for another SMTP connection (resume()), where the filter's version knows that; else
+  // null.
+  net::Awaitable<std::unique_ptr<Link>> quit_new_connection();
+  void resume(std::unique_ptr<Link> link) { link_ = std::move(link); }
+
+  const Settings& settings() const { return settings_; }
+  void cancel();  // ends a wait under way
+
+ private:
+  enum class State : std::uint8_t { kClosed, kConnection, kMessage, kMessageDone, kConnectionDone };
+  struct Event {
+    Command command;
+    Stage stage;
+    std::uint32_t unwanted;  // SMFIP_NO*
+    std::uint32_t silent;    // SMFIP_NR_*
+  };
+  static const Event kConnectEvent, kHeloEvent, kMailEvent, kRcptEvent, kDataEvent, kHeaderEvent, kEndOfHeaderEvent,
+      kBodyEvent, kUnknownEvent;
+
+  net::Awaitable<Status> open();
+  net::Awaitable<Status> ensure_open();
+  net::Awaitable<Answered> ask(const Event& event, std::string packet, Duration patience);
+  net::Awaitable<Answered> read_verdict(Duration patience, std::vector<Edit>* edits);
+  net::Awaitable<Answered> send_header(const Message& message);
+  net::Awaitable<Answered> send_body(BodySource& body);
+  net::Awaitable<Answered> end_of_message(Message& message);
+  void queue_macros(Command command, Stage stage);
+  Answered take(const Event& event, Verdict verdict);
+  Verdict settled(Verdict verdict, State state);
+  std::unexpected<Error> lost(Error error);
+
+  const Settings& settings_;
+  const Macros& macros_;
+  Dial dial_;
+  std::unique_ptr<Link> link_;
+  State state_ = State::kClosed;
+  Verdict done_;                    // what is said again once a message or the connection is settled
+  std::optional<Command> skipped_;  // SMFIR_SKIP: no more of these in this message
+  std::string pending_;             // macros, sent with what follows them
+  bool in_message_ = false;         // the filter has seen MAIL and not the end
+  std::optional<Client> client_;    // for a link that is opened later
+  std::optional<std::string> helo_;
+};
+
+}  // namespace sidegate::milter

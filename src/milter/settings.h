@@ -1,0 +1,34 @@
+// What an operator says of one filter.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "milter/address.h"
+
+namespace sidegate::milter {
+
+// What becomes of a message when the filter is down, too slow, or breaks the protocol.
+enum class OnFailure : std::uint8_t { kTempfail, kAccept, kQuarantine };
+
+// Named and sized as Postfix's.
+struct Timeouts {
+  Duration connect = std::chrono::seconds(30);   // the link, and the options
+  Duration command = std::chrono::seconds(30);   // one answer before the message
+  Duration content = std::chrono::seconds(300);  // one answer to a field, a piece of body or the end
+  // All answers to one command together: a filter that only ever says "progress" ends too. RFC 5321 section 4.5.3.2.6:
+  // the client waits 10 minutes for the reply to the dot.
+  Duration longest = std::chrono::minutes(9);
+};
+
+struct Settings {
+  std::string name;  // for the log
+  Address address;
+  OnFailure on_failure = OnFailure::kTempfail;
+  Timeouts timeouts = {};
+  std::size_t max_body = 50 * 1024 * 1024;  // of what a filter puts in the place of a body
+};
+
+}  // namespace sidegate::milter
