@@ -101,7 +101,7 @@ bool all_digits(std::string_view text) {
 
 bool is_other_variable(std::string_view name) {
   static constexpr std::string_view kOwn[] = {"SIDEGATE_CONFIG", "SIDEGATE_CASES", "SIDEGATE_LOCALE_DIR",
-                                              "SIDEGATE_BUILD"};
+                                              "SIDEGATE_BUILD", "SIDEGATE_KEPT_SOCKETS"};
   if (std::ranges::find(kOwn, name) != std::end(kOwn)) return true;
   if (name.starts_with("SIDEGATE_TEST") || name.starts_with("SIDEGATE_BENCH")) return true;
   // Kubernetes: {SERVICE}_SERVICE_HOST, {SERVICE}_SERVICE_PORT[_NAME], {SERVICE}_PORT,

@@ -118,7 +118,7 @@ Result<Note> Channel::receive() const {
   const char octet = packet.octet;
   cmsghdr* header = CMSG_FIRSTHDR(&packet.message);
   bool one = header != nullptr && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int));
-  if (!one || octet < 0 || octet > static_cast<char>(Topic::kRenewed))
+  if (!one || octet < 0 || octet > static_cast<char>(Topic::kPleaseStop))
     return fail(ErrorKind::kProtocol, "the other process said nothing of ours");
   int file = -1;
   std::memcpy(&file, CMSG_DATA(header), sizeof(int));

@@ -18,6 +18,10 @@ enum class Topic : std::uint8_t {
   kConfiguration,  // parent -> server: config::Files::packed()
   kRefused,        // parent -> server: the problems, as text; the old configuration stays
   kRenewed,        // parent -> server: as kConfiguration, unasked: files that it names have changed, and it has not
+  kApplied,        // server -> parent: kConfiguration or kRefused is dealt with; the problems, where there were any
+  kAreYouThere,    // parent -> server
+  kAlive,       // server -> parent: the answer, once every I/O thread has had its turn; the text is a line for people
+  kPleaseStop,  // parent -> server: SIGTERM, from a parent that may not send signals to other users (no CAP_KILL)
 };
 
 struct Note {

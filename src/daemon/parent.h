@@ -14,7 +14,9 @@
 #include "config/load.h"
 #include "daemon/channel.h"
 #include "daemon/listeners.h"
+#include "daemon/notify_socket.h"
 #include "daemon/server_process.h"
+#include "daemon/upgrade.h"
 
 namespace sidegate::daemon {
 
@@ -30,7 +32,8 @@ class Restarts {
 
 class Parent {
  public:
-  Parent(ServerInput input, int signals);  // signals: a signalfd for TERM, INT, HUP and CHLD
+  // signals: a signalfd for TERM, INT, HUP, USR2 and CHLD. command: how we were started, for an upgrade.
+  Parent(ServerInput input, int signals, CommandLine command);
   // Until the server has ended by SIGTERM or SIGINT, or could not start the first time. In the server's process it
   // returns too, when that ends: with its exit code.
   int run();
@@ -51,6 +54,11 @@ class Parent {
   void reload();
   void look_at_files();
   void stop_server();
+  void start_upgrade();
+  Step new_binary_checked(int status);
+  Step upgrade();
+  void tend_service();
+  void told_alive(std::string_view status);
   void say(LogLevel level, std::string_view event, LogFields fields);
 
   ServerInput input_;  // the configuration in force: what the next server starts with
@@ -62,12 +70,20 @@ class Parent {
   SteadyTime started_{}, start_again_{};
   Restarts restarts_, helper_restarts_;
   SteadyTime helper_started_{}, helper_again_{};
-  // What the configuration in force was read from; looked at again and again for certificates and passwords that change.
+  // What the configuration in force was read from; looked at again and again for certificates and passwords that
+  // change.
   std::shared_ptr<const config::Files> files_;
   SteadyTime look_again_{};
   std::string renewal_problem_;  // of the last look; told when it is there twice
   bool problem_told_ = false;
   bool ever_ready_ = false, stopping_ = false;
+  CommandLine command_;
+  pid_t check_ = -1;  // looks whether the new binary takes the configuration
+  bool upgrading_ = false;
+  NotifySocket service_ = NotifySocket::of_environment();
+  SteadyTime tend_again_{};
+  bool serving_ = false;  // the server that runs now has said so
+  bool asked_ = false;    // whether it is alive, and it has not answered yet
   int exit_code_ = 0;
 };
 

@@ -68,6 +68,15 @@ Status make_folders(const std::string& folder, unsigned mode) {
   return {};
 }
 
+// As the packaging made it: then a root without capabilities, which may not even open it, has nothing to do.
+bool drop_folder_is_right(const std::string& folder, const std::string& user) {
+  struct stat st{};
+  if (geteuid() != 0 || lstat(folder.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) return false;
+  Result<User> who = user == "root" || user.empty() ? Result<User>(User{}) : find_user(user);
+  if (!who) return false;
+  return st.st_uid == who->uid && st.st_gid == drop_group().value_or(who->gid) && (st.st_mode & 07777) == 01730;
+}
+
 }  // namespace
 
 std::size_t harden_process() {
@@ -86,7 +95,9 @@ Status prepare_folder(const std::string& folder, unsigned mode, const std::strin
   if (geteuid() != 0 || user == "root" || user.empty()) return {};
   Result<User> who = find_user(user);
   if (!who) return std::unexpected(who.error());
-  if (chown(folder.c_str(), who->uid, who->gid) != 0) {
+  struct stat st{};
+  const bool theirs = stat(folder.c_str(), &st) == 0 && st.st_uid == who->uid;
+  if (!theirs && chown(folder.c_str(), who->uid, who->gid) != 0) {
     return std::unexpected(errno_error(errno, fmt::format("giving {} to {}", folder, user)));
   }
   return {};
@@ -99,6 +110,7 @@ Status prepare_drop_folder(const std::string& folder, const std::string& user) {
   if (Status made = make_folders(parent.empty() ? "/" : parent, 0755); !made) return made;
   if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
     return std::unexpected(errno_error(errno, "making " + folder));
+  if (drop_folder_is_right(folder, user)) return {};
   // Through one descriptor, and no link: what is changed is what was looked at.
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return std::unexpected(errno_error(errno, folder));

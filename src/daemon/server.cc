@@ -418,6 +418,27 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   return restart;
 }
 
+void Server::when_all_have_had_a_turn(std::function<void()> then) {
+  struct Turns {
+    std::atomic<std::size_t> left;
+    std::function<void()> then;
+  };
+  auto turns = std::make_shared<Turns>(parts_->loops.size(), std::move(then));
+  for (std::size_t i = 0; i < parts_->loops.size(); ++i) {
+    parts_->loops[i].post([turns] {
+      if (turns->left.fetch_sub(1) == 1) turns->then();
+    });
+  }
+}
+
+std::string Server::status_line() const {
+  const queue::Totals totals = parts_->scheduler.totals();
+  std::string text = fmt::format("serving; {} in the queue", totals.messages);
+  if (totals.active != 0) text += fmt::format(", {} being delivered", totals.active);
+  if (totals.held != 0) text += fmt::format(", {} held", totals.held);
+  return text;
+}
+
 bool Server::drain(Duration limit) {
   Parts& p = *parts_;
   p.drained = true;

@@ -32,6 +32,10 @@ class Server {
   // A new configuration for what begins from now on; sessions and connections keep the snapshot they began with. From
   // any thread. Returns the keys that only a restart brings into force.
   Result<std::vector<std::string>> reload(config::Loaded loaded);
+  // Calls `then` (on an I/O thread) once every I/O thread has had a turn; a thread that hangs keeps it from being
+  // called.
+  void when_all_have_had_a_turn(std::function<void()> then);
+  std::string status_line() const;  // for who looks at the service: "12 messages in the queue, 3 being delivered"
   // No new connection is taken; transactions under way end by themselves within `limit`, then with 421. Blocks. Returns
   // false when something would not end in time (the queue is closed all the same; the process should then just exit).
   bool drain(Duration limit);

@@ -117,7 +117,7 @@ int ServerProcess::serve_until_told() {
                          {"hostname", hostname},
                          {"descriptors", input_.descriptors},
                          {"sandbox", sandbox_.text()}});
-  (void)parent_.send(Topic::kReady);
+  (void)parent_.send(Topic::kReady, server_->status_line());
   while (told()) {
   }
   bool clean = server_->drain(kDrain);
@@ -143,6 +143,10 @@ bool ServerProcess::told() {
     log_->error("stopping", {{"error", note.error().text}});
     return false;
   }
+  if (note->topic == Topic::kPleaseStop) {
+    log_->info("stopping", {{"signal", "TERM"}});
+    return false;
+  }
   noted(*note);
   return true;
 }
@@ -150,6 +154,11 @@ bool ServerProcess::told() {
 // SIGHUP and the control socket's `reload`: a bad file leaves the old configuration in force (promise 9).
 void ServerProcess::noted(const Note& note) {
   if (note.topic == Topic::kRenewed) return renewed(note.text);
+  if (note.topic == Topic::kAreYouThere) {
+    Server* server = server_.get();
+    return server->when_all_have_had_a_turn(
+        [this, server] { (void)parent_.send(Topic::kAlive, server->status_line()); });
+  }
   Reloaded done =
       note.topic == Topic::kConfiguration ? apply(note.text) : Reloaded(fail(ErrorKind::kBadInput, note.text));
   if (!done) {
@@ -159,6 +168,7 @@ void ServerProcess::noted(const Note& note) {
     for (const std::string& key : *done) log_->warning("needs_restart", {{"key", key}});
     log_->info("reloaded", {{"file", input_.loaded.path}});
   }
+  (void)parent_.send(Topic::kApplied, done ? std::string() : done.error().text);
   std::lock_guard lock(mutex_);
   answer_ = std::move(done);
   answers_ = asked_;

@@ -1,6 +1,7 @@
 #include "net/socket.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -47,7 +48,9 @@ std::string advice(int error, const Endpoint& at) {
       return " (another program listens there: `ss -ltnp 'sport = :" + std::to_string(at.port) + "'` names it)";
     case EACCES:
     case EPERM:
-      return at.port != 0 && at.port < 1024 ? " (ports below 1024 need root or CAP_NET_BIND_SERVICE)" : "";
+      return at.port != 0 && at.port < 1024
+                 ? " (ports below 1024 need root, CAP_NET_BIND_SERVICE or a systemd socket unit)"
+                 : "";
     case EADDRNOTAVAIL:
       return " (no interface has this address: `ip address` lists them)";
     case EAFNOSUPPORT:
@@ -63,6 +66,14 @@ Error listen_error(int error, const Endpoint& at) {
   return failed;
 }
 
+// What accepted sockets inherit.
+void set_inherited(int fd) {
+  set(fd, IPPROTO_TCP, TCP_NODELAY);
+  // What a client that does not read makes the kernel hold. Replies are small; its own bound is some MiB.
+  int unsent = 64 * 1024;
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &unsent, sizeof(unsent));
+}
+
 Result<int> bind_one(const Endpoint& at, const SocketAddress& address, int backlog, bool shared) {
   Descriptor fd(open_socket(address.family()));
   if (fd.get() < 0) return std::unexpected(listen_error(errno, at));
@@ -70,10 +81,7 @@ Result<int> bind_one(const Endpoint& at, const SocketAddress& address, int backl
   if (shared) set(fd.get(), SOL_SOCKET, SO_REUSEPORT);
   // One listener per family: the setting of the machine (bindv6only) must not matter.
   if (address.family() == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY);
-  set(fd.get(), IPPROTO_TCP, TCP_NODELAY);  // accepted sockets inherit it
-  // And this: what a client that does not read makes the kernel hold. Replies are small; its own bound is some MiB.
-  int unsent = 64 * 1024;
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &unsent, sizeof(unsent));
+  set_inherited(fd.get());
   if (::bind(fd.get(), address.get(), address.size()) != 0) return std::unexpected(listen_error(errno, at));
   if (shared && ::listen(fd.get(), backlog) != 0) return std::unexpected(listen_error(errno, at));
   return fd.release();
@@ -145,6 +153,45 @@ unsigned bound_port(int fd) {
   SocketAddress address;
   if (::getsockname(fd, address.get(), address.room()) != 0) return 0;
   return address.port();
+}
+
+Result<Endpoint> listening_at(int fd) {
+  int listening = 0, type = 0;
+  socklen_t size = sizeof listening;
+  const bool stream = ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+  size = sizeof listening;
+  if (!stream || ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0)
+    return fail(ErrorKind::kBadInput, "it is no listening stream socket");
+  SocketAddress address;
+  if (::getsockname(fd, address.get(), address.room()) != 0)
+    return std::unexpected(errno_error(errno, "asking a socket for its address"));
+  switch (address.family()) {
+    case AF_INET:
+    case AF_INET6:
+      return Endpoint{address.text(), address.port()};
+    case AF_UNIX: {
+      const auto* path = reinterpret_cast<const sockaddr_un*>(address.get());
+      if (path->sun_path[0] == '/') return Endpoint{path->sun_path, 0};
+      return fail(ErrorKind::kBadInput, "it is a Unix socket without a path");
+    }
+    default:
+      return fail(ErrorKind::kBadInput, "it is of a family that carries no mail here");
+  }
+}
+
+void adopt_listener(int fd) {
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  SocketAddress address;
+  if (::getsockname(fd, address.get(), address.room()) == 0 && address.family() != AF_UNIX) set_inherited(fd);
+}
+
+bool same_place(const Endpoint& a, const Endpoint& b) {
+  if (a.port != b.port) return false;
+  if (a.address == b.address) return true;
+  const auto one = SocketAddress::of(a), other = SocketAddress::of(b);
+  if (!one || !other || one->family() == AF_UNIX || other->family() == AF_UNIX) return false;
+  return one->text() == other->text();
 }
 
 Awaitable<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, Duration timeout, std::string source) {

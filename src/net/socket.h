@@ -25,6 +25,12 @@ Result<std::vector<int>> bind_listener(const Endpoint& at, unsigned count, int b
 Result<int> bind_unix_listener(const std::string& path, unsigned mode);
 unsigned bound_port(int fd);
 
+// A socket that somebody else made and handed to us. listening_at: where; kBadInput: it is no listening stream socket.
+// adopt_listener: it becomes as those above are. same_place: whatever way the address is written.
+Result<Endpoint> listening_at(int fd);
+void adopt_listener(int fd);
+bool same_place(const Endpoint& a, const Endpoint& b);
+
 // Descriptors that connections from outside may use: a quarter of the process's limit, at most 1024, is left to the
 // store, the log and the ways out.
 int accept_limit();
