@@ -56,9 +56,15 @@ std::expected<std::string, FileError> Files::text(const std::string& path, std::
   return remember(path, [&] { return read_text_file(path, limit); });
 }
 
-std::expected<std::string, FileError> Files::secret(const std::string& path, unsigned service_group,
+std::expected<std::string, FileError> Files::secret(const std::string& given, unsigned service_group,
                                                     bool readable_by_all) {
-  return remember(path, [&] { return read_secret_file(path, service_group, readable_by_all); });
+  const std::string path = secret_place(given);
+  auto secret = remember(path, [&] { return read_secret_file(path, service_group, readable_by_all); });
+  if (!secret && path != given) {
+    secret.error().next = tr("give the unit a line LoadCredential={}:FILE; only what systemd starts has credentials",
+                             credential_name(given));
+  }
+  return secret;
 }
 
 std::expected<std::string, FileError> Files::key(const std::string& path, bool readable_by_all) {

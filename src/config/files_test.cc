@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <cstdlib>
+
 #include "config/load.h"
 #include "config/test_files.h"
 
@@ -46,6 +48,30 @@ TEST(Files, DamagedPackIsRefused) {
   EXPECT_FALSE(Files::unpacked("99999999999999999999:x"));
   EXPECT_FALSE(Files::unpacked("5:abcde"));
   EXPECT_TRUE(Files::unpacked(""));
+}
+
+// What a credential is called is no path: it is looked for where systemd puts them, and the server finds what was read.
+TEST(Files, ACredentialIsReadWhereSystemdPutsItAndNoNameLeadsElsewhere) {
+  TestFiles folder;
+  setenv("CREDENTIALS_DIRECTORY", folder.path("").c_str(), 1);
+  folder.write("isp", "s3cret\n", 0600);
+  Files files;
+  auto secret = files.secret("credential:isp", 0, false);
+  ASSERT_TRUE(secret);
+  EXPECT_EQ(*secret, "s3cret");
+  EXPECT_FALSE(files.changed());
+  auto handed = Files::unpacked(files.packed());
+  ASSERT_TRUE(handed);
+  EXPECT_EQ(handed->secret("credential:isp", 0, false).value_or(""), "s3cret");
+  folder.write("isp", "another\n", 0600);
+  EXPECT_TRUE(files.changed());
+  auto missing = files.secret("credential:other", 0, false);
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().next.find("LoadCredential=other:"), std::string::npos);
+  for (const char* name : {"credential:", "credential:../shadow", "credential:a/b", "credential:.", "/etc/x"})
+    EXPECT_EQ(credential_name(name), "") << name;
+  unsetenv("CREDENTIALS_DIRECTORY");
+  EXPECT_EQ(secret_place("credential:isp"), "/run/credentials/sidegate.service/isp");
 }
 
 // The same configuration, with its password and its CA file, from memory alone.

@@ -6,6 +6,7 @@
 #include "base/i18n.h"
 #include "base/text.h"
 #include "config/codec.h"
+#include "config/secret_file.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::config {
@@ -89,6 +90,10 @@ Status check_delimiter(std::string& text) {
 Status check_path(std::string& text) {
   if (text.empty() || text.front() == '/') return {};
   return bad(tr("{} must be a path from the root: it begins with /", quoted(text)));
+}
+
+Status check_secret_path(std::string& text) {
+  return credential_name(text).empty() ? check_path(text) : Status();
 }
 
 Status check_control_socket(std::string& text) {

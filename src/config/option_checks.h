@@ -11,6 +11,7 @@ Status check_host_name(std::string& text);       // our own name: domain or addr
 Status check_domain(std::string& text);          // to lower case; an address literal will do
 Status check_delimiter(std::string& text);       // characters that may part user and tag
 Status check_path(std::string& text);            // absolute; empty: none
+Status check_secret_path(std::string& text);     // that, or "credential:NAME"
 Status check_control_socket(std::string& text);  // absolute, and short enough for a Unix socket
 Status check_mailbox_path(std::string& text);    // "/var/mail/%u", "~/Maildir/"
 Status check_lmtp(std::string& text);            // "/run/dovecot/lmtp", "unix:...", "host:port" -> without prefix
@@ -24,11 +25,11 @@ Status check_mechanism(std::string& text);       // to upper case; one that we k
 Status check_fingerprint(std::string& text);     // "sha256:<hex>", or the form with colons that openssl x509 prints
 Status check_block_name(std::string& text);      // letters, digits and . _ - : [ ]
 Status check_unix_user(std::string& text);
-Status check_auth_backend(std::string& text);    // file, pam, dovecot, saslauthd, ldap, oauth
+Status check_auth_backend(std::string& text);      // file, pam, dovecot, saslauthd, ldap, oauth
 Status check_server_mechanism(std::string& text);  // to upper case; one that we offer
-Status check_service_name(std::string& text);    // of a file in /etc/pam.d
-Status check_ldap_url(std::string& text);        // ldap://, ldaps://, ldapi://; empty: none
-Status check_http_url(std::string& text);        // https://, or http:// to this machine; empty: none
+Status check_service_name(std::string& text);      // of a file in /etc/pam.d
+Status check_ldap_url(std::string& text);          // ldap://, ldaps://, ldapi://; empty: none
+Status check_http_url(std::string& text);          // https://, or http:// to this machine; empty: none
 
 bool is_numeric_address(const std::string& text);   // IPv4 or IPv6, no brackets
 bool is_loopback_address(const std::string& text);  // 127.0.0.0/8, ::1

@@ -42,7 +42,7 @@ Table global_table() {
           {"srs_secret", Place(&Settings::srs_secret), "", kAny, kLive, kSecret,
            N_("What such senders are signed with. After a space an old one may follow that is still known. Empty: one "
               "is made once and kept in the queue's directory.")},
-          {"srs_secret_file", Place(&Settings::srs_secret_file).checked(check_path), "", kAny, kLive, kOpen,
+          {"srs_secret_file", Place(&Settings::srs_secret_file).checked(check_secret_path), "", kAny, kLive, kOpen,
            N_("A file that holds srs_secret, readable by its owner alone (0600), or by the service's group "
               "(0640).")},
           {"local_domains", Place(&Settings::alias, &AliasSettings::local_domains).checked(check_domain), "", kAny,
@@ -408,9 +408,9 @@ Table relay_table() {
           {"user", Place(&RelayBlock::user), "", kAny, kLive, kOpen, N_("The name to log in with. Empty: no login.")},
           {"password", Place(&RelayBlock::password), "", kAny, kLive, kSecret,
            N_("The password itself. Better: password_file.")},
-          {"password_file", Place(&RelayBlock::password_file).checked(check_path), "", kAny, kLive, kOpen,
-           N_("A file that holds the password, readable by its owner alone (0600), or by the service's group (0640). A "
-              "path below $CREDENTIALS_DIRECTORY works.")},
+          {"password_file", Place(&RelayBlock::password_file).checked(check_secret_path), "", kAny, kLive, kOpen,
+           N_("A file that holds the password, readable by its owner alone (0600), or by the service's group (0640). Or "
+              "\"credential:NAME\", from systemd (LoadCredential=).")},
           {"mechanisms", Place(&RelayBlock::mechanisms).checked(check_mechanism), "", kAny, kLive, kOpen,
            N_("Login mechanisms to use, of those offered: [\"SCRAM-SHA-256\", \"PLAIN\"]. Empty: all we know, the "
               "strongest first.")},

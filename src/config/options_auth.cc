@@ -116,8 +116,8 @@ std::vector<Option> ldap_options() {
        N_("As whom the search is made. Empty: as nobody.")},
       {"ldap_bind_password", Place(kAuth, kLdap, &LdapSettings::bind_password), "", kAny, kLive, kSecret,
        N_("Its password; ldap_bind_password_file is better.")},
-      {"ldap_bind_password_file", Place(&Settings::ldap_bind_password_file).checked(check_path), "", kAny, kLive, kOpen,
-       N_("A file that holds it, readable by its owner alone (0600), or by the service's group (0640).")},
+      {"ldap_bind_password_file", Place(&Settings::ldap_bind_password_file).checked(check_secret_path), "", kAny, kLive,
+       kOpen, N_("A file that holds it, readable by its owner alone (0600), or by the service's group (0640).")},
   };
 }
 
@@ -131,8 +131,8 @@ std::vector<Option> oauth_options() {
        N_("As whom we ask there.")},
       {"oauth_client_secret", Place(kAuth, kOauth, &OauthSettings::client_secret), "", kAny, kLive, kSecret,
        N_("With which secret; oauth_client_secret_file is better.")},
-      {"oauth_client_secret_file", Place(&Settings::oauth_client_secret_file).checked(check_path), "", kAny, kLive,
-       kOpen, N_("A file that holds it, readable by its owner alone (0600), or by the service's group (0640).")},
+      {"oauth_client_secret_file", Place(&Settings::oauth_client_secret_file).checked(check_secret_path), "", kAny,
+       kLive, kOpen, N_("A file that holds it, readable by its owner alone (0600), or by the service's group (0640).")},
       {"oauth_jwks_url", Place(kAuth, kOauth, &OauthSettings::jwks_url).checked(check_http_url), "", kAny, kLive, kOpen,
        N_("Where the provider's public keys are (RFC 7517); signed tokens (RS256, ES256) are verified with them.")},
       {"oauth_jwks_file", Place(kAuth, kOauth, &OauthSettings::jwks_file).checked(check_path), "", kAny, kLive, kOpen,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "base/i18n.h"
 #include "base/text.h"
@@ -72,6 +73,21 @@ std::optional<FileError> too_open(const struct stat& st, const std::string& path
 
 bool is_container_secret(std::string_view path) {
   return path.starts_with("/run/secrets/") || path.starts_with("/var/run/secrets/");
+}
+
+std::string_view credential_name(std::string_view text) {
+  constexpr std::string_view kPrefix = "credential:";
+  if (!text.starts_with(kPrefix)) return {};
+  std::string_view name = text.substr(kPrefix.size());
+  // As systemd has it: a file's name.
+  return name.starts_with('.') || name.find('/') != std::string_view::npos ? std::string_view() : name;
+}
+
+std::string secret_place(const std::string& text) {
+  const std::string_view name = credential_name(text);
+  if (name.empty()) return text;
+  const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+  return fmt::format("{}/{}", folder && *folder == '/' ? folder : "/run/credentials/sidegate.service", name);
 }
 
 std::string shell_quoted(const std::string& path) {

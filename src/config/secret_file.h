@@ -17,6 +17,12 @@ struct FileError {
 std::expected<std::string, FileError> read_secret_file(const std::string& path, unsigned service_group,
                                                        bool readable_by_all = false);
 
+// "credential:isp" -> "isp": a secret that systemd gives its service (LoadCredential=). Empty: a path, or no name of
+// one.
+std::string_view credential_name(std::string_view text);
+// Where it lies: in $CREDENTIALS_DIRECTORY, or, for who looks from outside, in that of sidegate.service. A path stays.
+std::string secret_place(const std::string& text);
+
 // A private key (PEM). Groups may read it (Debian's ssl-cert), others not.
 std::expected<std::string, FileError> read_key_file(const std::string& path, bool readable_by_all = false);
 

@@ -288,6 +288,30 @@ class Upgrade(Case):
         self.assertEqual(self.submit("one@test"), 250)
 
 
+class Credentials(Case):
+    def test_a_password_comes_from_systemd_and_is_read_again_when_it_changes(self):
+        folder = os.path.join(self.server.folder, "credentials")
+        os.mkdir(folder, 0o700)
+        path = os.path.join(folder, "isp")
+        self.server.environment = {"CREDENTIALS_DIRECTORY": folder}
+        self.server.relay = self.server.relay.replace('tls = "none"', 'user = "me"\npassword_file = "credential:isp"')
+        self.server.write_config()
+        refused = self.server.command("config", "check")
+        self.assertEqual(refused.returncode, 78)
+        self.assertIn("LoadCredential=isp:", refused.stdout + refused.stderr)
+        with open(path, "w") as out:
+            out.write("s3cret\n")
+        os.chmod(path, 0o400)
+        self.server.start()
+        with open(path + ".new", "w") as out:
+            out.write("another\n")
+        os.chmod(path + ".new", 0o400)
+        os.rename(path + ".new", path)
+        wait_for(lambda: self.server.events("files_renewed"), what="the new password to be in force")
+        self.assertNotIn("another", self.server.log_text())
+        self.assertEqual(self.server.stop(), 0)
+
+
 @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "needs root and setpriv")
 class Bounded(Case):
     """With no more rights than the unit leaves."""
