@@ -71,7 +71,8 @@ class Load:
 
 
 def subject(data):
-    return data.split(b"X-Test: ", 1)[1].split(b"\r\n", 1)[0].decode()
+    at = data.index(b"X-Test: ") + len(b"X-Test: ")
+    return data[at:data.index(b"\r\n", at)].decode()
 
 
 class Provider:
@@ -89,14 +90,22 @@ class Provider:
 
 
 class Arrivals:
-    """What the sink has: messages and reports, each by the name of the message: [(time, recipients, data,
-    the connection broke after it)]."""
+    """What the sink has: messages and reports, each by the name of the message: [(time, recipients, data, place among
+    all)]. It grows: what has been looked at is not looked at again, or the sink would have no time left."""
 
     def __init__(self, sink):
-        self.messages, self.reports = {}, {}
-        for place, (at, sender, recipients, data) in enumerate(list(sink.messages)):
+        self.sink, self.seen, self.messages, self.reports = sink, 0, {}, {}
+
+    def update(self):
+        for at, sender, recipients, data in self.sink.messages[self.seen:]:
             kind = self.reports if sender.startswith("<>") else self.messages
-            kind.setdefault(subject(data), []).append((at, recipients, data, place in sink.unconfirmed))
+            kind.setdefault(subject(data), []).append((at, recipients, data, self.seen))
+            self.seen += 1
+        return self
+
+    def broke(self, place):
+        """The connection did, after that message."""
+        return place in self.sink.unconfirmed
 
     def missing(self, acknowledged):
         return ({name for name in acknowledged if name not in self.messages}
@@ -114,8 +123,8 @@ def check(arrivals, acknowledged, kills):
             twice += len(found) > 1
             # Between two arrivals there must have been a kill: after the first, or before the server saw its reply (the
             # sink reads on for a while what a killed server had sent).
-            for (before, _, _, broke), (after, _, _, _) in zip(found, found[1:]):
-                if not broke and not any(before - 0.05 <= kill <= after for kill in kills):
+            for (before, _, _, place), (after, _, _, _) in zip(found, found[1:]):
+                if not arrivals.broke(place) and not any(before - 0.05 <= kill <= after for kill in kills):
                     unexplained.append((name, before - kills[0], after - kills[0]))
     print(f"seed {SEED}: {len(kills)} kills, {len(acknowledged)} answered 250, {len(arrivals.messages)} arrived, "
           f"{len(arrivals.reports)} reports, {twice} twice, {len(changed)} changed, {len(wrongly)} for wrong recipients, "
@@ -144,7 +153,7 @@ def main():
              f'connections = {CONNECTIONS}\n')
     server = Server(relay=relay, extra='[queue]\nretry_first = "1s"\nretry_max = "1s"\n')
     server.start()
-    load = Load(server.port, rng)
+    load, arrivals = Load(server.port, rng), Arrivals(sink)
     kills = []
     try:
         for _ in range(KILLS):
@@ -163,17 +172,18 @@ def main():
         load.end()
         acknowledged = dict(load.acknowledged)
         release_suspects(server)
-        wait_for(lambda: not Arrivals(sink).missing(acknowledged), 120, 0.5, "every acknowledged message and report")
+        wait_for(lambda: not arrivals.update().missing(acknowledged), 120 + KILLS, 0.5,
+                 "every acknowledged message and report")
         time.sleep(1.5)   # anything sent twice has come by now
         assert server.stop() == 0
     except AssertionError as error:
-        missing = Arrivals(sink).missing(load.acknowledged)
+        missing = arrivals.update().missing(load.acknowledged)
         print(f"seed {SEED}: {error}; missing {len(missing)} of {len(load.acknowledged)}: {sorted(missing)[:5]}; folder {server.folder}")
         raise
     finally:
         load.stop.set()
         server.end()
-    check(Arrivals(sink), acknowledged, kills)
+    check(arrivals.update(), acknowledged, kills)
     server.discard()
     sink.stop()
 
