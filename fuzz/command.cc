@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (auto bdat = parse_bdat(command.arguments); !bdat) check_refusal(bdat.error());
   auto helo = parse_helo(command.arguments);
   if (helo) {
-    SIDEGATE_CHECK(!helo->empty() && is_ascii(*helo));
+    SIDEGATE_CHECK(!helo->empty() && clean(*helo));  // whatever a device calls itself
   } else {
     check_refusal(helo.error());
   }

@@ -22,7 +22,7 @@ bool asks(const login::Settings& auth, std::string_view backend) {
   return std::ranges::find(auth.backends, backend) != auth.backends.end();
 }
 
-// Missing is no error as long as nobody named it: there are no users yet.
+// Missing is no error where it lies by default: there are no users yet.
 void read_users(Draft& draft) {
   login::Settings& auth = draft.loaded.settings.auth;
   if (!asks(auth, "file") || auth.user_file.empty()) return;
@@ -32,7 +32,8 @@ void read_users(Draft& draft) {
     auth.users = std::move(*text);
     return;
   }
-  if (!draft.given("auth", 0, "users_file")) {
+  const bool by_default = auth.user_file == login::Settings().user_file;
+  if (!draft.given("auth", 0, "users_file") || (by_default && text.error().missing)) {
     draft.request.files->expect(auth.user_file);
     return;
   }

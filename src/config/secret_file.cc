@@ -102,7 +102,8 @@ std::string shell_quoted(const std::string& path) {
 
 std::expected<std::string, FileError> read_text_file(const std::string& path, std::size_t limit) {
   File file(path);
-  if (file.fd() < 0) return std::unexpected(FileError{tr("{} cannot be read: {}", path, std::strerror(errno)), {}});
+  if (file.fd() < 0)
+    return std::unexpected(FileError{tr("{} cannot be read: {}", path, std::strerror(errno)), {}, errno == ENOENT});
   return read_all(file.fd(), path, limit);
 }
 

@@ -10,6 +10,7 @@ namespace sidegate::config {
 struct FileError {
   std::string what;  // "/etc/sidegate/isp.password can be read by every user of this machine (mode 0644)"
   std::string next;  // "type: chmod 600 /etc/sidegate/isp.password"
+  bool missing = false;
 };
 
 // The file's content without the newline at its end. service_group: the group of the user we become (0640 is then
