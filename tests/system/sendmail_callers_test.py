@@ -31,8 +31,9 @@ class CallersTest(unittest.TestCase):
             out.write("root: admin@x.example\n")
         if os.path.exists("/etc/aliases"):
             programs.bind(f"{cls.home}/aliases", "/etc/aliases")
-        cls.server = Server(relay=f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {cls.sink.port}\ntls = "none"\n', user="sg-server").start()
+        cls.server = Server(relay=f'[[relay]]\nname = "sink"\nhost = "127.0.0.1"\nport = {cls.sink.port}\ntls = "none"\n', user="sg-server")
         os.chmod(cls.server.folder, 0o755)
+        cls.server.start()
         cls.programs = programs.Installed()
         for path in ("/usr/sbin/sendmail", "/usr/lib/sendmail"):
             if not os.path.exists(path):
