@@ -172,10 +172,15 @@ TEST(UserStore, ReplacesTheFileInOneStep) {
   ASSERT_EQ(symlink(path.c_str(), (path + ".link").c_str()), 0);
   EXPECT_FALSE(UserStore::open(path + ".link", "", true));
   EXPECT_FALSE(UserStore::open(folder, "", false));
-  EXPECT_FALSE(UserStore::open(std::string(folder) + "/none/users", "", true));
+  const std::string missing = std::string(folder) + "/none/users";
+  EXPECT_EQ(UserStore::open(missing, "", false)->text(), "");  // nobody yet
+  EXPECT_FALSE(std::filesystem::exists(std::string(folder) + "/none"));
+  EXPECT_TRUE(UserStore::open(missing, "", true)->write("me:x\n"));
+  EXPECT_EQ(UserStore::open(missing, "", false)->text(), "me:x\n");
+  EXPECT_FALSE(UserStore::open(std::string(folder) + "/not/there/users", "", true));
   std::size_t files = 0;
   for ([[maybe_unused]] auto& entry : std::filesystem::directory_iterator(folder)) ++files;
-  EXPECT_EQ(files, 2u);  // nothing is left lying about
+  EXPECT_EQ(files, 3u);  // nothing is left lying about
   std::filesystem::remove_all(folder);
 }
 

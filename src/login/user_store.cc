@@ -63,7 +63,10 @@ Result<UserStore> UserStore::open(const std::string& path, const std::string& se
   store.name_ = slash == std::string::npos ? path : path.substr(slash + 1);
   const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   if (store.name_.empty()) return fail(ErrorKind::kBadInput, "no users file is named");
+  // Root's usual place need not be there yet; no more than its last folder is made.
+  if (to_write) ::mkdir(folder.c_str(), 0755);
   store.folder_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (store.folder_ < 0 && errno == ENOENT && !to_write) return store;
   if (store.folder_ < 0) return std::unexpected(errno_error(errno, folder));
   if (to_write && flock(store.folder_, LOCK_EX) != 0) return std::unexpected(errno_error(errno, folder));
   if (const passwd* entry = service.empty() ? nullptr : getpwnam(service.c_str())) store.group_ = entry->pw_gid;
