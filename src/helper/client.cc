@@ -135,7 +135,9 @@ std::string Client::what_is_off() const {
   auto a = ask({.verb = Verb::kHello}, Duration(5000));
   if (!a) return "local delivery is off: " + a.error().text;
   if (a->uid == 0) return {};
-  const passwd* own = getpwuid(a->uid);
+  char names[4096];
+  passwd entry{}, *own = nullptr;
+  getpwuid_r(a->uid, &entry, names, sizeof names, &own);  // several may ask at once
   return fmt::format("not started as root: local delivery works for the user {} alone, mail for others waits",
                      own ? own->pw_name : std::to_string(a->uid));
 }
