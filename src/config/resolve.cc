@@ -1,5 +1,6 @@
 #include "config/resolve.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include "base/i18n.h"
@@ -49,6 +50,19 @@ bool Draft::given(std::string_view list, std::size_t index, std::string_view key
     return it->second[index].values.contains(key);
   if (auto it = tree.blocks.find(list); it != tree.blocks.end()) return it->second.values.contains(key);
   return false;
+}
+
+std::optional<std::string> read_secret(Draft& draft, std::string_view list, std::size_t index, std::string_view key,
+                                       const std::string& path, std::string_view subject) {
+  const Where where = draft.where(list, index, key);
+  draft.loaded.password_files[key_path(table(list), index, key)] = path;
+  if (!draft.request.open_files) return std::nullopt;
+  const passwd* service = getpwnam(draft.loaded.settings.user.c_str());
+  const bool of_container = where.file.starts_with('$') && is_container_secret(path);
+  auto secret = draft.request.files->secret(path, service != nullptr ? service->pw_gid : 0, of_container);
+  if (secret) return std::move(*secret);
+  draft.error(where, fmt::format("{}: {}", subject, secret.error().what), secret.error().next);
+  return std::nullopt;
 }
 
 std::string system_host_name() {

@@ -1,7 +1,4 @@
 // What the [auth] block needs: the users' file, secrets from files; and what is unwise in it.
-#include <grp.h>
-#include <pwd.h>
-
 #include "base/i18n.h"
 #include "base/text.h"
 #include "config/option_checks.h"
@@ -12,11 +9,6 @@ namespace {
 
 constexpr std::size_t kMaxUsers = 64u << 20;
 constexpr std::size_t kMaxKeys = 1u << 20;
-
-unsigned group_of(const std::string& user) {
-  const passwd* entry = getpwnam(user.c_str());
-  return entry != nullptr ? entry->pw_gid : 0;
-}
 
 bool asks(const login::Settings& auth, std::string_view backend) {
   return std::ranges::find(auth.backends, backend) != auth.backends.end();
@@ -41,21 +33,14 @@ void read_users(Draft& draft) {
               text.error().next.empty() ? _("`sidegate user add NAME` makes it") : text.error().next);
 }
 
-void read_secret(Draft& draft, const char* key, const std::string& path, std::string& secret) {
+void take_secret(Draft& draft, const char* key, const std::string& path, std::string& secret) {
   if (path.empty()) return;
-  const Where where = draft.where("auth", 0, key);
   if (!secret.empty()) {
-    draft.error(where, tr("{} is given, and the secret itself too", key), _("keep the file and remove the other"));
-    return;
-  }
-  draft.loaded.password_files[fmt::format("auth.{}", key)] = path;
-  if (!draft.request.open_files) return;
-  const bool of_container = where.file.starts_with('$') && is_container_secret(path);
-  auto text = draft.request.files->secret(path, group_of(draft.loaded.settings.user), of_container);
-  if (text)
+    draft.error(draft.where("auth", 0, key), tr("{} is given, and the secret itself too", key),
+                _("keep the file and remove the other"));
+  } else if (auto text = read_secret(draft, "auth", 0, key, path, key)) {
     secret = std::move(*text);
-  else
-    draft.error(where, fmt::format("{}: {}", key, text.error().what), text.error().next);
+  }
 }
 
 void check_ldap(Draft& draft) {
@@ -100,8 +85,8 @@ void check_oauth(Draft& draft) {
 void resolve_auth(Draft& draft) {
   Settings& s = draft.loaded.settings;
   read_users(draft);
-  read_secret(draft, "ldap_bind_password_file", s.ldap_bind_password_file, s.auth.ldap.bind_password);
-  read_secret(draft, "oauth_client_secret_file", s.oauth_client_secret_file, s.auth.oauth.client_secret);
+  take_secret(draft, "ldap_bind_password_file", s.ldap_bind_password_file, s.auth.ldap.bind_password);
+  take_secret(draft, "oauth_client_secret_file", s.oauth_client_secret_file, s.auth.oauth.client_secret);
   check_ldap(draft);
   check_oauth(draft);
 }

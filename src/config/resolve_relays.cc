@@ -1,8 +1,5 @@
 #include <sys/stat.h>
 
-#include <grp.h>
-#include <pwd.h>
-
 #include "base/i18n.h"
 #include "base/text.h"
 #include "config/option_checks.h"
@@ -73,24 +70,14 @@ void default_port_and_tls(const Subject& s, bool port_known) {
   }
 }
 
-unsigned group_of(const std::string& user) {
-  const passwd* entry = getpwnam(user.c_str());
-  return entry != nullptr ? entry->pw_gid : 0;
-}
-
 void read_password(const Subject& s) {
   if (!s.relay.password.empty() && !s.relay.password_file.empty())
     return s.error("password", _("password and password_file are both given"),
                    _("keep password_file and remove password"));
   const std::string& path = s.relay.password_file;
   if (path.empty()) return;
-  s.draft.loaded.password_files[key_path(table("relay"), s.index, "password_file")] = path;
-  if (!s.draft.request.open_files) return;
-  const bool from_environment = s.draft.where("relay", s.index, "password_file").file.starts_with('$');
-  auto secret = s.draft.request.files->secret(path, group_of(s.draft.loaded.settings.user),
-                                              from_environment && is_container_secret(path));
-  if (!secret) return s.error("password_file", secret.error().what, secret.error().next);
-  s.relay.password = std::move(*secret);
+  if (auto secret = read_secret(s.draft, "relay", s.index, "password_file", path, s.title()))
+    s.relay.password = std::move(*secret);
 }
 
 void check_credentials(const Subject& s) {

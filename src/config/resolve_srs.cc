@@ -1,20 +1,11 @@
-#include <grp.h>
-#include <pwd.h>
-
 #include "base/i18n.h"
 #include "base/text.h"
 #include "config/resolve.h"
-#include "config/secret_file.h"
 
 namespace sidegate::config {
 namespace {
 
 constexpr std::size_t kShortSecret = 16;
-
-unsigned group_of(const std::string& user) {
-  const passwd* entry = getpwnam(user.c_str());
-  return entry != nullptr ? entry->pw_gid : 0;
-}
 
 std::string secret_text(Draft& draft) {
   const Settings& s = draft.loaded.settings;
@@ -24,14 +15,7 @@ std::string secret_text(Draft& draft) {
                 _("keep srs_secret_file and remove srs_secret"));
     return {};
   }
-  const Where where = draft.where("", 0, "srs_secret_file");
-  draft.loaded.password_files["srs_secret_file"] = s.srs_secret_file;
-  if (!draft.request.open_files) return {};
-  const bool of_container = where.file.starts_with('$') && is_container_secret(s.srs_secret_file);
-  auto secret = draft.request.files->secret(s.srs_secret_file, group_of(s.user), of_container);
-  if (secret) return *secret;
-  draft.error(where, "srs_secret_file: " + secret.error().what, secret.error().next);
-  return {};
+  return read_secret(draft, "", 0, "srs_secret_file", s.srs_secret_file, "srs_secret_file").value_or("");
 }
 
 }  // namespace

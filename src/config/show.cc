@@ -26,16 +26,16 @@ std::string masked(const Option& option, std::string text) {
 }
 
 std::string value_text(const Loaded& loaded, const Table& t, const Option& option, std::size_t index) {
+  // What was read from KEY_file stands there, not here.
+  const std::string in_file = key_path(t, index, std::string(option.name) + "_file");
+  if (option.secrecy == Secrecy::kSecret && loaded.password_files.contains(in_file)) return "\"\"";
   if (t.name == "listener") return option.place.text(&loaded.settings.listeners[index]);
   if (t.name == "relay_domain") return option.place.text(&loaded.settings.relay_domains[index]);
   if (t.name != "relay") return option.place.text(&loaded.settings);
   RelayBlock relay;
   static_cast<deliver::RelaySettings&>(relay) = loaded.settings.deliver.relays[index];
   const auto file = loaded.password_files.find(key_path(t, index, "password_file"));
-  if (file != loaded.password_files.end()) {
-    relay.password_file = file->second;
-    relay.password.clear();  // it stands in that file, not here
-  }
+  if (file != loaded.password_files.end()) relay.password_file = file->second;
   return option.place.text(&relay);
 }
 
@@ -178,7 +178,9 @@ std::string sample() {
     for (const Option& option : t.options) {
       out += "\n";
       wrap_comment(out, _(option.sentence));
-      out += fmt::format("#{} = {}\n", option.name, option.required ? (option.name == "domain" ? "\"example.org\"" : "\"smtp.example.org\"") : default_toml(t, option));
+      out += fmt::format("#{} = {}\n", option.name,
+                         option.required ? (option.name == "domain" ? "\"example.org\"" : "\"smtp.example.org\"")
+                                         : default_toml(t, option));
     }
   }
   return out;

@@ -47,6 +47,22 @@ TEST(Show, MasksSecretsEverywhere) {
   }
 }
 
+// What a file holds is not told as given here: what is shown would be refused for having both.
+TEST(Show, ASecretFromAFileIsNotShownBesideIt) {
+  TestFiles files;
+  const std::string path = files.write("p", "hunter4\n");
+  auto l = loaded(
+      "[auth]\nbackends = [\"ldap\"]\nldap_url = \"ldaps://x.example\"\nldap_base = \"dc=x\"\n"
+      "ldap_bind_password_file = \"" +
+      path + "\"\n");
+  ASSERT_TRUE(l) << text_of(l.error());
+  EXPECT_EQ(l->settings.auth.ldap.bind_password, "hunter4");
+  EXPECT_THAT(diff(*l), Not(HasSubstr("ldap_bind_password = ")));
+  auto again = loaded(show(*l));
+  ASSERT_TRUE(again) << text_of(again.error());
+  EXPECT_EQ(again->settings.auth.ldap.bind_password, "hunter4");
+}
+
 TEST(Show, DiffHoldsOnlyWhatDiffersAndSaysWhere) {
   auto l = loaded("hostname = \"a.example\"\nthreads = 0\n[[relay]]\nhost = \"x.example\"\ntls = \"implicit\"\n");
   ASSERT_TRUE(l);
