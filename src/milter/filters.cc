@@ -53,65 +53,48 @@ Decision Filters::decide(Member& member, Milter::Answered answered) {
   }
 }
 
-net::Awaitable<Decision> Filters::connect(Client client) {
+// Of the first filter that objects. `ask` begins one filter's turn; `early`: before any message, where a filter that is
+// down only leaves a note, since its policy speaks at MAIL.
+net::Awaitable<Decision> Filters::each(Ask ask, bool early) {
   for (auto& member : members_) {
-    auto answered = co_await member->filter->connect(client);
-    if (!answered) {
-      notes_.push_back(answered.error().text);  // its policy speaks at MAIL or, in a transaction, at DATA
+    if (member->failed) continue;
+    auto answered = co_await ask(*member->filter);
+    if (!answered && early) {
+      notes_.push_back(answered.error().text);
       continue;
     }
     Decision decision = decide(*member, std::move(answered));
     if (decision.kind != Kind::kPass) co_return decision;
   }
   co_return Decision{};
+}
+
+net::Awaitable<Decision> Filters::connect(Client client) {
+  Ask ask = [&client](Milter& filter) { return filter.connect(client); };
+  co_return co_await each(std::move(ask), true);
 }
 
 net::Awaitable<Decision> Filters::helo(std::string name) {
   co_await abort();
-  for (auto& member : members_) {
-    auto answered = co_await member->filter->helo(name);
-    if (!answered) {
-      notes_.push_back(answered.error().text);  // its policy speaks at MAIL or, in a transaction, at DATA
-      continue;
-    }
-    Decision decision = decide(*member, std::move(answered));
-    if (decision.kind != Kind::kPass) co_return decision;
-  }
-  co_return Decision{};
+  Ask ask = [&name](Milter& filter) { return filter.helo(name); };
+  co_return co_await each(std::move(ask), true);
 }
 
 net::Awaitable<Decision> Filters::unknown(std::string line) {
-  for (auto& member : members_) {
-    auto answered = co_await member->filter->unknown(line);
-    if (!answered) {
-      notes_.push_back(answered.error().text);  // its policy speaks at MAIL or, in a transaction, at DATA
-      continue;
-    }
-    Decision decision = decide(*member, std::move(answered));
-    if (decision.kind != Kind::kPass) co_return decision;
-  }
-  co_return Decision{};
+  Ask ask = [&line](Milter& filter) { return filter.unknown(line); };
+  co_return co_await each(std::move(ask), true);
 }
 
 net::Awaitable<Decision> Filters::mail(std::string path, std::vector<std::string> parameters) {
   co_await abort();
-  for (auto& member : members_) {
-    auto answered = co_await member->filter->mail(path, parameters);
-    Decision decision = decide(*member, std::move(answered));
-    if (decision.kind != Kind::kPass) co_return decision;
-  }
-  co_return Decision{};
+  Ask ask = [&](Milter& filter) { return filter.mail(path, parameters); };
+  co_return co_await each(std::move(ask), false);
 }
 
 net::Awaitable<Decision> Filters::rcpt(std::string path, std::vector<std::string> parameters) {
   if (refused_) co_return unavailable();
-  for (auto& member : members_) {
-    if (member->failed) continue;
-    auto answered = co_await member->filter->rcpt(path, parameters, false);
-    Decision decision = decide(*member, std::move(answered));
-    if (decision.kind != Kind::kPass) co_return decision;
-  }
-  co_return Decision{};
+  Ask ask = [&](Milter& filter) { return filter.rcpt(path, parameters, false); };
+  co_return co_await each(std::move(ask), false);
 }
 
 net::Awaitable<void> Filters::rcpt_refused(std::string path, std::vector<std::string> parameters, mail::Reply reply) {
@@ -131,13 +114,8 @@ net::Awaitable<void> Filters::rcpt_refused(std::string path, std::vector<std::st
 
 net::Awaitable<Decision> Filters::data() {
   if (refused_) co_return unavailable();
-  for (auto& member : members_) {
-    if (member->failed) continue;
-    auto answered = co_await member->filter->data();
-    Decision decision = decide(*member, std::move(answered));
-    if (decision.kind != Kind::kPass) co_return decision;
-  }
-  co_return Decision{};
+  Ask ask = [](Milter& filter) { return filter.data(); };
+  co_return co_await each(std::move(ask), false);
 }
 
 net::Awaitable<Decision> Filters::message(Message& message, BodySource& body) {

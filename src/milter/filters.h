@@ -2,6 +2,7 @@
 // message as the one before left it. The first that refuses decides; the failure policy of each is applied here.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,6 +54,8 @@ class Filters {
     std::unique_ptr<Milter> filter;
     bool failed = false;  // in this transaction
   };
+  using Ask = std::move_only_function<net::Awaitable<Milter::Answered>(Milter&)>;
+  net::Awaitable<Decision> each(Ask ask, bool early);
   Decision after_failure(Member& member, const Error& error);
   Decision decide(Member& member, Milter::Answered answered);
 
