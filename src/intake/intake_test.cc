@@ -4,45 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "intake/fake_store.h"
-#include "net/run_script.h"
-#include "smtp/server_session.h"
+#include "intake/test_house.h"
 
 namespace sidegate::intake {
 namespace {
 
-// One listener with all that an Intake needs.
-struct Fixture {
-  ManualClock clock;
-  FakeStore store;
-  queue::ScheduleSettings schedule;
-  queue::Scheduler scheduler{schedule, clock, 1};
-  QueueIdSource ids{clock};
-  IntakeContext context{store, scheduler, ids, clock, null_log()};
-  ListenerSettings settings;
-  net::Peer peer{.address = "127.0.0.1", .port = 1025, .loopback = true};
-  std::optional<LocalUser> user;
-  std::string written;
-
-  Fixture() {
-    settings.name = "local";
-    settings.address = "127.0.0.1";
-    settings.smtp.hostname = "mx.example";
-  }
-  // Plays what the client says (all in one go) and gives what we wrote.
-  std::string play(net::ScriptStream& stream, const std::string& client) {
-    auto policy = ListenerPolicy::make(settings).value();
-    stream.from(peer).peer_sends(client);
-    Intake intake(context, policy, 0, user);
-    std::shared_ptr<const smtp::ServerSettings> smtp(policy, &policy->settings.smtp);
-    smtp::ServerSession session(stream, intake, smtp, settings.name);
-    net::run_script(session.run());
-    return stream.written();
-  }
-  std::string play(const std::string& client) {
-    net::ScriptStream stream;
-    return play(stream, client);
-  }
+struct Fixture : House {
+  Fixture() : House("mx.example") {}
   const FakeStore::Kept& only() const { return store.messages.begin()->second; }
 };
 

@@ -3,63 +3,29 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
-#include "alias/fake_sources.h"
 #include "base/text.h"
-#include "intake/fake_store.h"
-#include "intake/recipients.h"
-#include "net/run_script.h"
+#include "intake/test_house.h"
 
 namespace sidegate::intake {
 namespace {
 
 using Names = std::vector<std::string>;
 
-struct Fixture {
-  std::string folder;
-  ManualClock clock;
-  FakeStore store;
-  queue::ScheduleSettings schedule;
-  queue::Scheduler scheduler{schedule, clock, 1};
-  QueueIdSource ids{clock};
-  IntakeContext context{store, scheduler, ids, clock, null_log()};
-  AliasFiles files{null_log()};
-  alias::FakeSources sources;
-  net::WorkerPool workers{1};
-  Recipients recipients{workers, files, sources, null_log()};
+struct Fixture : LocalHouse {
   net::Loop loop{0, clock, null_log()};
   std::unique_ptr<Pickup> pickup;
   unsigned number = 0;
 
-  Fixture() {
-    char name[] = "/tmp/sidegate-pickup-XXXXXX";
-    folder = ::mkdtemp(name);
+  Fixture() : LocalHouse("gate.test", "broken: nobodyhere\n") {
     std::filesystem::create_directories(folder + "/drop/bad");
-    write_aliases("broken: nobodyhere\n");
-    sources.users = {"bob"};
-    alias::Settings local;
-    local.local_domains = {"gate.test"};
-    local.hostname = "gate.test";
-    local.alias_files = {folder + "/aliases"};
-    files.set_settings(local);
-    context.recipients = &recipients;
     context.workers = &workers;
-    ListenerSettings settings;
     settings.name = "submit";
     settings.address = "/";
     settings.submit = true;
-    settings.smtp.hostname = "gate.test";
     pickup = std::make_unique<Pickup>(loop, context, workers, folder + "/drop", ListenerPolicy::make(settings).value());
     pickup->give_up_after(std::chrono::hours(1));
   }
-  ~Fixture() { std::filesystem::remove_all(folder); }
-
-  void write_aliases(const std::string& text) { std::ofstream(folder + "/aliases") << text; }
 
   // Dropped so long ago.
   std::string drop(const Names& to, const std::string& from = "me", Duration ago = Duration{}) {

@@ -3,63 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
-#include "alias/fake_sources.h"
-#include "intake/fake_store.h"
-#include "intake/intake.h"
-#include "net/run_script.h"
-#include "smtp/server_session.h"
+#include "intake/test_house.h"
 
 namespace sidegate::intake {
 namespace {
 
-struct Fixture {
-  std::string folder;
-  ManualClock clock;
-  FakeStore store;
-  queue::ScheduleSettings schedule;
-  queue::Scheduler scheduler{schedule, clock, 1};
-  QueueIdSource ids{clock};
-  IntakeContext context{store, scheduler, ids, clock, null_log()};
-  AliasFiles files{null_log()};
-  alias::FakeSources sources;
-  net::WorkerPool workers{1};
-  Recipients recipients{workers, files, sources, null_log()};
-  ListenerSettings settings;
-  net::Peer peer{.address = "127.0.0.1", .port = 1025, .loopback = true};
+struct Fixture : LocalHouse {
+  explicit Fixture(const std::string& aliases, const std::string& virtuals = "")
+      : LocalHouse("mx.gate.test", aliases, virtuals) {}
 
-  explicit Fixture(const std::string& aliases, const std::string& virtuals = "") {
-    char name[] = "/tmp/sidegate-rcpt-XXXXXX";
-    folder = ::mkdtemp(name);
-    std::ofstream(folder + "/aliases") << aliases;
-    std::ofstream(folder + "/virtual") << virtuals;
-    settings.name = "local";
-    settings.address = "127.0.0.1";
-    settings.smtp.hostname = "mx.gate.test";
-    sources.users = {"root", "bob"};
-    alias::Settings local;
-    local.local_domains = {"gate.test"};
-    local.hostname = "gate.test";
-    local.alias_files = {folder + "/aliases"};
-    local.virtual_files = {folder + "/virtual"};
-    files.set_settings(local);
-    context.recipients = &recipients;
-  }
-  ~Fixture() { std::filesystem::remove_all(folder); }
-
-  std::string play(const std::string& commands) {
-    auto policy = ListenerPolicy::make(settings).value();
-    net::ScriptStream stream;
-    stream.from(peer).peer_sends("EHLO client.example\r\n" + commands);
-    Intake intake(context, policy, 0);
-    std::shared_ptr<const smtp::ServerSettings> smtp(policy, &policy->settings.smtp);
-    smtp::ServerSession session(stream, intake, smtp, settings.name);
-    net::run_script(session.run());
-    return stream.written();
-  }
+  std::string play(const std::string& commands) { return House::play("EHLO client.example\r\n" + commands); }
   // The reply to one RCPT, its first two words.
   std::string rcpt(const std::string& address, const std::string& sender = "a@b.example") {
     std::string written = play("MAIL FROM:<" + sender + ">\r\nRCPT TO:<" + address + ">\r\n");
