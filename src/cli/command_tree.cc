@@ -16,6 +16,7 @@ struct Arguments {
   Common common;
   admin::Request request;
   RelayTest relay;
+  ListenerCheck check;
   UserCommand user;
   std::string key;
   std::vector<std::string> addresses;
@@ -125,6 +126,22 @@ void add_relay(CLI::App& root, Arguments& a) {
   test->add_flag("--transcript", a.relay.transcript, _("show the dialogue, secrets masked"));
 }
 
+void add_check(CLI::App& root, Arguments& a) {
+  CLI::App* check = group(root, "check", N_("look at what runs as a stranger would"));
+  CLI::App* listeners =
+      command(*check, a, "listeners", N_("is anything wrong with the ports for mail? Nothing is sent"),
+              [&a](const Context& c) { return check_listeners_command(c, a.check); });
+  add_json(listeners, a);
+  listeners->add_option("HOST", a.check.host, _("another host; without it this machine's own listeners"));
+  listeners->add_option("--port", a.check.ports,
+                        _("a port of HOST: 587, 10025/smtp (smtp, submission, submissions); default 25, 465 and 587"));
+  listeners->add_option("--rcpt", a.check.recipient,
+                        _("an address of HOST that must be taken on port 25; default postmaster"));
+  listeners->add_option("--away", a.check.away, _("an address elsewhere to which nobody may relay; it gets nothing"));
+  listeners->add_option("--ca-file", a.check.ca_file, _("CA certificates to trust instead of the system's"));
+  listeners->add_flag("--transcript", a.check.transcript, _("show the dialogue"));
+}
+
 void add_users(CLI::App& root, Arguments& a) {
   CLI::App* users = group(root, "user", N_("who may log in to send mail"));
   users->add_option("--file", a.user.file, _("users file, instead of the configuration's"));
@@ -171,6 +188,7 @@ void build(CLI::App& root, Arguments& a) {
   add_queue(root, a);
   add_config(root, a);
   add_relay(root, a);
+  add_check(root, a);
   add_users(root, a);
   add_aliases(root, a);
   add_json(command(root, a, "version", N_("the version"), version_command), a);

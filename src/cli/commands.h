@@ -37,6 +37,13 @@ struct RelayTest {
   bool transcript = false;
 };
 
+struct ListenerCheck {             // `sidegate check listeners`
+  std::string host;                // empty: our own listeners, by the configuration
+  std::vector<std::string> ports;  // "587", "10025/smtp"; empty: 25, 465 and 587
+  std::string recipient, away, ca_file;
+  bool transcript = false;
+};
+
 struct UserCommand {  // `sidegate user ...`
   std::string name;
   std::string file;           // instead of the configuration's users_file
@@ -62,6 +69,7 @@ int user_passwd_command(const Context& context, const UserCommand& command);
 int user_enable_command(const Context& context, const UserCommand& command, bool enable);
 int user_delete_command(const Context& context, const UserCommand& command);
 int user_list_command(const Context& context, const UserCommand& command);
+int check_listeners_command(const Context& context, const ListenerCheck& check);
 int relay_test_command(const Context& context, const RelayTest& test);
 
 // What is wrong with the aliases of a configuration, for `config check`.

@@ -35,6 +35,19 @@ bool trust(SSL_CTX* context, const std::string& pem) {
   return true;
 }
 
+// The one version to be tried; false: there is none of that name.
+bool restrict_to(SSL_CTX* context, const std::string& version) {
+  static constexpr std::pair<std::string_view, int> kVersions[] = {
+      {"TLSv1", TLS1_VERSION}, {"TLSv1.1", TLS1_1_VERSION}, {"TLSv1.2", TLS1_2_VERSION}, {"TLSv1.3", TLS1_3_VERSION}};
+  for (const auto& [name, number] : kVersions) {
+    if (version != name) continue;
+    // Their handshakes are signed with SHA-1, which OpenSSL allows at level 0 alone.
+    if (number < TLS1_2_VERSION && SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0") != 1) return false;
+    return SSL_CTX_set_min_proto_version(context, number) == 1 && SSL_CTX_set_max_proto_version(context, number) == 1;
+  }
+  return false;
+}
+
 }  // namespace
 
 // The last tickets the peer gave us, newest at the back. Filled and taken by all threads.
@@ -77,6 +90,9 @@ Result<std::shared_ptr<ClientContext>> ClientContext::make(PeerPolicy policy) {
   self->sessions_ = std::make_unique<Sessions>();
   self->ctx_ = new_context(TLS_client_method());
   if (self->ctx_ == nullptr) return fail(ErrorKind::kTls, "TLS: " + last_error());
+  const std::string& version = self->policy_.only_version;
+  if (!version.empty() && !restrict_to(self->ctx_, version))
+    return fail(ErrorKind::kTls, "TLS: cannot speak " + version);
   const std::string& ca_file = self->policy_.ca_file;
   if (!ca_file.empty()) {
     const std::string& pem = self->policy_.ca_pem;

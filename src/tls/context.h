@@ -28,6 +28,9 @@ struct PeerPolicy {
   std::string ca_pem = {};   // the file's content, where the process itself may not open it; ca_file then names it
   std::vector<std::string> fingerprints =
       {};  // "sha256:<hex>" of the certificate; when set, one must match and PKIX is not asked
+  // "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3": this version and no other, to see whether a server takes it. The first
+  // two (RFC 8996: not to be used) come with the ciphers of their time; nothing may be sent there.
+  std::string only_version = {};
 };
 
 // What a handshake came to; goes to the log and to `relay test`.
