@@ -43,6 +43,13 @@ TEST(HandedSockets, AreMatchedByAddressAndElseByName) {
   close(second.fd);
 }
 
+TEST(HandedSockets, AUnixSocketIsItsPath) {
+  HandedSocket kept{-1, "submit", {"/run/sidegate/submit", 0}, true};
+  HandedSockets handed({kept});
+  EXPECT_THAT(handed.take({"/run/sidegate/other", 25}, "x"), IsEmpty());
+  EXPECT_THAT(handed.take({"/run/sidegate/submit", 25}, "x"), SizeIs(1));  // a listener's default port means nothing
+}
+
 TEST(HandedSockets, OneThatNobodyWantsIsAnErrorAndOneThatWeKeptAWarning) {
   for (bool kept : {false, true}) {
     HandedSocket socket{-1, "odd", {}, kept};

@@ -187,11 +187,11 @@ void adopt_listener(int fd) {
 }
 
 bool same_place(const Endpoint& a, const Endpoint& b) {
+  if (a.address.starts_with('/') || b.address.starts_with('/')) return a.address == b.address;  // a path has no port
   if (a.port != b.port) return false;
   if (a.address == b.address) return true;
   const auto one = SocketAddress::of(a), other = SocketAddress::of(b);
-  if (!one || !other || one->family() == AF_UNIX || other->family() == AF_UNIX) return false;
-  return one->text() == other->text();
+  return one && other && one->text() == other->text();
 }
 
 Awaitable<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, Duration timeout, std::string source) {

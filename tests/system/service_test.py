@@ -253,6 +253,10 @@ class Upgrade(Case):
                 wait_for(lambda: len(self.server.events("started")) > before, what="the new version")
                 self.assertIsNone(self.server.process.poll())
                 self.assertEqual(os.stat(f"/proc/{parent}/exe").st_ino, os.stat(self.binary).st_ino)
+                with socket.socket(socket.AF_UNIX) as programs:   # theirs was handed over too
+                    programs.settimeout(60)
+                    programs.connect(os.path.join(self.server.folder, "submit"))
+                    self.assertTrue(programs.recv(100).startswith(b"220"))
                 so_far = len(taken)
                 wait_for(lambda: len(taken) > so_far + 20, what="messages for the new version")
         finally:
