@@ -12,8 +12,11 @@ def available():
 
 
 class Dovecot:
-    def __init__(self, folder, cert, key, next_hop_port, user="me@test", password="s3cret word"):
-        self.folder, self.port = folder, free_port()
+    """enter: a command line that starts it elsewhere, where it listens at these addresses; tls_ports: TLS from the first octet."""
+
+    def __init__(self, folder, cert, key, next_hop_port, user="me@test", password="s3cret word", addresses=("127.0.0.1",), ports=None, tls_ports=(),
+                 hostname="localhost", enter=(), extra=""):
+        self.folder, self.port, self.enter = folder, ports[0] if ports else free_port(), list(enter)
         self.log = os.path.join(folder, "dovecot.log")
         os.makedirs(os.path.join(folder, "run"), exist_ok=True)
         os.makedirs(os.path.join(folder, "home"), exist_ok=True)
@@ -23,12 +26,18 @@ class Dovecot:
             out.write(f"{user}:{{PLAIN}}{password}:{nobody.pw_uid}:{nobody.pw_gid}::{folder}/home::\n")
         os.chmod(os.path.join(folder, "users"), 0o644)
         self.config = os.path.join(folder, "dovecot.conf")
+        listeners = "".join(f"""  inet_listener submission{port} {{
+    address = {", ".join(addresses)}
+    port = {port}
+    ssl = {"yes" if port in tls_ports else "no"}
+  }}
+""" for port in [*(ports or (self.port,)), *tls_ports])
         with open(self.config, "w") as out:
             out.write(f"""base_dir = {folder}/run
 state_dir = {folder}/run
 log_path = {self.log}
 protocols = submission
-hostname = localhost
+hostname = {hostname}
 ssl = required
 ssl_cert = <{cert}
 ssl_key = <{key}
@@ -49,23 +58,25 @@ submission_relay_port = {next_hop_port}
 submission_relay_trusted = no
 service submission-login {{
   inet_listener submission {{
-    address = 127.0.0.1
-    port = {self.port}
+    port = 0
   }}
-  chroot =
+  inet_listener submissions {{
+    port = 0
+  }}
+{listeners}  chroot =
 }}
 service stats {{
   unix_listener stats-writer {{
     mode = 0666
   }}
 }}
-""")
+{extra}""")
         self.process = None
 
-    def start(self):
-        self.process = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", self.config], stdin=subprocess.DEVNULL,
+    def start(self, ready=None):
+        self.process = subprocess.Popen([*self.enter, "/usr/sbin/dovecot", "-F", "-c", self.config], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: greets(self.port), 30, what="Dovecot's greeting")
+        wait_for(ready or (lambda: greets(self.port)), 30, what="Dovecot's greeting")
         return self
 
     def stop(self):
@@ -139,12 +150,10 @@ service stats {{
 """)
         self.process = None
 
-    start_program = Dovecot.start
+    enter = ()
+    start = Dovecot.start
     stop = Dovecot.stop
     log_text = Dovecot.log_text
-
-    def start(self):
-        return self.start_program()
 
     def mails(self, user):
         folder = os.path.join(self.folder, "mail-" + user, "Maildir", "new")
