@@ -1,4 +1,4 @@
-// What came of asking for one name: the addresses of one family, or of both.
+// What came of asking for one name: the addresses of one family or of both, or the records of one other type.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace sidegate::dns {
 enum class Verdict : std::uint8_t {
   kPending,
   kFound,
-  kNoData,  // the name exists, without such an address
+  kNoData,  // the name exists, without such a record
   kNoName,  // NXDOMAIN
   kFailed,  // SERVFAIL and its like: temporary
   kSilent,  // nobody answered: temporary
@@ -18,7 +18,7 @@ enum class Verdict : std::uint8_t {
 
 struct Answer {
   Verdict verdict = Verdict::kPending;
-  std::vector<std::string> list;  // numeric
+  std::vector<std::string> list;  // numeric addresses; of other types as record_text() has them
   std::uint32_t ttl = 0;          // seconds
   std::string why;                // for the operator, where there is no address
 

@@ -23,6 +23,13 @@ Lookup::Lookup(std::vector<std::string> candidates, Duration timeout, SteadyTime
       plain_after_(std::min<Duration>(kPlainAfter, timeout / 4)),
       deadline_(now + timeout) {}
 
+// One of the two families' places stands for it; the other has nothing to be asked for.
+Lookup::Lookup(std::string name, RecordType type, Duration timeout, SteadyTime now)
+    : Lookup(std::vector<std::string>{std::move(name)}, timeout, now) {
+  four_.type = type;
+  six_.answer.verdict = Verdict::kNoData;
+}
+
 void Lookup::start(Servers& servers, SteadyTime now) {
   plain_at_ = now < servers.poor_until ? now : now + plain_after_;
   for (Family* family : {&six_, &four_}) {

@@ -1,4 +1,4 @@
-// One name being asked for, both families side by side. Used by the lookup thread alone; no waiting here: what to do
+// One name being asked for, both address families side by side or one type of record. Used by the lookup thread alone; no waiting here: what to do
 // next is decided from what has been answered and from the time.
 #pragma once
 
@@ -25,6 +25,7 @@ class Lookup {
  public:
   // candidates: the names to try one after the other while the answer is that there is no such name.
   Lookup(std::vector<std::string> candidates, Duration timeout, SteadyTime now);
+  Lookup(std::string name, RecordType type, Duration timeout, SteadyTime now);  // the records of that type alone
 
   void start(Servers& servers, SteadyTime now);  // again after the servers have changed
   void step(Servers& servers, SteadyTime now);   // reads, sends what is due, goes to the next candidate

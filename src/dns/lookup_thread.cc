@@ -41,6 +41,8 @@ struct LookupThread::Body {
 
   struct Waiting {
     std::string name;
+    std::optional<RecordType> type;  // absent: addresses
+    Duration limit;
     Done done;
   };
   struct Active {
@@ -66,6 +68,7 @@ struct LookupThread::Body {
     std::uint64_t one = 1;
     if (::write(wake_fd, &one, sizeof one) < 0) return;  // EAGAIN: it is awake
   }
+  void add(Waiting waiting);
   void start_thread();
   void run();
   bool take_inbox(SteadyTime now);
@@ -74,6 +77,15 @@ struct LookupThread::Body {
   void wait();
   void end_all();
 };
+
+void LookupThread::Body::add(Waiting waiting) {
+  {
+    std::lock_guard lock(mutex);
+    if (!started) start_thread();
+    inbox.push_back(std::move(waiting));
+  }
+  wake();
+}
 
 void LookupThread::Body::start_thread() {
   // Signals are for the threads that know them; libunbound's own thread inherits this.
@@ -110,7 +122,8 @@ bool LookupThread::Body::take_inbox(SteadyTime now) {
       waiting.done(Answer{Verdict::kSilent, {}, 0, "too many lookups under way"});
       continue;
     }
-    auto lookup = std::make_unique<Lookup>(candidates_of(waiting.name, conf), settings.timeout, now);
+    auto lookup = waiting.type ? std::make_unique<Lookup>(waiting.name, *waiting.type, waiting.limit, now)
+                               : std::make_unique<Lookup>(candidates_of(waiting.name, conf), waiting.limit, now);
     lookup->start(servers, now);
     active.push_back({std::move(lookup), std::move(waiting.done)});
   }
@@ -197,12 +210,11 @@ LookupThread::~LookupThread() {
 }
 
 void LookupThread::ask(std::string name, Done done) {
-  {
-    std::lock_guard lock(body_->mutex);
-    if (!body_->started) body_->start_thread();
-    body_->inbox.push_back({std::move(name), std::move(done)});
-  }
-  body_->wake();
+  body_->add({std::move(name), std::nullopt, body_->settings.timeout, std::move(done)});
+}
+
+void LookupThread::ask(std::string name, RecordType type, Duration limit, Done done) {
+  body_->add({std::move(name), type, limit, std::move(done)});
 }
 
 }  // namespace sidegate::dns

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dns/answer.h"
+#include "dns/message.h"
 #include "dns/settings.h"
 
 namespace sidegate::dns {
@@ -19,6 +20,8 @@ class LookupThread {
   ~LookupThread();  // questions under way end with kSilent
   // Both families of `name` (lower case, no dot at its end) within the settings' time-out. IPv6 and IPv4 interleaved.
   void ask(std::string name, Done done);
+  // Its records of one type, within `limit`.
+  void ask(std::string name, RecordType type, Duration limit, Done done);
 
  private:
   struct Body;

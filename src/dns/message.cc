@@ -72,13 +72,53 @@ struct Record {
   std::string owner;
   unsigned type = 0;
   std::uint32_t ttl = 0;
-  std::string data;  // numeric address, or the name a CNAME points to
+  std::string data;  // as record_text(), or the name a CNAME points to
 };
 
 std::string address_text(int family, std::string_view octets) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   inet_ntop(family, octets.data(), text.data(), text.size());
   return text.data();
+}
+
+// RFC 1035 section 3.3.14: strings with their lengths before them. What ends too early is malformed.
+std::optional<std::string> joined_strings(std::string_view data) {
+  std::string out;
+  while (!data.empty()) {
+    auto length = static_cast<unsigned char>(data.front());
+    if (length >= data.size()) return std::nullopt;
+    out += data.substr(1, length);
+    data.remove_prefix(length + 1u);
+  }
+  return out;
+}
+
+// The reader stands at the data, which is `size` octets; a name in it may point back into the message.
+std::optional<std::string> read_data(Reader& reader, RecordType type, std::size_t size) {
+  const std::size_t end = reader.at + size;
+  std::string_view data = reader.message.substr(reader.at, size);
+  std::string text;
+  switch (type) {
+    case RecordType::kA:
+      if (size != 4) return std::nullopt;
+      return address_text(AF_INET, data);
+    case RecordType::kAaaa:
+      if (size != 16) return std::nullopt;
+      return address_text(AF_INET6, data);
+    case RecordType::kTxt:
+      return joined_strings(data);
+    case RecordType::kMx:
+      text = std::to_string(reader.number_16()) + ' ';
+      [[fallthrough]];
+    case RecordType::kCname:
+    case RecordType::kPtr: {
+      std::string name = reader.name();
+      if (!reader.good || reader.at != end) return std::nullopt;
+      if (name.empty() && type != RecordType::kCname) name = ".";
+      return text + name;
+    }
+  }
+  return std::nullopt;
 }
 
 Record read_record(Reader& reader) {
@@ -93,24 +133,18 @@ Record read_record(Reader& reader) {
     reader.good = false;
     return record;
   }
-  std::string_view data = reader.message.substr(reader.at, size);
-  auto type = static_cast<RecordType>(record.type);
-  if (cls != 1) {
-    record.type = 0;
-  } else if (type == RecordType::kA && size == 4) {
-    record.data = address_text(AF_INET, data);
-  } else if (type == RecordType::kAaaa && size == 16) {
-    record.data = address_text(AF_INET6, data);
-  } else if (type == RecordType::kCname) {
-    record.data = reader.name();
+  Reader inner = reader;
+  auto text = cls == 1 ? read_data(inner, static_cast<RecordType>(record.type), size) : std::nullopt;
+  if (text) {
+    record.data = std::move(*text);
   } else {
-    record.type = 0;
+    record.type = 0;  // none of ours, or malformed: passed over
   }
   reader.at = end;
   return record;
 }
 
-// The addresses of `name`, by its aliases (RFC 1034 section 3.6.2), whatever the order of the records.
+// The records of `name`, by its aliases (RFC 1034 section 3.6.2), whatever the order of the records.
 void follow(const std::vector<Record>& records, std::string name, RecordType type, Answer& answer) {
   answer.ttl = UINT32_MAX;
   for (unsigned aliases = 0; aliases <= kCnameLimit; ++aliases) {
@@ -186,6 +220,12 @@ std::optional<Answer> read_answer(std::string_view message, std::uint16_t id, st
   answer.verdict = !answer.list.empty() ? Verdict::kFound : whole ? Verdict::kNoData : Verdict::kFailed;
   if (answer.verdict == Verdict::kFailed) answer.why = truncated ? "truncated answer" : "malformed answer";
   return answer;
+}
+
+std::optional<std::string> record_text(RecordType type, std::string_view data) {
+  Reader reader{data};
+  auto text = read_data(reader, type, data.size());
+  return reader.good ? text : std::nullopt;
 }
 
 }  // namespace sidegate::dns

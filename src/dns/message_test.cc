@@ -86,5 +86,40 @@ TEST(Answer, AnyOctetsAfterAGoodStart) {
   });
 }
 
+TEST(RecordText, OfEachType) {
+  using enum RecordType;
+  struct {
+    RecordType type;
+    std::string data;
+    const char* text;  // nullptr: malformed
+  } cases[] = {
+      {kA, "\xc0\0\2\1"s, "192.0.2.1"},
+      {kA, "\xc0\0\2"s, nullptr},
+      {kPtr, "\2Mx\7example\0"s, "mx.example"},
+      {kPtr, "\0"s, "."},
+      {kPtr, "\2mx\7example"s, nullptr},
+      {kPtr, "\2mx\0\0"s, nullptr},
+      {kMx, "\0\x0a\2mx\0"s, "10 mx"},
+      {kMx, "\0\0\0"s, "0 ."},  // RFC 7505
+      {kMx, "\0"s, nullptr},
+      {kTxt, "\5hello\6 world"s, "hello world"},
+      {kTxt, "\0"s, ""},
+      {kTxt, "\6hello"s, nullptr},
+  };
+  for (const auto& c : cases) {
+    auto text = record_text(c.type, c.data);
+    EXPECT_EQ(text.has_value(), c.text != nullptr) << testing::PrintToString(c.data);
+    if (text && c.text) EXPECT_EQ(*text, c.text);
+  }
+}
+
+// RFC 2317: the reverse zone of a small network stands elsewhere, behind a CNAME; names in it point back into the message.
+TEST(Answer, APointerByAnAlias) {
+  std::string alias = "\xc0\x0c\0\5\0\1\0\0\0\x3c\0\3\1d\0"s, ptr = "\1d\0\0\x0c\0\1\0\0\0\x3c\0\5\2mx\xc0\x0e"s;
+  auto answer = read_answer(head("a.bc", 0x8180, 2).replace(18, 2, "\0\x0c"s) + alias + ptr, 0x1234, "a.bc", RecordType::kPtr);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->list, std::vector<std::string>{"mx.bc"});
+}
+
 }  // namespace
 }  // namespace sidegate::dns

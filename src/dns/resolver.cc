@@ -10,6 +10,7 @@
 #include "dns/address_cache.h"
 #include "dns/files_on_disk.h"
 #include "dns/lookup_thread.h"
+#include "dns/reverse.h"
 #include "dns/system_files.h"
 #include "mail/mailbox.h"
 
@@ -17,6 +18,7 @@ namespace sidegate::dns {
 
 namespace {
 
+constexpr std::size_t kLongestName = 253;
 constexpr auto kHostsFresh = std::chrono::seconds(5);
 constexpr auto kLongestFresh = std::chrono::minutes(30);  // a relay that moves is followed, whatever its TTL says
 
@@ -37,9 +39,13 @@ struct Resolver::State {
   std::mutex mutex;
   AddressCache cache;                                            // guarded
   std::unordered_map<std::string, std::vector<Waiter>> waiters;  // guarded: one question a name, however many want it
+  RecordQuestions questions;
   std::unique_ptr<LookupThread> thread;
 
   std::optional<Result<Addresses>> at_once(const std::string& host);
+  std::optional<Result<Records>> record_at_once(const std::string& name, RecordType type);
+  void ask_record(std::string name, RecordType type, Duration limit, RecordQuestions::Waiter waiter,
+                  const std::shared_ptr<State>& self);
   void ask(const std::string& name, Waiter waiter, const std::shared_ptr<State>& self);
   void take(const std::string& name, Answer answer);
   Result<Addresses> result_of(const std::string& name, Answer answer);  // mutex held
@@ -63,6 +69,37 @@ std::optional<Result<Addresses>> Resolver::State::at_once(const std::string& nam
   std::lock_guard lock(mutex);
   cache.put(name, found.list, kHostsFresh, clock.steady());
   return found;
+}
+
+// Addresses that stand in the hosts file, and what was answered a moment ago.
+std::optional<Result<Records>> Resolver::State::record_at_once(const std::string& name, RecordType type) {
+  const std::string key = RecordQuestions::key_of(name, type);
+  if (auto known = questions.known(key, clock.steady())) return known;
+  if (type != RecordType::kA && type != RecordType::kAaaa) return std::nullopt;
+  Records found;
+  for (auto& address : find_in_hosts(read_file(settings.hosts), name)) {
+    if (is_six(address) == (type == RecordType::kAaaa)) found.push_back(address);
+  }
+  if (found.empty()) return std::nullopt;
+  questions.know(key, found, kHostsFresh, clock.steady());
+  return found;
+}
+
+void Resolver::State::ask_record(std::string name, RecordType type, Duration limit, RecordQuestions::Waiter waiter,
+                                 const std::shared_ptr<State>& self) {
+  std::string key = RecordQuestions::key_of(name, type);
+  switch (questions.wait_for(key, waiter)) {
+    case RecordQuestions::Next::kWait:
+      return;
+    case RecordQuestions::Next::kTooMany:
+      return waiter(fail(ErrorKind::kOverload, "DNS: too many lookups are under way"));
+    case RecordQuestions::Next::kAsk:
+      break;
+  }
+  std::weak_ptr<State> state = self;
+  thread->ask(std::move(name), type, limit, [state, key = std::move(key)](Answer answer) {
+    if (auto alive = state.lock()) alive->questions.take(key, std::move(answer), alive->clock.steady());
+  });
 }
 
 void Resolver::State::ask(const std::string& name, Waiter waiter, const std::shared_ptr<State>& self) {
@@ -141,6 +178,41 @@ net::Awaitable<Result<Addresses>> Resolver::addresses(net::Loop& loop, std::stri
   };
   co_return co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Result<Addresses>)>(
       std::move(start), boost::asio::use_awaitable);
+}
+
+net::Awaitable<Result<Records>> Resolver::records(net::Loop& loop, std::string name, RecordType type, Duration limit) {
+  std::shared_ptr<State> state = state_;
+  name = lower(name);
+  if (name.size() > 1 && name.ends_with('.')) name.pop_back();
+  if (name.empty() || name.size() > kLongestName)
+    co_return fail(ErrorKind::kNotFound, "'" + printable(name, 100) + "' is no name");
+  if (auto known = state->record_at_once(name, type)) co_return std::move(*known);
+  auto executor = loop.executor();
+  auto start = [state, name, type, limit, executor](auto handler) {
+    RecordQuestions::Waiter waiter = [executor, handler = std::move(handler)](Result<Records> result) mutable {
+      auto resume = [handler = std::move(handler), result = std::move(result)]() mutable {
+        handler(std::move(result));
+      };
+      boost::asio::post(executor, std::move(resume));
+    };
+    state->ask_record(name, type, limit, std::move(waiter), state);
+  };
+  co_return co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Result<Records>)>(
+      std::move(start), boost::asio::use_awaitable);
+}
+
+net::Awaitable<Result<Records>> Resolver::names(net::Loop& loop, std::string address, Duration limit) {
+  std::shared_ptr<State> state = state_;
+  auto name = reverse_name(address);
+  if (!name) co_return fail(ErrorKind::kNotFound, "'" + printable(address, 100) + "' is no address");
+  const std::string key = RecordQuestions::key_of(*name, RecordType::kPtr);
+  if (auto known = state->questions.known(key, state->clock.steady())) co_return std::move(*known);
+  if (std::string named = find_name_in_hosts(read_file(state->settings.hosts), address); !named.empty()) {
+    state->questions.know(key, {named}, kHostsFresh, state->clock.steady());
+    co_return Records{std::move(named)};
+  }
+  std::string asked = std::move(*name);
+  co_return co_await records(loop, std::move(asked), RecordType::kPtr, limit);
 }
 
 }  // namespace sidegate::dns

@@ -1,4 +1,4 @@
-// Names to addresses through the system's resolvers and /etc/hosts (the *plain* context of doc/design.md: no
+// Names to addresses (and addresses to names, and other records) through the system's resolvers and /etc/hosts (the *plain* context of doc/design.md: no
 // validation, so that a router's poor forwarder stops nothing). A thread of its own asks (lookup_thread.h), started by
 // the first name that needs a server; results come back on the caller's loop.
 #pragma once
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "dns/record_questions.h"
 #include "dns/settings.h"
 #include "net/loop.h"
 
@@ -25,6 +26,13 @@ class Resolver {  // thread-safe; ends before the loops it is used from do: what
   // A literal ("192.0.2.1", "[2001:db8::1]") is itself; "localhost" and names of /etc/hosts need no server.
   // kNotFound: NXDOMAIN or no address; kTimeout or kUnreachable: temporary.
   net::Awaitable<Result<Addresses>> addresses(net::Loop& loop, std::string host);
+
+  // For what is asked about strangers: one type of record, nothing from a search list, and never the last good answer. At
+  // most 2,000 such questions are under way at a time (kOverload), so that those about our own ways are always heard.
+  // Addresses come from /etc/hosts where it has the name. kNotFound as above; kTimeout, kUnreachable, kOverload: temporary.
+  net::Awaitable<Result<Records>> records(net::Loop& loop, std::string name, RecordType type, Duration limit);
+  // The names of a numeric address: its PTR records, or what /etc/hosts says.
+  net::Awaitable<Result<Records>> names(net::Loop& loop, std::string address, Duration limit);
 
  private:
   struct State;

@@ -60,12 +60,46 @@ struct ResolverTest : testing::Test {
     EXPECT_TRUE(loop.on_this_thread());
     promise->set_value(std::move(result));
   }
+  // Several types of question by one road.
+  static net::Awaitable<void> answer(std::function<net::Awaitable<Result<Records>>()> question,
+                                     std::promise<Result<Records>>* promise) {
+    auto result = co_await question();
+    promise->set_value(std::move(result));
+  }
+  Result<Records> ask_for(std::function<net::Awaitable<Result<Records>>()> question) {
+    std::promise<Result<Records>> promise;
+    loop.spawn("records", answer(std::move(question), &promise));
+    return promise.get_future().get();
+  }
   Result<Addresses> addresses(std::string host) {
     std::promise<Result<Addresses>> promise;
     loop.spawn("resolve", resolve(std::move(host), &promise));
     return promise.get_future().get();
   }
 };
+
+TEST_F(ResolverTest, RecordsOfOneTypeAndWhatIsNotThere) {
+  std::ofstream(hosts) << "192.0.2.9 relay.example relay\n";
+  say([](const Asked& asked) -> std::optional<Scripted> {
+    if (asked.name == "one.example" && asked.type == kA) return Scripted{{"192.0.2.1"}};
+    if (asked.name == "silent.example") return std::nullopt;
+    return Scripted{{}, 3};
+  });
+  auto records = [this](std::string name) { return ask_for([=, this] { return resolver->records(loop, name, RecordType::kA, 400ms); }); };
+  EXPECT_EQ(*records("One.example."), Names{"192.0.2.1"});
+  EXPECT_EQ(records("none.example").error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(records("silent.example").error().kind, ErrorKind::kTimeout);
+  EXPECT_EQ(*records("relay"), Names{"192.0.2.9"});
+  EXPECT_EQ(*ask_for([this] { return resolver->names(loop, "192.0.2.9", 400ms); }), Names{"relay.example"});
+  EXPECT_EQ(ask_for([this] { return resolver->names(loop, "192.0.2.1", 400ms); }).error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(ask_for([this] { return resolver->names(loop, "unix", 400ms); }).error().kind, ErrorKind::kNotFound);
+  // Answered once, that there is none too; and nothing of another type was asked for.
+  const std::size_t asked = server.asked().size();
+  EXPECT_EQ(records("none.example").error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(*records("one.example"), Names{"192.0.2.1"});
+  EXPECT_EQ(server.asked().size(), asked);
+  for (const Asked& one : server.asked()) EXPECT_TRUE(one.type == kA || one.name == "1.2.0.192.in-addr.arpa") << one.name;
+}
 
 TEST_F(ResolverTest, LiteralsAndThisHostCostNothing) {
   std::ofstream(hosts) << "192.0.2.9 relay.example relay\n2001:db8::9 relay.example\n";

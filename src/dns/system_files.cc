@@ -79,6 +79,17 @@ std::vector<std::string> find_in_hosts(std::string_view text, std::string_view n
   return found;
 }
 
+std::string find_name_in_hosts(std::string_view text, std::string_view address) {
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line.size() < address.size() || !istarts_with(trim(line), address)) continue;
+    auto words = words_of(line, "#");
+    if (words.size() > 1 && iequals(words[0], address)) return lower(without_dot(words[1]));
+  }
+  return {};
+}
+
 std::optional<std::string> literal_address(std::string_view host) {
   if (host.size() > 64 || host.find('\0') != std::string_view::npos) return std::nullopt;
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);

@@ -18,6 +18,9 @@ ResolvConf parse_resolv_conf(std::string_view text);
 // The addresses that hosts(5) gives to `name` (lower case, no dot at its end), in the file's order.
 std::vector<std::string> find_in_hosts(std::string_view text, std::string_view name);
 
+// And the other way: the first name that it gives to a numeric address; empty: none.
+std::string find_name_in_hosts(std::string_view text, std::string_view address);
+
 // "192.0.2.1", "2001:db8::1", "[2001:db8::1]", "[IPv6:2001:db8::1]", "fe80::1%eth0": the numeric form; nullopt: a name.
 std::optional<std::string> literal_address(std::string_view host);
 // RFC 6761 section 6.3: "localhost" and what ends in ".localhost" is this host, without asking anybody.

@@ -1,6 +1,5 @@
 #include "dns/unbound.h"
 
-#include <arpa/inet.h>
 #include <unbound.h>
 
 #include <algorithm>
@@ -33,12 +32,6 @@ constexpr std::pair<const char*, const char*> kOptions[] = {
 // Zones that libunbound would answer by itself (RFC 6761, RFC 8375) and that a local server may well know.
 constexpr const char* kLocalZones[] = {"test.", "invalid.", "home.arpa."};
 
-std::string address_text(const char* octets, int size) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  inet_ntop(size == 4 ? AF_INET : AF_INET6, octets, text.data(), text.size());
-  return text.data();
-}
-
 Answer answer_of(int error, const ub_result* result) {
   Answer answer;
   if (error != 0 || result == nullptr) {
@@ -53,8 +46,8 @@ Answer answer_of(int error, const ub_result* result) {
                                       : "rcode " + std::to_string(result->rcode);
   } else {
     for (int i = 0; result->havedata && result->data[i] != nullptr; ++i) {
-      int size = result->len[i];
-      if (size == (result->qtype == 1 ? 4 : 16)) answer.list.push_back(address_text(result->data[i], size));
+      const std::string_view data(result->data[i], static_cast<std::size_t>(result->len[i]));
+      if (auto text = record_text(static_cast<RecordType>(result->qtype), data)) answer.list.push_back(std::move(*text));
     }
     answer.ttl = static_cast<std::uint32_t>(std::max(result->ttl, 0));
     answer.verdict = answer.list.empty() ? Verdict::kNoData : Verdict::kFound;
