@@ -307,10 +307,16 @@ Awaitable<Status> SocketStream::write2(std::string_view first, std::string_view 
 Awaitable<Status> SocketStream::start_tls_server(std::shared_ptr<const tls::ServerContext> context) {
   // RFC 3207 section 4.2 and CVE-2011-0411: what came before the handshake is not part of the session.
   if (tls_) co_return fail(ErrorKind::kConflict, "TLS is active already");
-  if (input_.size() > 0) co_return fail(ErrorKind::kProtocol, "data was sent before the TLS handshake (injected?)");
+  if (input_.size() > 0 && !expects_tls_)
+    co_return fail(ErrorKind::kProtocol, "data was sent before the TLS handshake (injected?)");
   SSL* ssl = context->new_ssl();
   if (ssl == nullptr) co_return fail(ErrorKind::kTls, tls::last_error());
   tls_ = std::make_unique<TlsLayer>(&owner_, ssl, fd(), context);
+  if (std::exchange(expects_tls_, false) && input_.size() > 0) {
+    tls_->incoming().reserve(input_.size());
+    tls_->incoming().append(input_.view());
+    input_.clear();
+  }
   Status done = co_await handshake();
   if (done) tls_->verdict = tls::describe(ssl);
   co_return done;

@@ -40,6 +40,7 @@ class SocketStream final : public Stream, private Timed {
   Awaitable<Status> write2(std::string_view first, std::string_view second) override;
 
   Awaitable<Status> start_tls_server(std::shared_ptr<const tls::ServerContext> context) override;
+  void expect_tls() override { expects_tls_ = true; }
   Awaitable<Status> start_tls_client(std::shared_ptr<const tls::ClientContext> context) override;
   bool is_tls() const override { return tls_ != nullptr; }
   const tls::Verdict& verdict() const override;
@@ -88,6 +89,7 @@ class SocketStream final : public Stream, private Timed {
   bool waiting_ = false;
   bool expired_ = false;      // the deadline passed; until the next expires_after()
   bool cancelled_ = false;    // the next wait ends with kClosed
+  bool expects_tls_ = false;  // what is in input_ is no plain text
   bool more_likely_ = false;  // the last recv filled its room: the kernel has more
   std::uint8_t without_waiting_ = 0;
   Peer peer_;

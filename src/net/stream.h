@@ -22,12 +22,20 @@ namespace sidegate::net {
 template <typename T>
 using Awaitable = boost::asio::awaitable<T, boost::asio::any_io_executor>;
 
+// Whether a peer's address is the socket's own, or what a proxy said (PROXY protocol, XCLIENT).
+enum class Told : std::uint8_t {
+  kSocket,
+  kAddress,  // address and port were told; never this machine's own, so loopback is false
+  kNothing,  // the client's address is not known; the proxy's stands for it, and is nobody's credit
+};
+
 struct Peer {
   std::string address = {};  // textual, IPv4-mapped IPv6 shown as IPv4; "unix" for a Unix socket
   unsigned port = 0;
   bool loopback = false;
   bool is_unix = false;
   unsigned uid = 0;  // SO_PEERCRED, where is_unix
+  Told told = Told::kSocket;
 };
 
 class Stream {
@@ -60,6 +68,9 @@ class Stream {
   // stream is as it was then. A handshake that fails for another reason leaves the stream closed. start_tls_client does
   // not fail on a bad certificate: ask verdict().
   virtual Awaitable<Status> start_tls_server(std::shared_ptr<const tls::ServerContext> context) = 0;
+  // The next start_tls_server() takes what was read ahead for the peer's first words of TLS: where nothing but TLS was
+  // ever expected of it (RFC 8314), and a proxy's header went before.
+  virtual void expect_tls() {}
   virtual Awaitable<Status> start_tls_client(std::shared_ptr<const tls::ClientContext> context) = 0;
   virtual bool is_tls() const = 0;
   virtual const tls::Verdict& verdict() const = 0;

@@ -162,6 +162,27 @@ TEST_F(TlsStream, TakesOctetsOneAtATime) {
   EXPECT_TRUE(a->verdict().verified);
 }
 
+Awaitable<void> header_then_ask(Stream& stream, std::shared_ptr<tls::ClientContext> context,
+                                tls::ChannelBinding* binding) {
+  co_await stream.write("PROXY UNKNOWN\r\n");
+  co_await ask(stream, context, binding);
+}
+Awaitable<void> header_then_serve(Stream& stream, std::shared_ptr<tls::ServerContext> context,
+                                  tls::ChannelBinding* binding) {
+  auto line = co_await stream.read_line(107, 107);
+  EXPECT_TRUE(line && *line == "PROXY UNKNOWN");
+  EXPECT_GT(stream.buffered(), 0u);  // the client's first words of TLS, come in one piece with the header
+  stream.expect_tls();
+  co_await serve(stream, context, binding);
+}
+
+TEST_F(TlsStream, FollowsAHeaderInOnePieceWithIt) {
+  auto [a, b] = bench.pair();
+  tls::ChannelBinding ours, theirs;
+  bench.run(header_then_ask(*a, client, &ours), header_then_serve(*b, server, &theirs));
+  EXPECT_EQ(ours.data, theirs.data);
+}
+
 // --- what is refused
 
 Awaitable<void> read_then_tls(Stream& stream, std::shared_ptr<tls::ServerContext> context, Status* out) {

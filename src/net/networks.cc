@@ -1,4 +1,4 @@
-#include "intake/networks.h"
+#include "net/networks.h"
 
 #include <arpa/inet.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-namespace sidegate::intake {
+namespace sidegate::net {
 namespace {
 
 constexpr AddressOctets kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -28,6 +28,13 @@ std::optional<AddressOctets> parse_address(std::string_view text) {
   if (inet_pton(AF_INET, copy.c_str(), address.data() + 12) == 1) return address;
   if (inet_pton(AF_INET6, copy.c_str(), address.data()) == 1) return address;
   return std::nullopt;
+}
+
+std::string address_text(const AddressOctets& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const bool v4 = is_ipv4(address);
+  inet_ntop(v4 ? AF_INET : AF_INET6, address.data() + (v4 ? 12 : 0), text.data(), text.size());
+  return text.data();
 }
 
 Result<Network> Network::parse(std::string_view text) {
@@ -72,4 +79,4 @@ bool is_loopback(const AddressOctets& address) {
          address[15] == 1;
 }
 
-}  // namespace sidegate::intake
+}  // namespace sidegate::net
