@@ -9,7 +9,8 @@ def lay(home, isp, world):
         place.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
     for place in (home, isp, world):
         # An address that is used from the first moment, and nothing that comes by itself.
-        place.run("sysctl", "-qw", "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.default.accept_ra=0", "net.ipv6.conf.all.accept_dad=0",
+        place.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0",
+                  "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.default.accept_ra=0", "net.ipv6.conf.all.accept_dad=0",
                   "net.ipv6.conf.default.accept_dad=0")
     batch(home, addresses("uplink", [plan.HOME]) + ["link set uplink up", f"route add default via {plan.GATEWAY.v4}",
                                                     f"route add default via {plan.GATEWAY.v6} dev uplink"])

@@ -38,7 +38,9 @@ def unavailable():
         return "the lab needs root, or user namespaces with subordinate ids (package uidmap, a line in /etc/subuid)"
     for command, what in ((["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "true"], "namespaces (CAP_SYS_ADMIN)"),
                           (["unshare", "--net", "nft", "add table inet t"], "nftables in the kernel (nf_tables)"),
-                          (["unshare", "--net", "ip", "link", "add", "name", "sg0", "type", "veth", "peer", "name", "sg1"], "veth pairs in the kernel")):
+                          (["unshare", "--net", "ip", "link", "add", "name", "sg0", "type", "veth", "peer", "name", "sg1"], "veth pairs in the kernel"),
+                          (["unshare", "--net", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.disable_ipv6=0"],
+                           "settings of its own networks (IPv6, and a /proc/sys that can be written)")):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment())
         if done.returncode != 0:
             return f"the lab needs {what}, which this machine does not give: {done.stderr.strip()}"
