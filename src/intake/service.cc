@@ -1,5 +1,7 @@
 #include "intake/service.h"
 
+#include <algorithm>
+
 #include "intake/intake.h"
 #include "smtp/server_session.h"
 
@@ -60,7 +62,7 @@ net::Awaitable<bool> Service::secure(net::Stream& stream, Intake& intake, const 
     }
   } listed{*this, &stream};
   handshakes_.insert(&stream);
-  stream.expires_after(kHandshakeTimeout);
+  stream.expires_after(std::min(kHandshakeTimeout, began.policy->settings.smtp.idle_timeout));
   Status shaken = co_await stream.start_tls_server(began.tls);
   if (!shaken) intake.not_secured(session, shaken.error());
   co_return shaken.has_value();

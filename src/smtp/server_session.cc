@@ -1,5 +1,6 @@
 #include "smtp/server_session.h"
 
+#include <algorithm>
 #include <array>
 #include <new>
 
@@ -227,7 +228,7 @@ net::Awaitable<void> ServerSession::starttls(std::string_view arguments) {
     say("220 2.0.0 Ready to start TLS");
     if (!co_await flush()) co_return;
     stream_.drop_buffered();
-    stream_.expires_after(kHandshakeTimeout);
+    stream_.expires_after(std::min<Duration>(kHandshakeTimeout, settings_->idle_timeout));
     auto shaken = co_await stream_.start_tls_server(tls_);
     if (!shaken) {
       open_ = false;

@@ -322,6 +322,21 @@ TEST(ServerSession, StartTlsForgetsEverything) {
   EXPECT_EQ(receiver.last.tls_facts->summary, "TLSv1.3 cipher TLS_AES_256_GCM_SHA384");
 }
 
+// Who is silent in the middle of a handshake is no better than who is silent in the dialogue.
+TEST(ServerSession, TheHandshakeHasNoMoreTimeThanACommand) {
+  for (auto [idle, expected] : {std::pair(Duration(5s), Duration(5s)), std::pair(Duration(5min), Duration(1min))}) {
+    RecordingReceiver receiver;
+    auto settings = test_settings();
+    settings->offer_starttls = true;
+    settings->idle_timeout = idle;
+    net::ScriptStream stream;
+    stream.expect_line("220").peer_sends("STARTTLS\r\n").expect_line("220 2.0.0").tls_fails("half a handshake");
+    ServerSession session(stream, receiver, settings, "test", some_tls());
+    net::run_script(session.run());
+    EXPECT_EQ(stream.deadline(), expected);
+  }
+}
+
 TEST(ServerSession, PlaintextBehindStartTlsCloses) {
   RecordingReceiver receiver;
   auto settings = test_settings();
