@@ -79,11 +79,14 @@ TEST(Files, AConfigurationIsLoadedFromWhatTheParentRead) {
   TestFiles folder;
   std::string password = folder.write("password", "s3cret\n", 0600);
   std::string ca = folder.write("ca.pem", "-----BEGIN CERTIFICATE-----\n", 0644);
-  std::string main =
-      folder.write("sidegate.toml",
-                   "[[relay]]\nname = \"isp\"\nhost = \"smtp.isp.example\"\nuser = \"me\"\npassword_file = \"" +
-                       password + "\"\ntls_ca_file = \"" + ca + "\"\n",
-                   0600);
+  std::string main = folder.write(
+      "sidegate.toml",
+      "[[relay]]\nname = \"isp\"\nhost = \"smtp.isp.example\"\nuser = \"me\"\npassword_file = \"" + password +
+          "\"\ntls_ca_file = \"" + ca +
+          "\"\n[auth]\nbackends = [\"ldap\", \"oauth\"]\nldap_url = \"ldaps://x.example\"\nldap_base = \"dc=x\"\n"
+          "oauth_introspection_url = \"https://x.example/\"\nldap_ca_file = \"" +
+          ca + "\"\noauth_ca_file = \"" + ca + "\"\n",
+      0600);
   LoadRequest request;
   request.path = main;
   request.system_name = "home.example";
@@ -98,6 +101,8 @@ TEST(Files, AConfigurationIsLoadedFromWhatTheParentRead) {
   ASSERT_TRUE(server) << text_of(server.error());
   EXPECT_EQ(server->settings.deliver.relays.at(0).password, "s3cret");
   EXPECT_EQ(server->settings.deliver.relays.at(0).tls_ca_pem, "-----BEGIN CERTIFICATE-----\n");
+  EXPECT_EQ(server->settings.auth.ldap.ca_pem, "-----BEGIN CERTIFICATE-----\n");
+  EXPECT_EQ(server->settings.auth.oauth.ca_pem, "-----BEGIN CERTIFICATE-----\n");
   EXPECT_EQ(server->path, main);
 }
 

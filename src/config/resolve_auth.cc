@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMaxUsers = 64u << 20;
 constexpr std::size_t kMaxKeys = 1u << 20;
+constexpr std::size_t kMaxCas = 16u << 20;
 
 bool asks(const login::Settings& auth, std::string_view backend) {
   return std::ranges::find(auth.backends, backend) != auth.backends.end();
@@ -43,10 +44,23 @@ void take_secret(Draft& draft, const char* key, const std::string& path, std::st
   }
 }
 
+// The server process may open nothing but what every server reads: what the file says goes there with the settings.
+void read_cas(Draft& draft, const char* key, const std::string& path, std::string& pem) {
+  if (path.empty() || !draft.request.open_files) return;
+  auto text = draft.request.files->text(path, kMaxCas);
+  if (!text)
+    return draft.error(draft.where("auth", 0, key), fmt::format("{}: {}", key, text.error().what), text.error().next);
+  if (text->find("-----BEGIN ") == std::string::npos)
+    return draft.error(draft.where("auth", 0, key), tr("{} holds no certificate in PEM form", path),
+                       _("convert it: openssl x509 -inform der -in FILE"));
+  pem = std::move(*text);
+}
+
 void check_ldap(Draft& draft) {
-  const login::Settings& auth = draft.loaded.settings.auth;
+  login::Settings& auth = draft.loaded.settings.auth;
   if (!asks(auth, "ldap")) return;
-  const login::LdapSettings& l = auth.ldap;
+  login::LdapSettings& l = auth.ldap;
+  read_cas(draft, "ldap_ca_file", l.ca_file, l.ca_pem);
   const Where where = draft.where("auth", 0, "backends");
   if (l.url.empty())
     draft.error(where, _("backend ldap needs ldap_url"), _("add ldap_url = \"ldaps://ldap.example.org\""));
@@ -63,6 +77,7 @@ void check_oauth(Draft& draft) {
   login::Settings& auth = draft.loaded.settings.auth;
   if (!asks(auth, "oauth")) return;
   login::OauthSettings& o = auth.oauth;
+  read_cas(draft, "oauth_ca_file", o.ca_file, o.ca_pem);
   if (o.introspection_url.empty() && o.jwks_url.empty() && o.jwks_file.empty())
     draft.error(draft.where("auth", 0, "backends"),
                 _("backend oauth needs oauth_introspection_url, oauth_jwks_url or oauth_jwks_file"));

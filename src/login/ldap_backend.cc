@@ -1,6 +1,8 @@
 // A bind as the user (RFC 4511 section 4.2, 4513 section 5.1): with a name made from a pattern, or found by a search.
 #include <ldap.h>
+#include <sys/mman.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -31,9 +33,30 @@ int bind_as(LDAP* ld, const std::string& dn, const std::string& password) {
   return ldap_sasl_bind_s(ld, dn.c_str(), LDAP_SASL_SIMPLE, &credentials, nullptr, nullptr, nullptr);
 }
 
+// CA certificates where libldap finds them: it takes a path alone, and the server may not open the file itself. Memory
+// that has a path is read again for each connection.
+class TrustedFile {
+ public:
+  TrustedFile(const std::string& file, const std::string& pem) : path_(file) {
+    if (pem.empty()) return;
+    fd_ = memfd_create("ldap-ca", MFD_CLOEXEC);
+    if (fd_ < 0 || ::write(fd_, pem.data(), pem.size()) != static_cast<ssize_t>(pem.size())) return;
+    path_ = fmt::format("/proc/self/fd/{}", fd_);
+  }
+  ~TrustedFile() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  TrustedFile(const TrustedFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  int fd_ = -1;
+};
+
 class LdapBackend final : public Backend {
  public:
-  explicit LdapBackend(LdapSettings settings) : s_(std::move(settings)) {}
+  explicit LdapBackend(LdapSettings settings) : s_(std::move(settings)), ca_(s_.ca_file, s_.ca_pem) {}
 
   Verdict password(const std::string& user, const std::string& password, SteadyTime until) override {
     // RFC 4513 section 5.1.2: a bind without a password succeeds, and proves nothing.
@@ -68,7 +91,7 @@ class LdapBackend final : public Backend {
     ldap_set_option(raw, LDAP_OPT_PROTOCOL_VERSION, &version);
     ldap_set_option(raw, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);  // a password goes to the server that was configured
     ldap_set_option(raw, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand);
-    if (!s_.ca_file.empty()) ldap_set_option(raw, LDAP_OPT_X_TLS_CACERTFILE, s_.ca_file.c_str());
+    if (!ca_.path().empty()) ldap_set_option(raw, LDAP_OPT_X_TLS_CACERTFILE, ca_.path().c_str());
     ldap_set_option(raw, LDAP_OPT_X_TLS_NEWCTX, &server);
     set_times(raw, until);
     if (s_.starttls && istarts_with(s_.url, "ldap://")) {
@@ -108,6 +131,7 @@ class LdapBackend final : public Backend {
   }
 
   LdapSettings s_;
+  TrustedFile ca_;
 };
 
 }  // namespace

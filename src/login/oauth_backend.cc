@@ -120,7 +120,12 @@ class OauthBackend final : public Backend {
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
     curl_easy_setopt(curl, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-    if (!s_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, s_.ca_file.c_str());
+    if (!s_.ca_pem.empty()) {
+      curl_blob trusted{const_cast<char*>(s_.ca_pem.data()), s_.ca_pem.size(), CURL_BLOB_NOCOPY};
+      curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &trusted);
+    } else if (!s_.ca_file.empty()) {
+      curl_easy_setopt(curl, CURLOPT_CAINFO, s_.ca_file.c_str());
+    }
     if (!token.empty()) {
       curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, static_cast<long>(form.size()));
       curl_easy_setopt(curl, CURLOPT_POSTFIELDS, form.c_str());

@@ -12,7 +12,7 @@ namespace sidegate::login {
 struct LdapSettings {
   std::string url;       // ldap://, ldaps://, ldapi://
   bool starttls = true;  // on ldap:// that is not loopback
-  std::string ca_file;
+  std::string ca_file, ca_pem;  // ca_pem: the file's content, which the server itself may not open
   std::string user_dn;  // "uid=%u,ou=people,dc=example,dc=org"; or a search:
   std::string base, filter = "(uid=%u)";
   std::string bind_dn, bind_password;  // for the search
@@ -24,7 +24,7 @@ struct OauthSettings {
   std::string jwks_url, jwks_file, jwks;                    // RFC 7517; jwks: the file's content
   std::string issuer, audience, scope;
   std::string user_claim = "email";
-  std::string ca_file;
+  std::string ca_file, ca_pem;  // the same
   bool operator==(const OauthSettings&) const = default;
 };
 
