@@ -17,6 +17,7 @@ struct Arguments {
   admin::Request request;
   RelayTest relay;
   ListenerCheck check;
+  AutoconfigCommand autoconfig;
   UserCommand user;
   std::string key;
   std::vector<std::string> addresses;
@@ -97,6 +98,13 @@ void add_config(CLI::App& root, Arguments& a) {
                               [&a](const Context& c) { return config_explain(c, a.key); });
   explain->add_option("KEY", a.key, _("relay.host, host, [relay], SIDEGATE_RELAY_0_HOST"))->required();
   command(*config, a, "reference", N_("the reference as Markdown"), config_reference);
+  CLI::App* autoconfig =
+      command(*config, a, "autoconfig", N_("what mail clients look for to set themselves up: an XML file, DNS records"),
+              [&a](const Context& c) { return config_autoconfig(c, a.autoconfig); });
+  autoconfig->add_option("--domain", a.autoconfig.domain,
+                         _("of the users' addresses; default the first of local_domains"));
+  autoconfig->add_option("--imap", a.autoconfig.imap_host, _("the host where their mail is read (IMAP, port 993)"));
+  autoconfig->add_flag("--dns", a.autoconfig.records, _("the records for the zone (SRV, MX)"));
 }
 
 void add_aliases(CLI::App& root, Arguments& a) {

@@ -44,6 +44,12 @@ struct ListenerCheck {             // `sidegate check listeners`
   bool transcript = false;
 };
 
+struct AutoconfigCommand {  // `sidegate config autoconfig`
+  std::string domain;       // empty: the first of local_domains
+  std::string imap_host;    // empty: not told
+  bool records = false;     // DNS records in place of the XML file
+};
+
 struct UserCommand {  // `sidegate user ...`
   std::string name;
   std::string file;           // instead of the configuration's users_file
@@ -61,6 +67,7 @@ int config_show(const Context& context, bool only_changed);
 int config_default(const Context& context);
 int config_explain(const Context& context, const std::string& key);
 int config_reference(const Context& context);
+int config_autoconfig(const Context& context, const AutoconfigCommand& command);
 int explain_address_command(const Context& context, const std::vector<std::string>& addresses);
 // What newaliases(1) does: reads the alias files and says what is in them and what is wrong. Builds nothing.
 int aliases_check_command(const Context& context);
