@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree as xml_tree
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from support import postfix                                          # noqa: E402
@@ -144,6 +145,24 @@ class FromOutside(Listeners):
         self.assertTrue({f"world {NEAR}:25", "world 127.0.0.1:25", "users 127.0.0.1:587", f"users-tls {NEAR}:465 <- 127.0.0.1"} <= places, places)
         self.assertTrue([f for f in found(findings, "auth_required") if "127.0.0.1:587" in f["place"] and "530" in f["text"]])
         self.assertTrue(found(findings, "public_address"))
+        # what mail clients are told of the same listeners
+        xml = xml_tree.fromstring(server.command("config", "autoconfig", "--imap", "imap.gate.test", check=0).stdout.encode())
+        self.assertEqual([(s.tag, s.get("type"), s.findtext("hostname"), s.findtext("port"), s.findtext("socketType")) for s in xml.find("emailProvider") if len(s)],
+                         [("incomingServer", "imap", "imap.gate.test", "993", "SSL"), ("outgoingServer", "smtp", "gate.test", "465", "SSL"),
+                          ("outgoingServer", "smtp", "gate.test", "587", "STARTTLS")])
+        self.assertIn("_submissions._tcp.gate.test. 3600 IN SRV 0 1 465 gate.test.\n", server.command("config", "autoconfig", "--dns", check=0).stdout)
+
+    def test_addresses_that_the_world_does_not_reach(self):
+        server = self.standard()
+        for address, words in (("192.168.7.8/24", None), ("100.64.3.4/32", "CGNAT"), ("192.0.0.2/32", "DS-Lite")):
+            ip("-n", self.space.near, "address", "add", address, "dev", "sg0")
+            findings, _ = check("--config", server.config_path, "--ca-file", self.ca, prefix=self.space.prefix(), code=0)
+            if words:
+                told = [f for f in found(findings, "public_address") if f.get("address") == address.split("/")[0]]
+                self.assertTrue(told, findings)
+                self.assertIn(words, told[0]["text"])
+                self.assertIn("Use IPv6", told[0]["next"])
+            ip("-n", self.space.near, "address", "del", address, "dev", "sg0")
 
     def test_a_network_that_holds_a_gateway_or_a_bridge(self):
         ip("-n", self.space.near, "route", "add", "default", "via", FAR)
