@@ -126,6 +126,24 @@ std::string domain_of(const config::Settings& settings) {
   return settings.hostname;
 }
 
+// Addresses elsewhere, for the trials: of reserved names (RFC 2606) that are not ours by chance.
+void choose_strangers(const std::vector<std::string>& ours, doctor::LookOptions& options) {
+  std::vector<std::string> free;
+  for (const char* name : {"example.org", "example.net", "example.com", "relay-check.invalid", "relay-check.test"}) {
+    if (std::ranges::none_of(ours, [&](const std::string& own) { return iequals(own, name); })) free.emplace_back(name);
+  }
+  if (free.size() < 2) return;
+  options.away = "relay-check@" + free[0];
+  options.sender = "relay-check@" + free[1];
+}
+
+std::vector<std::string> domains_of(const config::Settings& settings) {
+  std::vector<std::string> ours = settings.alias.local_domains;
+  ours.push_back(settings.hostname);
+  for (const config::RelayDomainBlock& block : settings.relay_domains) ours.push_back(block.domain);
+  return ours;
+}
+
 std::vector<Place> places_of(const config::Settings& settings, const std::vector<Interface>& own) {
   std::vector<Place> places;
   for (const intake::ListenerSettings& l : settings.listeners) {
@@ -328,7 +346,6 @@ bool prepare(const Context& context, Run& run) {
     context.terminal.error(tr("{} is no mail address", printable(*address, 200)), _("write it as user@example.org"));
     return false;
   }
-  if (!check.away.empty()) run.options.away = check.away;
   run.options.ca_file = check.ca_file;
   if (check.transcript) {
     const Terminal& t = context.terminal;
@@ -368,6 +385,7 @@ bool prepare(const Context& context, Run& run) {
   const std::size_t at = check.recipient.rfind('@');
   run.options.our_domain = at != std::string::npos ? check.recipient.substr(at + 1) : run.host;
   if (config::is_numeric_address(run.options.our_domain)) run.options.our_domain.clear();
+  choose_strangers({run.options.our_domain}, run.options);
   return true;
 }
 
@@ -397,10 +415,12 @@ int check_listeners_command(const Context& context, const ListenerCheck& check) 
     run.dns = loaded->settings.dns;
     run.options.hostname = loaded->settings.hostname;
     run.options.our_domain = domain_of(loaded->settings);
+    choose_strangers(domains_of(loaded->settings), run.options);
     run.settings = std::move(loaded->settings);
   } else {
     run.options.hostname = own_name(context);
   }
+  if (!check.away.empty()) run.options.away = check.away;
   loop.spawn("check listeners", run_and_stop(run));
   loop.run();
   return conclude(context, report, run.settings || report.reached());
