@@ -118,8 +118,8 @@ class Lab:
         """Messages delivered to an address, as octets, whichever host took them."""
         return [mail for server in (self.relay, self.provider, *self.exchangers.values()) for mail in server.mailbox(address)]
 
-    def wait_for_mail(self, address, count=1):
-        return wait_for(lambda: (found := self.mailbox(address)) and len(found) >= count and found, what=f"{count} messages to {address}; "
+    def wait_for_mail(self, address, count=1, seconds=60):
+        return wait_for(lambda: (found := self.mailbox(address)) and len(found) >= count and found, seconds, what=f"{count} messages to {address}; "
                         f"{plan.RELAY.name}:\n{self.relay.log_text()[-1500:]}")
 
 

@@ -246,10 +246,10 @@ class Place:
             raise error
         return value
 
-    def connect(self, address, port, timeout=10, source=None):
+    def connect(self, address, port, timeout=60, source=None):
         return self.within(lambda: socket.create_connection((address, port), timeout, (source, 0) if source else None))
 
-    def greeting(self, address, port, timeout=10):
+    def greeting(self, address, port, timeout=60):
         """The first line an SMTP server says, or None."""
         try:
             with self.connect(address, port, timeout) as probe:

@@ -81,7 +81,7 @@ def read(message):
     return reply
 
 
-def ask(place, server, name, kind, edns=True, dnssec=True, timeout=20, tcp=False):
+def ask(place, server, name, kind, edns=True, dnssec=True, timeout=60, tcp=False):
     """A Reply; code "SILENT" when nobody answers within `timeout`, "REFUSED CONNECTION" when nobody listens (TCP)."""
     question = make(name, kind, edns, dnssec)
 
