@@ -79,6 +79,8 @@ class HardClients(unittest.TestCase):
 
     def test_five_thousand_connections(self):
         count = descriptors_for(MANY)
+        if count < 200:
+            self.skipTest(f"needs more file descriptors: {count + 1500}")
         mail = self.serve()
         server = mail.server.serving_pid()
         before = rss(server)
