@@ -64,9 +64,32 @@ std::vector<std::string> gateways_of(std::string_view proc_net_route) {
   return found;
 }
 
+std::vector<std::string> gateways6_of(std::string_view proc_net_ipv6_route) {
+  std::vector<std::string> found;
+  for (std::string_view line : split(proc_net_ipv6_route, '\n')) {
+    auto words = words_of(line);  // destination, its prefix, source, its prefix, next hop ...: hexadecimal
+    if (words.size() < 5 || words[4].size() != 32) continue;
+    in6_addr gateway{};
+    bool whole = true;
+    for (std::size_t i = 0; i < 16 && whole; ++i) {
+      const char* digits = words[4].data() + 2 * i;
+      auto [end, error] = std::from_chars(digits, digits + 2, gateway.s6_addr[i], 16);
+      whole = error == std::errc() && end == digits + 2;
+    }
+    if (!whole || IN6_IS_ADDR_UNSPECIFIED(&gateway) || IN6_IS_ADDR_LINKLOCAL(&gateway)) continue;
+    char text[INET6_ADDRSTRLEN] = "";
+    inet_ntop(AF_INET6, &gateway, text, sizeof text);
+    if (std::ranges::find(found, text) == found.end()) found.emplace_back(text);
+  }
+  return found;
+}
+
 Surroundings look_around() {
   Surroundings around;
   if (auto routes = read_text_file("/proc/net/route", 1 << 20)) around.gateways = gateways_of(*routes);
+  if (auto routes = read_text_file("/proc/net/ipv6_route", 1 << 20)) {
+    for (std::string& gateway : gateways6_of(*routes)) around.gateways.push_back(std::move(gateway));
+  }
   ifaddrs* all = nullptr;
   if (getifaddrs(&all) != 0) return around;
   for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {

@@ -20,6 +20,8 @@ struct Surroundings {
 // From the system. Never fails: what cannot be read is not known.
 Surroundings look_around();
 std::vector<std::string> gateways_of(std::string_view proc_net_route);  // IPv4, as the file has them. Pure.
+// IPv6, likewise; without those of one link alone, which nobody lists.
+std::vector<std::string> gateways6_of(std::string_view proc_net_ipv6_route);
 
 // What is to be said of each listener's networks. Pure.
 Problems warn_about_gateways(const Settings& settings, const Surroundings& around);

@@ -10,6 +10,19 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+TEST(Gateways, Ipv6) {
+  const std::string none(32, '0');
+  const std::string rest = " 00000400 00000001 00000000 00000003 eth0\n";
+  EXPECT_EQ(gateways6_of(none + " 00 " + none + " 00 fd000000000000000000000000000001" + rest + none + " 00 " + none +
+                         " 00 fe800000000000000000000000000001" + rest +                         // of the link
+                         "20010db8000000000000000000000000 40 " + none + " 00 " + none + rest +  // direct
+                         "20010db8000100000000000000000000 30 " + none + " 00 20010db8000000000000000000000009" + rest +
+                         none + " 00 " + none + " 00 fd000000000000000000000000000001" + rest +  // again
+                         none + " 00 " + none + " 00 fd0000000000000000000000000000x1" + rest + "short\n"),
+            (std::vector<std::string>{"fd00::1", "2001:db8::9"}));
+  EXPECT_TRUE(gateways6_of("").empty());
+}
+
 TEST(Gateways, AreReadFromTheRoutes) {
   EXPECT_THAT(gateways_of("Iface\tDestination\tGateway \tFlags\n"
                           "eth0\t00000000\t0101A8C0\t0003\t0\n"
