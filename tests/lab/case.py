@@ -25,6 +25,7 @@ class LabCase(unittest.TestCase):
     def setUpClass(cls):
         reason = unavailable()
         if reason:
+            print("skipped: " + reason)   # ctest looks for it
             raise unittest.SkipTest("skipped: " + reason)
         if not cls.shared:
             cls.shared.append(unittest.enterModuleContext(Lab()))

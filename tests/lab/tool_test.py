@@ -23,6 +23,7 @@ def own_environment():
 class Tool(unittest.TestCase):
     def setUp(self):
         if places.unavailable():
+            print("skipped: " + places.unavailable())   # ctest looks for it
             self.skipTest("skipped: " + places.unavailable())
         self.folder = tempfile.mkdtemp(prefix="sidegate-tool-")
         self.addCleanup(shutil.rmtree, self.folder, True)
