@@ -413,7 +413,7 @@ int check_listeners_command(const Context& context, const ListenerCheck& check) 
     auto loaded = context.load(false, false);
     if (!loaded) return EX_CONFIG;
     run.dns = loaded->settings.dns;
-    run.options.hostname = loaded->settings.hostname;
+    run.options.hostname.clear();
     run.options.our_domain = domain_of(loaded->settings);
     choose_strangers(domains_of(loaded->settings), run.options);
     run.settings = std::move(loaded->settings);

@@ -75,6 +75,7 @@ class Look {
 
   Result<std::shared_ptr<const tls::ClientContext>> context(std::string version) const;
   std::string recipient_here() const;
+  std::string own_name() const;
 
   net::Loop& loop_;
   LookOptions options_;
@@ -111,6 +112,14 @@ std::string Look::recipient_here() const {
   return place().local_recipient.empty() ? "postmaster" : place().local_recipient;
 }
 
+// A connection to an address of this machine comes from that address. Our own name would be told from a stranger's: who
+// greets a server with its own name is refused by some.
+std::string Look::own_name() const {
+  if (!options_.hostname.empty()) return options_.hostname;
+  const std::string& from = place().source.empty() ? place().address : place().source;
+  return (from.find(':') != std::string::npos ? "[IPv6:" : "[") + from + "]";  // RFC 5321 section 4.1.3
+}
+
 net::Awaitable<bool> Look::open(Secure secure, std::string version, Answer* trouble) {
   alive_ = false;
   session_.reset();
@@ -123,7 +132,7 @@ net::Awaitable<bool> Look::open(Secure secure, std::string version, Answer* trou
     co_return false;
   }
   stream_ = std::move(*connected);
-  session_ = std::make_unique<smtp::ClientSession>(*stream_, options_.hostname, timeouts(options_.patience));
+  session_ = std::make_unique<smtp::ClientSession>(*stream_, own_name(), timeouts(options_.patience));
   if (options_.transcript) session_->set_transcript(options_.transcript);
   alive_ = true;
   if (place().implicit_tls) {

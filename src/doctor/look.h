@@ -10,7 +10,7 @@
 namespace sidegate::doctor {
 
 struct LookOptions {
-  std::string hostname = "localhost";            // for EHLO
+  std::string hostname = "localhost";            // for EHLO; empty: the address literal of where we connect from
   std::string away = "relay-check@example.org";  // whom nobody's server here may take
   std::string sender = "relay-check@example.net";
   std::string our_domain;                // whose mail the server takes

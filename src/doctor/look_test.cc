@@ -86,6 +86,7 @@ struct LookRun : ::testing::Test {
     place.name = "mx.example";
     place.address = "127.0.0.1";
     LookOptions options;
+    options.hostname.clear();
     options.our_domain = "mx.example";
     options.ca_file = ca.ca_file();
     options.patience = Duration(10'000);
@@ -111,6 +112,7 @@ TEST_F(LookRun, ACarelessServer) {
   EXPECT_EQ(result.injected, Injected::kBelieved);
   EXPECT_TRUE(result.verdict && result.verdict->verified);
   EXPECT_TRUE(std::ranges::all_of(result.tricks, [](const TrickTried& t) { return t.recipient.good(); }));
+  EXPECT_THAT(seen, ::testing::Contains("EHLO [127.0.0.1]"));
   EXPECT_THAT(seen, ::testing::Contains("RCPT TO:<relay-check%example.org@mx.example>"));
   EXPECT_THAT(seen, ::testing::Contains("RCPT TO:<example.org!relay-check@[127.0.0.1]>"));
 }
