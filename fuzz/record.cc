@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "queue/codec.h"
+#include "quota/row.h"
 
 namespace {
 
@@ -18,6 +19,20 @@ std::string sealed(Family family, std::string_view key, std::string_view inside)
 
 void must(bool holds) {
   if (!holds) __builtin_trap();
+}
+
+// A user's counters: whatever was read is written so that it reads the same.
+void must_keep_quota(std::string_view bytes) {
+  using namespace quota;
+  static constexpr Kind kPlan[] = {
+      {Measure::kMessages, Span::kMinute}, {Measure::kRecipients, Span::kHour}, {Measure::kOctets, Span::kDay}};
+  const SteadyTime now(std::chrono::hours(1));
+  const WallTime wall(std::chrono::seconds(1'700'000'000));
+  auto row = quota::decode(bytes, kPlan, now, wall);
+  if (!row) return;
+  const std::string again = quota::encode(*row, now, wall);
+  auto back = quota::decode(again, kPlan, now, wall);
+  must(back && quota::encode(*back, now, wall) == again);
 }
 
 }  // namespace
@@ -47,6 +62,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(decode_class(cls, encode(cls, *row)).has_value());
   }
   (void)decode_open(id, sealed(Family::kOpen, id, bytes));
+  (void)decode_note(kMarkKey, sealed(Family::kMeta, kMarkKey, bytes));
+  must_keep_quota(bytes);
   (void)decode_mark(kMarkKey, sealed(Family::kMeta, kMarkKey, bytes));
   return 0;
 }

@@ -26,6 +26,7 @@ class FakeStore final : public queue::Store {
   Error error{ErrorKind::kStorage, "injected"};
   std::size_t no_memory_at = SIZE_MAX;  // from this commit on there is no memory to take one
   Status accepting;
+  std::map<std::string, std::string> kept_notes;
 
   void commit(queue::Change change, queue::Done done) override {
     if (calls.size() >= no_memory_at) throw std::bad_alloc();
@@ -43,6 +44,8 @@ class FakeStore final : public queue::Store {
     } else if (auto* remove = std::get_if<queue::Remove>(&change)) {
       calls.push_back("remove");
       if (!fails) messages.erase(remove->id);
+    } else if (auto* note = std::get_if<queue::Note>(&change)) {  // no call of a message's story
+      kept_notes[note->key] = std::move(note->value);
     } else if (auto* accept = std::get_if<queue::Accept>(&change)) {
       calls.push_back("accept");
       if (!fails) keep(*accept);
@@ -53,6 +56,13 @@ class FakeStore final : public queue::Store {
   Result<queue::ClaimPage> claim(std::size_t, WallTime) override { return queue::ClaimPage{}; }
   Status renew(const std::vector<queue::DueRow>&, WallTime) override { return {}; }
   Result<std::vector<queue::ClassRow>> classes() override { return saved; }
+  Result<std::vector<queue::Note>> notes(const std::string& prefix) override {
+    std::vector<queue::Note> all;
+    for (const auto& [key, value] : kept_notes) {
+      if (key.starts_with(prefix) && !value.empty()) all.push_back({key, value});
+    }
+    return all;
+  }
   Result<queue::Message> message(QueueId) override { return none(); }
   Result<std::vector<queue::RecipientRow>> recipients(QueueId) override { return none(); }
   Result<std::string> header(QueueId) override { return none(); }

@@ -177,6 +177,16 @@ Status BatchBuilder::add_one(const Intern& intern) {
   return {};
 }
 
+Status BatchBuilder::add_one(const Note& note) {
+  const std::string key = note_key(note.key);
+  if (note.value.empty()) {
+    remove(Family::kMeta, key);
+  } else {
+    put(Family::kMeta, key, encode_note(key, note.value));
+  }
+  return {};
+}
+
 // --- what became of it
 
 Status BatchBuilder::must_exist(QueueId id) {

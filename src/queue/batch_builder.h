@@ -71,6 +71,7 @@ class BatchBuilder {
   Status add_one(const Outcome& outcome);
   Status add_one(const Remove& remove);
   Status add_one(const Intern& intern);
+  Status add_one(const Note& note);
   Status add_one(const Sweep&) { return erase_open(); }
   Status add_one(const SetAside& aside);
 

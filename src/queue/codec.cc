@@ -2,8 +2,8 @@
 
 #include <limits>
 
+#include "base/octets.h"
 #include "queue/crc32c.h"
-#include "queue/octets.h"
 
 namespace sidegate::queue {
 namespace {
@@ -126,6 +126,9 @@ std::string class_key(ClassId id) {
 }
 std::string bad_key(Family family, std::string_view key) {
   return std::string(1, static_cast<char>(family)) + std::string(key);
+}
+std::string note_key(std::string_view key) {
+  return std::string(kNotePrefix).append(key);
 }
 QueueId id_of_key(std::string_view key) {
   return key.size() < 8 ? QueueId{} : QueueId{get_big(key.substr(0, 8))};
@@ -344,6 +347,16 @@ Result<std::uint32_t> decode_open(std::string_view key, std::string_view value) 
   auto generation = in.number_as<std::uint32_t>();
   if (!in.done()) return unreadable(Family::kOpen, "malformed");
   return generation;
+}
+
+std::string encode_note(std::string_view key, std::string_view value) {
+  return sealed(Family::kMeta, key, std::string(value));
+}
+
+Result<std::string> decode_note(std::string_view key, std::string_view value) {
+  auto inside = payload(Family::kMeta, key, value);
+  if (!inside) return std::unexpected(inside.error());
+  return std::string(*inside);
 }
 
 std::string encode(std::string_view key, const Mark& mark) {

@@ -26,6 +26,7 @@ std::string pair_key(QueueId id, std::uint32_t second);  // due, recipient
 std::string attempt_key(QueueId id, std::uint64_t sequence);
 std::string class_key(ClassId id);
 std::string bad_key(Family family, std::string_view key);
+std::string note_key(std::string_view key);
 QueueId id_of_key(std::string_view key);            // the first 8 octets; 0 if there are fewer
 std::uint32_t second_of_key(std::string_view key);  // octets 8..11
 std::uint32_t chunk_of_key(std::string_view key);   // octets 12..15 of a body key
@@ -43,6 +44,7 @@ std::string encode(std::string_view key, const RecipientRow& row);
 std::string encode(std::string_view key, const AttemptRow& row);
 std::string encode(std::string_view key, const ClassRow& row);
 std::string encode_open(std::string_view key, std::uint32_t generation);
+std::string encode_note(std::string_view key, std::string_view value);
 
 Result<Message> decode_message(std::string_view key, std::string_view value);
 Result<DueRow> decode_due(std::string_view key, std::string_view value);
@@ -50,6 +52,8 @@ Result<RecipientRow> decode_recipient(std::string_view key, std::string_view val
 Result<AttemptRow> decode_attempt(std::string_view key, std::string_view value);
 Result<ClassRow> decode_class(std::string_view key, std::string_view value);
 Result<std::uint32_t> decode_open(std::string_view key, std::string_view value);
+
+Result<std::string> decode_note(std::string_view key, std::string_view value);
 
 // `mark`: written with every group.
 struct Mark {
@@ -59,6 +63,7 @@ struct Mark {
 };
 inline constexpr std::string_view kMarkKey = "mark";
 inline constexpr std::string_view kFormatKey = "format";
+inline constexpr std::string_view kNotePrefix = "note/";
 inline constexpr std::uint32_t kFormat = 1;
 std::string encode(std::string_view key, const Mark& mark);
 Result<Mark> decode_mark(std::string_view key, std::string_view value);

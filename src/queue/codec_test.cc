@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include "base/octets.h"
 #include "queue/crc32c.h"
-#include "queue/octets.h"
 #include "queue/test_stores.h"
 
 namespace sidegate::queue {

@@ -35,6 +35,7 @@ std::size_t octets_of(const Work& work) {
     for (const Accept& report : outcome->reports) n += octets_of_accept(report);
     return n;
   }
+  if (auto* note = std::get_if<Note>(&work)) return 256 + note->key.size() + note->value.size();
   if (auto* intern = std::get_if<Intern>(&work)) return 256 * (1 + intern->classes.size());
   return 128;
 }

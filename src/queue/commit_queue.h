@@ -20,7 +20,7 @@ struct SetAside {  // a row that cannot be read: its message goes to `bad`
   Family family = Family::kMeta;
   std::string why;
 };
-using Work = std::variant<Accept, PutChunk, Discard, Outcome, Remove, Intern, Sweep, SetAside>;
+using Work = std::variant<Accept, PutChunk, Discard, Outcome, Remove, Intern, Note, Sweep, SetAside>;
 Work to_work(Change change);
 
 struct Pending {

@@ -389,6 +389,22 @@ TEST_P(StoreConformance, Classes) {
   EXPECT_EQ((*classes)[1].key, rows[1].key);
 }
 
+TEST_P(StoreConformance, NotesOfOtherRooms) {
+  for (const char* name : {"user/b", "user/a", "way/a", "user/gone"})
+    ASSERT_TRUE(commit_and_wait(store(), Note{name, std::string("\0x", 2) + name}));
+  ASSERT_TRUE(commit_and_wait(store(), Note{"user/a", "anew"}));
+  ASSERT_TRUE(commit_and_wait(store(), Note{"user/gone", ""}));
+  ASSERT_TRUE(commit_and_wait(store(), Note{"user/never", ""}));
+  under_test_->reopen();
+  auto notes = store().notes("user/");
+  ASSERT_TRUE(notes);
+  ASSERT_EQ(notes->size(), 2u);
+  EXPECT_EQ((*notes)[0].key, "user/a");
+  EXPECT_EQ((*notes)[0].value, "anew");
+  EXPECT_EQ((*notes)[1].value, std::string("\0x", 2) + "user/b");
+  EXPECT_EQ(store().notes("way/")->size(), 1u);
+}
+
 TEST_P(StoreConformance, FindFiltersAndPages) {
   for (std::uint64_t id = 1; id <= 9; ++id) {
     Sample s{.id = id, .to = {id % 3 == 0 ? "Third@Example.NET" : "user@example.com", "other@sub.example.org"}};

@@ -89,6 +89,15 @@ Status MemoryStore::apply(Intern& intern) {
   return {};
 }
 
+Status MemoryStore::apply(Note& note) {
+  if (note.value.empty()) {
+    cluster_.notes_.erase(note.key);
+  } else {
+    cluster_.notes_[note.key] = std::move(note.value);
+  }
+  return {};
+}
+
 // --- what became of it
 
 // Ours while nobody has claimed it since, also after `until`; epoch 0: the row came from our own accept.
@@ -177,6 +186,15 @@ Result<std::vector<ClassRow>> MemoryStore::classes() {
   std::lock_guard lock(cluster_.mutex_);
   std::vector<ClassRow> all;
   for (const auto& [id, key] : cluster_.classes_) all.push_back({id, key});
+  return all;
+}
+
+Result<std::vector<Note>> MemoryStore::notes(const std::string& prefix) {
+  std::lock_guard lock(cluster_.mutex_);
+  std::vector<Note> all;
+  for (auto at = cluster_.notes_.lower_bound(prefix); at != cluster_.notes_.end() && at->first.starts_with(prefix);
+       ++at)
+    all.push_back({at->first, at->second});
   return all;
 }
 

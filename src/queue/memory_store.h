@@ -34,6 +34,7 @@ class MemoryCluster {
   std::mutex mutex_;
   std::map<QueueId, Entry> messages_;
   std::map<ClassId, ClassKey> classes_;
+  std::map<std::string, std::string> notes_;
   std::uint64_t epoch_ = 0;
   QueueId highest_;
 };
@@ -49,6 +50,7 @@ class MemoryStore final : public Store {
   Result<ClaimPage> claim(std::size_t n, WallTime until) override;
   Status renew(const std::vector<DueRow>& rows, WallTime until) override;
   Result<std::vector<ClassRow>> classes() override;
+  Result<std::vector<Note>> notes(const std::string& prefix) override;
   Result<Message> message(QueueId id) override;
   Result<std::vector<RecipientRow>> recipients(QueueId id) override;
   Result<std::string> header(QueueId id) override;
@@ -71,6 +73,7 @@ class MemoryStore final : public Store {
   Status apply(Outcome& outcome);
   Status apply(Remove& remove);
   Status apply(Intern& intern);
+  Status apply(Note& note);
   struct Stream {  // of this node alone: it dies with it
     std::uint32_t generation = 0;
     std::vector<std::string> chunks;

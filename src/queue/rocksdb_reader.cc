@@ -1,7 +1,7 @@
 #include "queue/rocksdb_reader.h"
 
+#include "base/octets.h"
 #include "queue/matches.h"
-#include "queue/octets.h"
 
 namespace sidegate::queue {
 namespace {
@@ -53,6 +53,19 @@ Result<std::vector<ClassRow>> RocksDbReader::classes() const {
       // A class is no message: its number stands where the id would.
       bad_row_(QueueId{get_big(key)}, Family::kClass, row.error().text);
     }
+    return true;
+  });
+  if (!read) return std::unexpected(read.error());
+  return all;
+}
+
+Result<std::vector<Note>> RocksDbReader::notes(const std::string& prefix) const {
+  auto db = place_.use();
+  if (!db) return closed();
+  std::vector<Note> all;
+  auto read = db->each(Family::kMeta, note_key(prefix), [&](std::string_view key, std::string_view value) {
+    auto text = decode_note(key, value);
+    if (text) all.push_back({std::string(key.substr(kNotePrefix.size())), std::move(*text)});
     return true;
   });
   if (!read) return std::unexpected(read.error());

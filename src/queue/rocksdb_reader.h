@@ -14,6 +14,7 @@ class RocksDbReader {
   // Due rows after `cursor` (a key), with ids up to `last`; moves the cursor.
   Result<ClaimPage> due(std::string& cursor, QueueId last, std::size_t n) const;
   Result<std::vector<ClassRow>> classes() const;
+  Result<std::vector<Note>> notes(const std::string& prefix) const;
   Result<Message> message(QueueId id) const;
   Result<std::vector<RecipientRow>> recipients(QueueId id) const;
   Result<std::string> header(QueueId id) const;

@@ -38,6 +38,7 @@ class ReadOnlyStore final : public Store {
   Result<ClaimPage> claim(std::size_t, WallTime) override { return read_only(); }
   Status renew(const std::vector<DueRow>&, WallTime) override { return read_only(); }
   Result<std::vector<ClassRow>> classes() override { return reader_.classes(); }
+  Result<std::vector<Note>> notes(const std::string& prefix) override { return reader_.notes(prefix); }
   Result<Message> message(QueueId id) override { return reader_.message(id); }
   Result<std::vector<RecipientRow>> recipients(QueueId id) override { return reader_.recipients(id); }
   Result<std::string> header(QueueId id) override { return reader_.header(id); }

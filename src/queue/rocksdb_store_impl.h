@@ -18,6 +18,7 @@ class RocksDbStore final : public Store {
   Result<ClaimPage> claim(std::size_t n, WallTime until) override;
   Status renew(const std::vector<DueRow>&, WallTime) override { return {}; }  // ours for ever
   Result<std::vector<ClassRow>> classes() override { return reader_.classes(); }
+  Result<std::vector<Note>> notes(const std::string& prefix) override { return reader_.notes(prefix); }
   Result<Message> message(QueueId id) override { return reader_.message(id); }
   Result<std::vector<RecipientRow>> recipients(QueueId id) override { return reader_.recipients(id); }
   Result<std::string> header(QueueId id) override { return reader_.header(id); }

@@ -51,7 +51,12 @@ struct Remove {   // by the operator
 struct Intern {   // new classes; written before or with the first message that uses them
   std::vector<ClassRow> classes;
 };
-using Change = std::variant<Accept, PutChunk, Discard, Outcome, Remove, Intern>;
+// A row that another room keeps here, opaque to the queue: unsynced, as an outcome. An empty value removes it.
+struct Note {
+  std::string key;  // "user/taro@example.org": the room's own word, then what it likes
+  std::string value;
+};
+using Change = std::variant<Accept, PutChunk, Discard, Outcome, Remove, Intern, Note>;
 
 // Called once, on the commit thread: be short, post elsewhere. An error means: nothing of this change will ever be seen
 // again (kStorage, kNoSpace, kOverload: it took longer than stall_limit), or the claim had lapsed (kConflict).
@@ -92,6 +97,8 @@ class Store {   // thread-safe
   virtual Result<ClaimPage> claim(std::size_t n, WallTime until) = 0;
   virtual Status renew(const std::vector<DueRow>& rows, WallTime until) = 0;
   virtual Result<std::vector<ClassRow>> classes() = 0;
+  // All whose key begins so, in order. One that cannot be read is left out.
+  virtual Result<std::vector<Note>> notes(const std::string& prefix) = 0;
 
   // Reads from disk: worker pool only. kNotFound where there is no such message.
   virtual Result<Message> message(QueueId id) = 0;

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace sidegate::queue {
+namespace sidegate {
 
 inline void put_big32(std::string& out, std::uint32_t v) {
   for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
@@ -102,4 +102,4 @@ class OctetReader {
   bool ok_ = true;
 };
 
-}  // namespace sidegate::queue
+}  // namespace sidegate
