@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "admin/user_rows.h"
 #include "base/text.h"
 #include "queue/await_commit.h"
 
@@ -110,18 +111,31 @@ net::Awaitable<Result<std::string>> Commands::handle(Request request, RowSink& r
       co_return co_await list(std::move(request), rows);
     case Verb::kShow:
       co_return co_await show(std::move(request), rows);
+    case Verb::kUserList:
+      co_return co_await list_users(rows);
+    case Verb::kUserSuspend:
+    case Verb::kUserResume:
+      co_return change_user(request);
     default:
       co_return co_await change(std::move(request), rows);
   }
 }
 
 std::string Commands::status() const {
-  const queue::Totals t = parts_.scheduler.totals();
+  queue::Totals t = parts_.scheduler.totals();
   const WallTime now = parts_.loop.clock().wall();
   // The ways of mail that stays on this machine are no relays (deliver/settings.h; no relay may be called so).
   std::vector<queue::WayStatus> relays, here;
-  for (queue::WayStatus& way : parts_.scheduler.ways())
+  std::uint64_t of_suspended = 0;
+  for (queue::WayStatus& way : parts_.scheduler.ways()) {
+    if (way.name == kSuspendedWay) {
+      of_suspended = way.ready;
+      t.held += std::min<std::uint64_t>(way.ready, t.ready);
+      t.ready -= std::min<std::uint64_t>(way.ready, t.ready);
+      continue;
+    }
     (way.name == "local" || way.name == "lmtp" ? here : relays).push_back(std::move(way));
+  }
   json::array warnings;
   if (parts_.warnings) {
     for (const std::string& warning : parts_.warnings()) warnings.emplace_back(warning);
@@ -152,9 +166,39 @@ std::string Commands::status() const {
                    {"relays", json::parse(status_json_ways(relays))},
                    {"here", json::parse(status_json_ways(here))},
                    {"certificates", std::move(certificates)},
+                   {"users", users_status(parts_.users, of_suspended)},
                    {"log_dropped", parts_.loop.log().dropped()},
                    {"warnings", std::move(warnings)}};
   return json::serialize(out);
+}
+
+// --- users
+
+net::Awaitable<Result<std::string>> Commands::list_users(RowSink& rows) {
+  std::uint64_t given = 0;
+  if (parts_.users != nullptr) {
+    for (const intake::UserStanding& standing : parts_.users->standings()) {
+      std::string text = user_json(standing);
+      auto sent = co_await rows.row(std::move(text));
+      if (!sent) co_return std::unexpected(sent.error());
+      ++given;
+    }
+  }
+  co_return json::serialize(json::object{{"users", given}});
+}
+
+Result<std::string> Commands::change_user(const Request& request) {
+  if (parts_.users == nullptr) return fail(ErrorKind::kConflict, "this server knows no users");
+  const bool suspend = request.verb == Verb::kUserSuspend;
+  auto name = user_name(request.user);
+  if (!name) return std::unexpected(name.error());
+  if (request.dry_run) {
+    if (parts_.users->stopped(*name).has_value() == suspend) return std::unexpected(user_is_so(*name, suspend));
+  } else if (Status done = suspend ? parts_.users->suspend(*name, request.reason) : parts_.users->resume(*name);
+             !done) {
+    return std::unexpected(done.error());
+  }
+  return user_end(*name, suspend, request.dry_run, false);
 }
 
 net::Awaitable<Result<std::string>> Commands::reload() {
@@ -228,6 +272,8 @@ Live Commands::live(const queue::ListRow& row) const {
     if (chosen == nullptr || (!chosen->up && way->up)) chosen = &*way;
   }
   if (chosen == nullptr) return live;
+  live.suspended = chosen->name == kSuspendedWay;
+  if (live.suspended) return live;
   live.relay = chosen->name;
   live.relay_up = chosen->up;
   live.relay_reason = chosen->reason;

@@ -10,6 +10,7 @@
 
 #include "admin/control.h"
 #include "admin/queue_rows.h"
+#include "intake/user_accounts.h"
 #include "net/loop.h"
 #include "net/worker_pool.h"
 #include "queue/scheduler.h"
@@ -39,6 +40,7 @@ struct Parts {
   std::string sandbox;  // what the server process has given up: "Landlock 4, seccomp"
   std::string config_path;
   std::function<std::vector<CertificateRow>()> certificates = {};  // null: none
+  intake::UserAccounts* users = nullptr;                           // null: none are known
 };
 
 class Commands final : public Control {
@@ -48,6 +50,7 @@ class Commands final : public Control {
   void set_router(queue::Scheduler::Router router) {
     parts_.router = std::move(router);
   }  // on the loop, after a reload
+  void set_users(intake::UserAccounts* users) { parts_.users = users; }  // before it is asked
 
  private:
   using Page = Result<std::vector<queue::ListRow>>;
@@ -57,6 +60,8 @@ class Commands final : public Control {
   net::Awaitable<Result<std::string>> show(Request request, RowSink& rows);
   net::Awaitable<Result<std::string>> change(Request request, RowSink& rows);
   net::Awaitable<Result<std::string>> reload();
+  net::Awaitable<Result<std::string>> list_users(RowSink& rows);
+  Result<std::string> change_user(const Request& request);
   std::string status() const;
 
   net::Awaitable<Page> next_page(Walk& walk);

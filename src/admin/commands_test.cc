@@ -6,10 +6,12 @@
 
 #include <boost/json.hpp>
 #include <filesystem>
+#include <future>
 
 #include "admin/control_client.h"
 #include "admin/control_server.h"
 #include "admin/offline.h"
+#include "admin/user_rows.h"
 #include "queue/memory_store.h"
 
 namespace sidegate::admin {
@@ -105,6 +107,45 @@ class CommandsTest : public testing::Test {
   std::unique_ptr<Commands> commands_;
   std::unique_ptr<ControlServer> server_;
 };
+
+TEST_F(CommandsTest, UsersAreSuspendedAndResumed) {
+  intake::UserAccounts users(clock_, null_log());
+  ASSERT_TRUE(users.load(store_));
+  std::promise<void> known;
+  loops_[0].post([&] {
+    commands_->set_users(&users);
+    known.set_value();
+  });
+  known.get_future().wait();
+  const auto of = [](Verb verb, bool dry_run) {
+    return Request{.verb = verb,
+                   .selection = {},
+                   .dry_run = dry_run,
+                   .limit = 0,
+                   .user = "Taro@Example.jp",
+                   .reason = "asked for"};
+  };
+  EXPECT_TRUE(ask(of(Verb::kUserSuspend, true)).end);
+  EXPECT_FALSE(users.stopped("taro@example.jp"));
+  Answered done = ask(of(Verb::kUserSuspend, false));
+  ASSERT_TRUE(done.end) << done.end.error().text;
+  EXPECT_EQ(*done.end, "{\"user\":\"taro@example.jp\",\"suspended\":true}");
+  EXPECT_EQ(ask(of(Verb::kUserSuspend, false)).end.error().kind, ErrorKind::kConflict);
+  EXPECT_EQ(ask(of(Verb::kUserSuspend, true)).end.error().kind, ErrorKind::kConflict);
+  EXPECT_THAT(*ask({.verb = Verb::kStatus, .selection = {}}).end, HasSubstr("\"reason\":\"asked for\""));
+  Answered list = ask({.verb = Verb::kUserList, .selection = {}});
+  ASSERT_EQ(list.rows.size(), 1u);
+  EXPECT_THAT(list.rows[0], HasSubstr("\"suspended\":true"));
+  std::vector<std::string> offline;  // the same from the store
+  ASSERT_TRUE(list_users_offline(store_, {}, clock_, [&](std::string row) {
+    offline.push_back(std::move(row));
+    return true;
+  }));
+  EXPECT_EQ(offline, list.rows);
+  EXPECT_TRUE(ask(of(Verb::kUserResume, false)).end);
+  EXPECT_FALSE(users.stopped("taro@example.jp"));
+  EXPECT_EQ(ask({.verb = Verb::kUserSuspend, .selection = {}, .user = "a b"}).end.error().kind, ErrorKind::kBadInput);
+}
 
 TEST_F(CommandsTest, ListsAndSelects) {
   Answered all = ask({.verb = Verb::kList, .selection = {}});

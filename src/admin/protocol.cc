@@ -15,9 +15,18 @@ struct VerbRow {
   bool writes;
 };
 constexpr VerbRow kVerbs[] = {
-    {Verb::kStatus, "status", false},   {Verb::kVersion, "version", false},      {Verb::kReload, "reload", true},
-    {Verb::kList, "queue.list", false}, {Verb::kShow, "queue.show", false},      {Verb::kRetry, "queue.retry", true},
-    {Verb::kHold, "queue.hold", true},  {Verb::kRelease, "queue.release", true}, {Verb::kDelete, "queue.delete", true},
+    {Verb::kStatus, "status", false},
+    {Verb::kVersion, "version", false},
+    {Verb::kReload, "reload", true},
+    {Verb::kList, "queue.list", false},
+    {Verb::kShow, "queue.show", false},
+    {Verb::kRetry, "queue.retry", true},
+    {Verb::kHold, "queue.hold", true},
+    {Verb::kRelease, "queue.release", true},
+    {Verb::kDelete, "queue.delete", true},
+    {Verb::kUserList, "user.list", false},
+    {Verb::kUserSuspend, "user.suspend", true},
+    {Verb::kUserResume, "user.resume", true},
 };
 
 const VerbRow& row_of(Verb verb) {
@@ -98,6 +107,8 @@ std::string request_line(const Request& request) {
   if (!s.relay.empty()) out["relay"] = s.relay;
   if (request.dry_run) out["dry_run"] = true;
   if (request.limit != 0) out["limit"] = request.limit;
+  if (!request.user.empty()) out["user"] = request.user;
+  if (!request.reason.empty()) out["reason"] = request.reason;
   return line_of(out);
 }
 
@@ -114,7 +125,9 @@ Result<Request> parse_request(std::string_view line) {
                           take_text(*object, "from", s.from),
                           take_text(*object, "relay", s.relay),
                           take_bool(*object, "dry_run", request.dry_run),
-                          take_limit(*object, request.limit)};
+                          take_limit(*object, request.limit),
+                          take_text(*object, "user", request.user),
+                          take_text(*object, "reason", request.reason)};
   for (const Status& status : taken) {
     if (!status) return std::unexpected(status.error());
   }

@@ -16,7 +16,20 @@
 
 namespace sidegate::admin {
 
-enum class Verb : std::uint8_t { kStatus, kVersion, kReload, kList, kShow, kRetry, kHold, kRelease, kDelete };
+enum class Verb : std::uint8_t {
+  kStatus,
+  kVersion,
+  kReload,
+  kList,
+  kShow,
+  kRetry,
+  kHold,
+  kRelease,
+  kDelete,
+  kUserList,
+  kUserSuspend,
+  kUserResume,
+};
 const char* name(Verb verb);  // "queue.list"
 bool writes(Verb verb);
 
@@ -34,6 +47,7 @@ struct Request {
   Selection selection{};
   bool dry_run = false;
   std::uint64_t limit = 0;  // rows; 0: all
+  std::string user{}, reason{};  // of user.suspend and user.resume
 };
 
 inline constexpr std::size_t kMaxRequest = 1 << 20;  // octets: about 60,000 ids

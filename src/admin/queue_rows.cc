@@ -58,6 +58,7 @@ std::string words_of(const queue::RecipientRow& r) {
 
 // Why it is still here: its relay is down, else what was said last.
 std::string reason_of(const queue::ListRow& row, const Live& live) {
+  if (live.suspended) return fmt::format("user {} is suspended", row.message.origin.user);
   if (!live.relay_up) return live.relay_reason;
   const queue::RecipientRow* last = nullptr;
   for (const queue::RecipientRow& r : row.recipients) {
@@ -149,6 +150,7 @@ std::string time_text(WallTime at) {
 
 const char* state_of(const queue::ListRow& row, const Live& live, WallTime now) {
   if (live.leased) return "active";
+  if (live.suspended) return "held";
   if (std::ranges::any_of(row.due, [](const queue::DueRow& due) { return due.held; })) return "held";
   auto next = next_try(row);
   if (next && *next > now) return "deferred";

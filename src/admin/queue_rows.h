@@ -14,6 +14,7 @@ namespace sidegate::admin {
 struct Live {
   bool known = false;   // false: read from disk, the server is down
   bool leased = false;  // an attempt is under way
+  bool suspended = false;  // its user is: it waits for `sidegate user resume`
   std::string relay;    // it leaves by this one next
   bool relay_up = true;
   std::string relay_reason;
@@ -22,6 +23,9 @@ struct Live {
 
 // Whether this recipient's story has not ended: neither delivered nor failed.
 bool is_pending(const queue::ListRow& row, std::size_t n);
+
+// The way that mail of suspended users is routed to: it takes none (daemon/server.cc). No relay can be called so.
+inline constexpr const char* kSuspendedWay = "(suspended)";
 
 // "active" an attempt is under way; "held" until released; "waiting" its relay is down; "deferred" until `next`;
 // "ready".

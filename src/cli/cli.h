@@ -20,6 +20,10 @@ struct Hooks {
   std::function<int(const config::LoadRequest& request, config::Loaded loaded)> run;
   // The queue read from disk while the server is down. Empty: not possible.
   std::function<Result<std::unique_ptr<queue::Store>>(const std::string& path)> open_queue;
+  // One change to it, made while the server is down. Empty: not possible.
+  std::function<Status(const queue::StoreSettings& settings,
+                       const std::function<Result<queue::Change>(queue::Store&)>& change)>
+      change_queue;
   Clock* clock = nullptr;  // nullptr: the system's
   // Environment for the configuration; empty optional: the process's own (tests give theirs).
   std::function<config::LoadRequest(std::string path)> load_request;

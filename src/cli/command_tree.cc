@@ -167,18 +167,24 @@ void add_users(CLI::App& root, Arguments& a) {
       {"enable", N_("let a disabled user log in again"), false,
        [](const Context& c, const UserCommand& u) { return user_enable_command(c, u, true); }},
       {"delete", N_("remove a user"), false, user_delete_command},
+      {"suspend", N_("take no mail from a user, and keep what is in the queue, until resumed; of any back end"), false,
+       [](const Context& c, const UserCommand& u) { return user_suspend_command(c, u, true); }},
+      {"resume", N_("let a suspended user and his mail go on"), false,
+       [](const Context& c, const UserCommand& u) { return user_suspend_command(c, u, false); }},
   };
   for (const Row& row : kRows) {
     CLI::App* app =
         command(*users, a, row.name, row.help, [&a, run = row.run](const Context& c) { return run(c, a.user); });
     app->add_option("NAME", a.user.name, _("the user's name: me, me@example.org"))->required();
     app->add_flag("--dry-run", a.user.dry_run, _("only show what would be done"));
+    if (std::string_view(row.name) == "suspend")
+      app->add_option("--reason", a.user.reason, _("why: the user and `sidegate status` are told"));
     if (!row.password) continue;
     app->add_option("--password-file", a.user.password_file, _("file that holds the password; - is standard input"));
     app->add_flag("--no-scram", a.user.no_scram, _("keep no SCRAM keys, only the hash"));
     app->add_flag("--cram-md5", a.user.cram, _("keep the password itself too, for CRAM-MD5"));
   }
-  add_json(command(*users, a, "list", N_("all users and how they may log in"),
+  add_json(command(*users, a, "list", N_("all users, how they may log in and what they have sent"),
                    [&a](const Context& c) { return user_list_command(c, a.user); }),
            a);
 }

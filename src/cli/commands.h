@@ -55,6 +55,7 @@ struct UserCommand {  // `sidegate user ...`
   std::string file;           // instead of the configuration's users_file
   std::string password_file;  // "-": standard input; empty: asked for
   bool no_scram = false, cram = false, dry_run = false;
+  std::string reason;  // of a suspension
 };
 
 int run_command(const Context& context);
@@ -75,6 +76,7 @@ int user_add_command(const Context& context, const UserCommand& command);
 int user_passwd_command(const Context& context, const UserCommand& command);
 int user_enable_command(const Context& context, const UserCommand& command, bool enable);
 int user_delete_command(const Context& context, const UserCommand& command);
+int user_suspend_command(const Context& context, const UserCommand& command, bool suspend);
 int user_list_command(const Context& context, const UserCommand& command);
 int check_listeners_command(const Context& context, const ListenerCheck& check);
 int relay_test_command(const Context& context, const RelayTest& test);

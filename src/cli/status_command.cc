@@ -68,6 +68,24 @@ void print_certificates(const Terminal& t, const json::object& status) {
   t.out << "\n" << table({_("CERTIFICATE"), _("KEY"), _("DAYS LEFT"), _("FILE")}, rows, t.width);
 }
 
+void print_users(const Terminal& t, const json::object& status) {
+  const json::object& users = object(status, "users");
+  const json::value* list = users.if_contains("suspended");
+  if (list == nullptr || !list->is_array() || list->as_array().empty()) return;
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : list->as_array()) {
+    if (!value.is_object()) continue;
+    const json::object& user = value.as_object();
+    rows.push_back({text(user, "name"), text(user, "since"),
+                    text(user, "by") == "server" ? _("the server") : _("an operator"), text(user, "reason")});
+  }
+  t.out << "\n"
+        << t.in(Colour::kRed, tr("suspended users: {}; {} of their messages wait (sidegate user resume NAME)",
+                                 rows.size(), number(users, "held")))
+        << "\n"
+        << table({_("USER"), _("SINCE"), _("BY"), _("REASON")}, rows, t.width);
+}
+
 void print_status(const Terminal& t, const json::object& s) {
   const json::object& q = object(s, "queue");
   t.out << tr("Sidegate {}, process {}, up {} ({})", text(s, "version"), number(s, "pid"),
@@ -83,6 +101,7 @@ void print_status(const Terminal& t, const json::object& s) {
     t.out << t.in(Colour::kYellow, tr("log: {} lines dropped because the reader was too slow", dropped)) << "\n";
   print_relays(t, s);
   print_certificates(t, s);
+  print_users(t, s);
   const json::value* warnings = s.if_contains("warnings");
   if (warnings == nullptr || !warnings->is_array()) return;
   for (const json::value& warning : warnings->as_array()) {

@@ -2,11 +2,15 @@
 #include <unistd.h>
 #include <boost/json.hpp>
 #include <iostream>
+#include <map>
 
+#include "admin/user_rows.h"
 #include "base/i18n.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/password_prompt.h"
+#include "cli/server.h"
+#include "config/codec.h"
 #include "config/secret_file.h"
 #include "login/password.h"
 #include "login/user_store.h"
@@ -120,17 +124,96 @@ std::string kinds_of(const User& user) {
   return out;
 }
 
-void print_json(const Terminal& t, const User& user) {
+bool is_suspended(const json::object& account) {
+  const json::value* value = account.if_contains("suspended");
+  return value != nullptr && value->is_bool() && value->as_bool();
+}
+
+// What the server knows of users, or the queue on disk; nothing where neither can be asked, for the file is listed all
+// the same.
+std::map<std::string, json::object> accounts_of(const Context& context) {
+  std::map<std::string, json::object> accounts;
+  auto take = [&](const std::string& row) {
+    boost::system::error_code error;
+    json::value value = json::parse(row, error);
+    if (error || !value.is_object()) return true;
+    const json::value* name = value.as_object().if_contains("name");
+    if (name != nullptr && name->is_string()) accounts[std::string(name->as_string().c_str())] = value.as_object();
+    return true;
+  };
+  auto asked = ask_server(context, {.verb = admin::Verb::kUserList, .selection = {}}, take);
+  if (asked || !server_is_down(asked.error()) || !context.hooks.open_queue) return accounts;
+  auto loaded = context.load(false, false);
+  if (!loaded) return accounts;
+  auto store = context.hooks.open_queue(loaded->settings.store.path);
+  if (store) (void)admin::list_users_offline(**store, loaded->settings.users, context.clock(), take);
+  return accounts;
+}
+
+// "3/100 messages an hour, 5 recipients a day": limits, and of what has none the day.
+std::string use_of(const json::object& account) {
+  const json::value* used = account.if_contains("used");
+  if (used == nullptr || !used->is_array()) return {};
+  auto text = [](const json::object& from, const char* key) {
+    const json::value* value = from.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->as_string().c_str()) : std::string();
+  };
+  auto number = [](const json::object& from, const char* key) {
+    const json::value* value = from.if_contains(key);
+    boost::system::error_code error;
+    const auto n = value == nullptr ? std::uint64_t{0} : value->to_number<std::uint64_t>(error);
+    return error ? std::uint64_t{0} : n;
+  };
+  std::string out;
+  for (const json::value& value : used->as_array()) {
+    if (!value.is_object()) continue;
+    const json::object& one = value.as_object();
+    const std::string measure = text(one, "measure"), span = text(one, "span");
+    const std::uint64_t limit = number(one, "limit");
+    if (limit == 0 && (span != "day" || measure == "bytes")) continue;
+    const char* format = measure == "messages"     ? span == "minute" ? N_("{} messages a minute")
+                                                     : span == "hour" ? N_("{} messages an hour")
+                                                                      : N_("{} messages a day")
+                             : measure == "recipients" ? span == "minute" ? N_("{} recipients a minute")
+                                                         : span == "hour" ? N_("{} recipients an hour")
+                                                                          : N_("{} recipients a day")
+                                                       : N_("{} a day");
+    auto amount = [&](std::uint64_t n) { return measure == "bytes" ? config::size_text(n) : fmt::format("{}", n); };
+    const std::string n = amount(number(one, "used"));
+    out += (out.empty() ? "" : ", ") + tr(format, limit == 0 ? n : n + "/" + amount(limit));
+  }
+  return out;
+}
+
+void print_json(const Terminal& t, const User& user, bool suspended, const json::object& account) {
   json::array scram;
   if (user.keys.sha256) scram.emplace_back("SCRAM-SHA-256");
   if (user.keys.sha1) scram.emplace_back("SCRAM-SHA-1");
-  t.out << json::serialize(json::object{{"name", user.name},
-                                        {"disabled", user.disabled},
-                                        {"suspended", user.suspended},
-                                        {"hash", login::hash_name(user.hash)},
-                                        {"scram", scram},
-                                        {"cram_md5", user.keys.password.has_value()}})
-        << "\n";
+  json::object out{{"name", user.name},      {"disabled", user.disabled},
+                   {"suspended", suspended}, {"hash", login::hash_name(user.hash)},
+                   {"scram", scram},         {"cram_md5", user.keys.password.has_value()}};
+  for (const auto& member : account) {
+    if (!out.contains(member.key())) out[member.key()] = member.value();
+  }
+  t.out << json::serialize(out) << "\n";
+}
+
+Status change_offline(const Context& context, const admin::Request& request, const queue::StoreSettings& settings,
+                      const Error& down) {
+  if (request.dry_run) {
+    if (!context.hooks.open_queue) return std::unexpected(down);
+    auto store = context.hooks.open_queue(settings.path);
+    if (!store) return std::unexpected(store.error());
+    auto note = admin::user_note(**store, request, context.clock());
+    if (!note) return std::unexpected(note.error());
+    return {};
+  }
+  if (!context.hooks.change_queue) return std::unexpected(down);
+  return context.hooks.change_queue(settings, [&](queue::Store& store) -> Result<queue::Change> {
+    auto note = admin::user_note(store, request, context.clock());
+    if (!note) return std::unexpected(note.error());
+    return queue::Change(std::move(*note));
+  });
 }
 
 }  // namespace
@@ -173,6 +256,31 @@ int user_enable_command(const Context& context, const UserCommand& command, bool
               enable ? tr("user {} may log in", *name) : tr("user {} may not log in", *name));
 }
 
+// Whoever lets them log in, they are known by name alone: the server is asked, or the queue on disk is changed.
+int user_suspend_command(const Context& context, const UserCommand& command, bool suspend) {
+  auto name = name_of(context, command);
+  if (!name) return EX_USAGE;
+  admin::Request request{.verb = suspend ? admin::Verb::kUserSuspend : admin::Verb::kUserResume, .selection = {}};
+  request.user = *name;
+  request.reason = printable(command.reason, 500);
+  request.dry_run = command.dry_run;
+  auto asked = ask_server(context, request, [](std::string) { return true; });
+  Status done;
+  if (!asked) done = std::unexpected(asked.error());
+  if (!done && server_is_down(done.error())) {
+    auto loaded = context.load(false, false);
+    if (!loaded) return EX_CONFIG;
+    done = change_offline(context, request, loaded->settings.store, done.error());
+    if (done) context.terminal.warning(_("the server is down: this holds when it is started"));
+  }
+  if (!done && done.error().kind == ErrorKind::kConflict && !suspend)
+    return report(context, done.error(), _("who is suspended: sidegate status"));
+  if (!done) return report_server(context, done.error());
+  const std::string what = suspend ? tr("user {} is suspended", *name) : tr("user {} may send again", *name);
+  context.terminal.out << (command.dry_run ? tr("would be done: {}", what) : what) << "\n";
+  return EX_OK;
+}
+
 int user_delete_command(const Context& context, const UserCommand& command) {
   auto name = name_of(context, command);
   if (!name) return EX_USAGE;
@@ -186,20 +294,31 @@ int user_delete_command(const Context& context, const UserCommand& command) {
 int user_list_command(const Context& context, const UserCommand& command) {
   auto opened = open_users(context, command, false);
   if (!opened) return EX_CONFIG;
+  std::map<std::string, json::object> accounts = accounts_of(context);
   std::vector<std::vector<std::string>> rows;
   for (const User& user : opened->users.users()) {
+    json::object account;
+    if (auto at = accounts.find(user.name); at != accounts.end()) account = std::move(accounts.extract(at).mapped());
+    const bool suspended = user.suspended || is_suspended(account);
     if (context.common.json) {
-      print_json(context.terminal, user);
+      print_json(context.terminal, user, suspended, account);
       continue;
     }
-    const char* state = user.disabled ? _("disabled") : user.suspended ? _("suspended") : _("may log in");
-    rows.push_back({printable(user.name, 255), state, kinds_of(user)});
+    const char* state = user.disabled ? _("disabled") : suspended ? _("suspended") : _("may log in");
+    rows.push_back({printable(user.name, 255), state, kinds_of(user), use_of(account)});
+  }
+  for (const auto& [name, account] : accounts) {  // of other back ends, and Unix users
+    if (context.common.json) {
+      context.terminal.out << json::serialize(account) << "\n";
+      continue;
+    }
+    rows.push_back({printable(name, 255), is_suspended(account) ? _("suspended") : "", "", use_of(account)});
   }
   if (context.common.json) return EX_OK;
   if (rows.empty())
     context.terminal.out << _("no users") << "\n";
   else
-    context.terminal.out << table({_("USER"), _("STATE"), _("STORED")}, rows, context.terminal.width);
+    context.terminal.out << table({_("USER"), _("STATE"), _("STORED"), _("SENT")}, rows, context.terminal.width);
   return EX_OK;
 }
 

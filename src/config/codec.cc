@@ -286,6 +286,13 @@ const Words<intake::Profile>& words() {
   return kWords;
 }
 template <>
+const Words<intake::ForeignSender>& words() {
+  using enum intake::ForeignSender;
+  static const Words<intake::ForeignSender> kWords = {
+      {"auto", kAuto}, {"reject", kReject}, {"rewrite", kRewrite}, {"warn", kWarn}};
+  return kWords;
+}
+template <>
 const Words<intake::ListenerTls>& words() {
   using intake::ListenerTls;
   static const Words<ListenerTls> kWords = {
@@ -547,6 +554,10 @@ const Codec& codec<intake::LogConnections>() {
 template <>
 const Codec& codec<intake::Profile>() {
   return enum_codec<intake::Profile>();
+}
+template <>
+const Codec& codec<intake::ForeignSender>() {
+  return enum_codec<intake::ForeignSender>();
 }
 template <>
 const Codec& codec<intake::ListenerTls>() {

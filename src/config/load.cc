@@ -106,6 +106,10 @@ void fill_all(Draft& draft) {
     auto it = draft.tree.lists.find(t.name);
     if (it == draft.tree.lists.end()) continue;
     for (std::size_t i = 0; i < it->second.size(); ++i) {
+      if (t.name == "user_rule") {  // what it does not say is as for everybody, and [users] stands before it
+        fill(draft, t, i, it->second[i], &settings.users.some.emplace_back(settings.users.everybody));
+        continue;
+      }
       void* block = t.name == "relay"          ? static_cast<void*>(&draft.relays.emplace_back())
                     : t.name == "relay_domain" ? static_cast<void*>(&settings.relay_domains.emplace_back())
                                                : static_cast<void*>(&settings.listeners.emplace_back());
@@ -165,6 +169,7 @@ LoadResult load(const LoadRequest& request) {
   resolve_srs(draft);
   resolve_local(draft);
   resolve_auth(draft);
+  check_users(draft);
   check_queue(draft);
   sort_by_place(draft.problems);
   sort_by_place(draft.loaded.warnings);

@@ -52,6 +52,12 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
        {"f:3:", "\"hostname\" stands at the top, before the first [block]"}},
       {"style = \"json\"", {"f:1:", "\"style\" belongs into [log]"}},
       {"[[relays]]\nhost = \"x\"", {"f:1: unknown block [[relays]]", "did you mean [[relay]]?"}},
+      {"[[user]]\nname = \"x\"", {"f:1: unknown block [[user]]", "did you mean [[user_rule]]?"}},
+      {"user = \"x\"\n[[user]]\nname = \"x\"", {"f:2:", "did you mean [[user_rule]]?"}},
+      {"[[user_rule]]\nname = \"a b\"", {"f:2: name: \"a b\" is no user's name"}},
+      {"[[user_rule]]\nname = \"a\"\nsenders = [\"x@\"]", {"f:3: senders: \"x@\""}},
+      {"[[user_rule]]\nname = \"*@b.example\"\n[[user_rule]]\nname = \"*@b.example\"", {"f:4:", "is there twice"}},
+      {"[[user_rule]]\nname = \"*\"\n[[user_rule]]\nname = \"*@b.example\"", {"f:4:", "never counts"}},
       {"\n[loging]\nstyle = \"json\"", {"f:2: unknown block [loging]", "did you mean [log]?"}},
       {"[relay]\nhost = \"x.example\"", {"f:1: relay is written with double brackets", "write [[relay]]"}},
       {"[[log]]\nstyle = \"json\"", {"f:1: log is written with single brackets", "write [log]"}},
@@ -155,13 +161,31 @@ TEST(Load, AnErrorNeverHoldsThePassword) {
   }
 }
 
+TEST(Load, WhatARuleDoesNotSayIsAsForEverybody) {
+  const Settings loaded = settings_of(
+      request(std::string(kRelay) +
+              "[[user_rule]]\nname = \"Taro@Example.jp\"\nsenders = [\"@Example.ORG\", \"info@example.jp\", \"*\"]\n"
+              "messages_per_day = 7\n[users]\nmessages_per_day = 3\nbytes_per_day = \"1MiB\"\n"
+              "foreign_sender = \"rewrite\"\n[[user_rule]]\nname = \"*@example.jp\"\nsuspend_factor = 0\n"));
+  ASSERT_EQ(loaded.users.some.size(), 2u);
+  const intake::UserRules& taro = loaded.users.some[0];
+  EXPECT_EQ(taro.name, "taro@example.jp");
+  EXPECT_EQ(taro.senders, (std::vector<std::string>{"@example.org", "info@example.jp", "*"}));
+  EXPECT_EQ(taro.messages_per_day, 7u);
+  EXPECT_EQ(taro.bytes_per_day, 1u << 20);
+  EXPECT_EQ(taro.foreign_sender, intake::ForeignSender::kRewrite);
+  EXPECT_EQ(loaded.users.some[1].messages_per_day, 3u);
+  EXPECT_EQ(loaded.users.some[1].suspend_factor, 0u);
+  EXPECT_EQ(loaded.users.everybody.suspend_factor, 10u);
+}
+
 TEST(Load, DefaultsAreTheStructsOwn) {
   const Settings loaded = settings_of(request(kRelay));
   Settings own;
   own.deliver.relays.emplace_back();
   own.listeners.emplace_back();
   for (const Table& t : tables()) {
-    if (t.name == "relay_domain") continue;  // there are none by default
+    if (t.name == "relay_domain" || t.name == "user_rule") continue;  // there are none by default
     for (const Option& option : t.options) {
       if (option.name == "hostname" || option.name == "name" || option.name == "host" ||
           option.name == "password_file" || option.name == "local_domains")

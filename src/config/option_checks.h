@@ -29,6 +29,8 @@ Status check_auth_backend(std::string& text);      // file, pam, dovecot, saslau
 Status check_server_mechanism(std::string& text);  // to upper case; one that we offer
 Status check_service_name(std::string& text);      // of a file in /etc/pam.d
 Status check_ldap_url(std::string& text);          // ldap://, ldaps://, ldapi://; empty: none
+Status check_sender(std::string& text);            // "me@example.org", "@example.org", "*"
+Status check_user_pattern(std::string& text);      // a user's name, or "*@example.org"
 Status check_http_url(std::string& text);          // https://, or http:// to this machine; empty: none
 
 bool is_numeric_address(const std::string& text);   // IPv4 or IPv6, no brackets

@@ -42,6 +42,29 @@ Status check_server_mechanism(std::string& text) {
                        "OAUTHBEARER", "XOAUTH2", "EXTERNAL", "CRAM-MD5"});
 }
 
+Status check_sender(std::string& text) {
+  if (text == "*") return {};
+  if (text.starts_with('@')) {
+    std::string domain = text.substr(1);
+    if (Status checked = check_domain(domain); !checked) return checked;
+    text = "@" + domain;
+    return {};
+  }
+  if (text.empty()) return fail(ErrorKind::kBadInput, tr("{} is no address", quoted(text)));
+  return check_mailbox(text);
+}
+
+Status check_user_pattern(std::string& text) {
+  const bool good = !text.empty() && text.size() <= 255 && is_utf8(text) &&
+                    std::ranges::none_of(text, [](char c) { return is_control(c) || c == ' ' || c == ':'; }) &&
+                    text.find('*', 1) == std::string::npos;
+  if (!good)
+    return fail(ErrorKind::kBadInput,
+                tr("{} is no user's name, and no pattern such as \"*@example.org\"", quoted(printable(text, 100))));
+  text = lower(text);
+  return {};
+}
+
 Status check_service_name(std::string& text) {
   const bool good = !text.empty() && text.size() <= 64 && text.front() != '-' && std::ranges::all_of(text, [](char c) {
     return is_alpha(c) || is_digit(c) || c == '-' || c == '_';

@@ -82,6 +82,8 @@ struct Table {
 
 Table auth_table();                        // options_auth.cc
 void add_submit_options(Table& global);  // options_submit.cc
+Table users_table();                     // options_users.cc
+Table user_rule_table();
 Table relay_domain_table();              // options_relay_domain.cc
 Table tls_table();                       // options_tls.cc
 void add_listener_tls_options(Table& listener);

@@ -7,9 +7,10 @@ namespace sidegate::config {
 
 void add_submit_options(Table& global) {
   using intake::SubmitSettings;
-  using intake::UserLimitSettings;
+  using intake::UserRules;
   constexpr auto kSubmit = &Settings::submit;
-  constexpr auto kLimits = &SubmitSettings::limits;
+  using intake::UserSettings;
+  constexpr auto kUsers = &Settings::users;
   constexpr Range kMost{"0", "1000000"};
   const Option rows[] = {
       {"submit_socket",
@@ -29,11 +30,11 @@ void add_submit_options(Table& global) {
        N_("Where `sendmail` leaves mail while the server is down; it is taken from there when the server is back. "
           "Empty: "
           "none.")},
-      {"max_connections_per_user", Place(kSubmit, kLimits, &UserLimitSettings::connections), "100", kMost, Apply::kLive,
-       Secrecy::kOpen,
-       N_("Connections to submit_socket at the same time from one Unix user; the next is answered 421. 0: no limit.")},
-      {"max_messages_per_minute_per_user", Place(kSubmit, kLimits, &UserLimitSettings::messages_per_minute), "0", kMost,
+      {"max_connections_per_user", Place(kUsers, &UserSettings::programs, &UserRules::connections), "100", kMost,
        Apply::kLive, Secrecy::kOpen,
+       N_("Connections to submit_socket at the same time from one Unix user; the next is answered 421. 0: no limit.")},
+      {"max_messages_per_minute_per_user", Place(kUsers, &UserSettings::programs, &UserRules::messages_per_minute), "0",
+       kMost, Apply::kLive, Secrecy::kOpen,
        N_("Messages that one Unix user may send in a minute; the next ones are answered 450 or wait in drop_directory. "
           "0: "
           "no limit.")},

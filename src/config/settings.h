@@ -11,6 +11,7 @@
 #include "dns/settings.h"
 #include "intake/admission.h"
 #include "intake/settings.h"
+#include "intake/user_rules.h"
 #include "login/settings.h"
 #include "queue/settings.h"
 #include "tls/context.h"
@@ -50,6 +51,7 @@ struct Settings {
   intake::AdmissionLimits admission;
   intake::SubmitSettings submit;
   login::Settings auth;
+  intake::UserSettings users;                                     // what they may do
   std::string ldap_bind_password_file, oauth_client_secret_file;  // resolved into auth
   LogSettings log;
   queue::StoreSettings store;

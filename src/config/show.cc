@@ -13,9 +13,11 @@ std::string default_toml(const Table& t, const Option& option) {
   intake::ListenerSettings listener;
   RelayBlock relay;
   RelayDomainBlock domain;
+  intake::UserRules rules;
   void* block = t.name == "relay"          ? static_cast<void*>(&relay)
                 : t.name == "listener"     ? static_cast<void*>(&listener)
                 : t.name == "relay_domain" ? static_cast<void*>(&domain)
+                : t.name == "user_rule"    ? static_cast<void*>(&rules)
                                            : &settings;
   [[maybe_unused]] Status set = option.place.set(block, Value::from_text(option.default_text), {});
   return option.place.text(block);
@@ -31,6 +33,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
   if (option.secrecy == Secrecy::kSecret && loaded.password_files.contains(in_file)) return "\"\"";
   if (t.name == "listener") return option.place.text(&loaded.settings.listeners[index]);
   if (t.name == "relay_domain") return option.place.text(&loaded.settings.relay_domains[index]);
+  if (t.name == "user_rule") return option.place.text(&loaded.settings.users.some[index]);
   if (t.name != "relay") return option.place.text(&loaded.settings);
   RelayBlock relay;
   static_cast<deliver::RelaySettings&>(relay) = loaded.settings.deliver.relays[index];
@@ -42,6 +45,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
 std::size_t blocks(const Loaded& loaded, const Table& t) {
   if (t.name == "listener") return loaded.settings.listeners.size();
   if (t.name == "relay_domain") return loaded.settings.relay_domains.size();
+  if (t.name == "user_rule") return loaded.settings.users.some.size();
   return t.name == "relay" ? loaded.settings.deliver.relays.size() : 1;
 }
 
@@ -179,7 +183,9 @@ std::string sample() {
       out += "\n";
       wrap_comment(out, _(option.sentence));
       out += fmt::format("#{} = {}\n", option.name,
-                         option.required ? (option.name == "domain" ? "\"example.org\"" : "\"smtp.example.org\"")
+                         option.required ? option.name == "domain" ? "\"example.org\""
+                                           : option.name == "name" ? "\"me@example.org\""
+                                                                   : "\"smtp.example.org\""
                                          : default_toml(t, option));
     }
   }

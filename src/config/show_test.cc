@@ -122,8 +122,10 @@ TEST(Options, EverySentenceIsOneAndEveryRangeHoldsItsDefault) {
       intake::ListenerSettings listener;
       RelayBlock relay;
       RelayDomainBlock domain;
+      intake::UserRules rules;
       void* block = t.name == "relay"          ? static_cast<void*>(&relay)
                     : t.name == "relay_domain" ? static_cast<void*>(&domain)
+                    : t.name == "user_rule"    ? static_cast<void*>(&rules)
                     : t.name == "listener"     ? static_cast<void*>(&listener)
                                                : &settings;
       if (option.default_text.empty()) continue;

@@ -59,7 +59,13 @@ const Table* find_table(std::string_view name) {
   return nullptr;
 }
 
+// `user` is the Unix user at the top, so blocks about users have another name.
+std::string user_block_next() {
+  return tr("did you mean {}?", table("user_rule").title());
+}
+
 std::string unknown_block_next(std::string_view name) {
+  if (name == "user") return user_block_next();
   std::vector<std::string_view> names;
   for (const Table& t : tables()) {
     if (!t.name.empty()) names.push_back(t.name);
@@ -132,7 +138,10 @@ void read_toml(std::string_view text, const std::string& file, Tree& tree, Probl
         top.values.emplace(std::string(key.str()), value_of(node, file, where.line));
     }
   } catch (const toml::parse_error& error) {
-    problems.push_back({{file, static_cast<unsigned>(error.source().begin.line)}, syntax_error(error, text), {}});
+    const unsigned line = error.source().begin.line;
+    const auto rows = split(text, '\n');
+    const bool about_user = line > 0 && line <= rows.size() && trim(rows[line - 1]) == "[[user]]";
+    problems.push_back({{file, line}, syntax_error(error, text), about_user ? user_block_next() : std::string()});
   }
 }
 

@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "daemon/offline_queue.h"
 #include "daemon/run.h"
 #include "queue/rocksdb_store.h"
 
@@ -9,5 +10,6 @@ int main(int argc, char** argv) {
     return sidegate::daemon::run(request, std::move(loaded), SIDEGATE_VERSION);
   };
   hooks.open_queue = [](const std::string& path) { return sidegate::queue::open_rocksdb_readonly(path); };
+  hooks.change_queue = sidegate::daemon::change_queue;
   return sidegate::cli::run(argc, argv, hooks);
 }

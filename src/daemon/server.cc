@@ -8,6 +8,7 @@
 
 #include "admin/commands.h"
 #include "admin/control_server.h"
+#include "base/text.h"
 #include "daemon/certificates.h"
 #include "daemon/kept_secret.h"
 #include "daemon/queue_loader.h"
@@ -15,6 +16,7 @@
 #include "deliver/courier.h"
 #include "dns/resolver.h"
 #include "helper/client.h"
+#include "intake/notice.h"
 #include "intake/pickup.h"
 #include "intake/recipients.h"
 #include "intake/service.h"
@@ -33,6 +35,8 @@ namespace {
 constexpr Duration kSchedulerTick{250};
 constexpr Duration kLookAtAliases{1000};
 constexpr Duration kLookAtCertificates{3600'000};
+constexpr Duration kTellPostmaster{5000};
+constexpr Duration kForgetUsers{3600'000};
 constexpr unsigned kWorkers = 2;
 constexpr unsigned kInHand = 4096;  // messages that can be listed as in hand; more than that are not listed
 
@@ -54,6 +58,13 @@ class Countdown {
   std::condition_variable done_;
   std::size_t left_;
 };
+
+// What programs dropped goes in as if it came on the submit socket, with or without one.
+std::shared_ptr<const intake::ListenerPolicy> submit_policy(config::Settings settings) {
+  if (settings.submit.socket.empty()) settings.submit.socket = "/";
+  auto policy = intake::ListenerPolicy::make(settings.all_listeners().back());
+  return policy ? *policy : nullptr;
+}
 
 net::Awaitable<void> stop_courier(deliver::Courier* courier, Duration patience, std::shared_ptr<Countdown> stopped) {
   co_await courier->stop(patience);
@@ -111,10 +122,25 @@ struct Server::Parts {
   std::unique_ptr<admin::Commands> commands;
   std::unique_ptr<admin::ControlServer> control;
   std::unique_ptr<QueueLoader> loader;
+  bool telling = false, tells_no_more = false;  // the postmaster; on loop 0, as what follows
+  std::function<void()> told;
   bool drained = false;
 
+  // Mail of a suspended user goes by a way of its own, which takes none: it waits there whatever the lifetime, and goes
+  // on by the usual ways when classes are routed anew.
   queue::Scheduler::Router router() const {
-    return [table = ways](const queue::ClassKey& key) { return table->table.ways(key); };
+    auto suspended = intake ? intake->users.suspended() : nullptr;
+    if (!suspended || suspended->empty())
+      return [table = ways](const queue::ClassKey& key) { return table->table.ways(key); };
+    return [table = ways, suspended, halt = static_cast<queue::WayId>(ways->list.size())](const queue::ClassKey& key) {
+      if (std::ranges::binary_search(*suspended, lower(key.user))) return queue::Route{halt};
+      return queue::Route(table->table.ways(key));
+    };
+  }
+  void route_anew() {
+    std::vector<queue::WayLimits> limits = ways->limits();
+    limits.push_back({admin::kSuspendedWay, 0});
+    scheduler.set_ways(std::move(limits), router());
   }
   Status open_queue();
   void keep_srs_secret();
@@ -124,6 +150,9 @@ struct Server::Parts {
   void make_control(int descriptor, About about, std::function<Result<std::vector<std::string>>()> reload);
   void make_couriers();
   Status serve(std::vector<BoundListener> listeners);
+  Status load_users();
+  void set_users(const config::Settings& from);
+  net::Awaitable<void> tell_postmaster();
   void make_pickup();
   std::vector<admin::CertificateRow> certificate_rows() const;
   void set_ways(const config::Settings& from);
@@ -173,7 +202,7 @@ void Server::Parts::set_ways(const config::Settings& from) {
   ways = deliver::Ways::make(std::move(deliver), ways.get());
   // Couriers first: a wake for a new way must find it.
   for (auto& courier : couriers) courier->set_ways(ways);
-  scheduler.set_ways(ways->limits(), router());
+  route_anew();
   scheduler.set_largest(ways->largest());
 }
 
@@ -271,9 +300,9 @@ Status Server::Parts::serve(std::vector<BoundListener> listeners) {
     return call_forward(loop, std::move(domain), std::move(address));
   };
   intake->log_tls = loaded.settings.log.tls != config::LogTls::kNone;
-  intake->users.set(loaded.settings.submit.limits);
   intake->workers = &workers;
   intake->authenticator = logins.get();
+  if (Status users = load_users(); !users) return std::unexpected(users.error());
   for (std::size_t at = 0; at < listeners.size(); ++at) {
     BoundListener& listener = listeners[at];
     bound.push_back({listener.policy->settings.address, listener.policy->settings.port});
@@ -292,11 +321,57 @@ Status Server::Parts::serve(std::vector<BoundListener> listeners) {
   return {};
 }
 
-// What programs dropped goes in as if it came on the submit socket, with or without one.
-std::shared_ptr<const intake::ListenerPolicy> submit_policy(config::Settings settings) {
-  if (settings.submit.socket.empty()) settings.submit.socket = "/";
-  auto policy = intake::ListenerPolicy::make(settings.all_listeners().back());
-  return policy ? *policy : nullptr;
+void Server::Parts::set_users(const config::Settings& from) {
+  intake->users.set(from.users);
+}
+
+// Before anybody is served, and before the schedule is loaded: mail of suspended users is not tried.
+Status Server::Parts::load_users() {
+  set_users(loaded.settings);
+  if (Status read = intake->users.load(*store); !read) return read;
+  route_anew();
+  if (commands) commands->set_router(router());
+  if (commands) commands->set_users(&intake->users);
+  intake->users.set_listener([this] {
+    loops[0].post([this] {
+      std::lock_guard lock(reload_mutex);
+      route_anew();
+      if (commands) commands->set_router(router());
+    });
+  });
+  loops[0].every(kForgetUsers, [this] { intake->users.forget_old(); });
+  loops[0].every(kTellPostmaster, [this] {
+    if (!telling && !tells_no_more && !intake->users.untold().empty())
+      loops[0].spawn("notice to the postmaster", tell_postmaster());
+  });
+  return {};
+}
+
+net::Awaitable<void> Server::Parts::tell_postmaster() {
+  telling = true;
+  struct Done {
+    Parts& parts;
+    ~Done() {
+      parts.telling = false;
+      if (parts.told) parts.told();
+    }
+  } done{*this};
+  config::Settings now;
+  {
+    std::lock_guard lock(reload_mutex);
+    now = loaded.settings;
+  }
+  auto policy = submit_policy(now);
+  if (!policy) co_return;
+  const std::string configured = now.deliver.postmaster;
+  const std::string to = configured.empty() ? "postmaster@" + now.hostname : configured;
+  for (const auto& [user, stop] : intake->users.untold()) {
+    intake::Notice notice = intake::suspension_notice(to, user, stop, now.hostname);
+    Status posted = co_await intake::post_notice(*intake, policy, 0, std::move(notice));
+    // Nobody takes it there: the log and `status` say it. Anything else may go better in a while.
+    if (!posted) log.error("postmaster_not_told", {{"user", user}, {"to", to}, {"error", posted.error().text}});
+    if (posted || posted.error().kind == ErrorKind::kNotFound) intake->users.told(user);
+  }
 }
 
 void Server::Parts::make_pickup() {
@@ -409,7 +484,7 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   p.intake->admission.set_limits(loaded.settings.admission);
   p.intake->log_connections = loaded.settings.log.connections;
   p.intake->log_tls = loaded.settings.log.tls != config::LogTls::kNone;
-  p.intake->users.set(loaded.settings.submit.limits);
+  p.set_users(loaded.settings);
   if (p.pickup) {
     p.loops[0].post([pickup = p.pickup.get(), policy = submit_policy(loaded.settings)] { pickup->set_policy(policy); });
   }
@@ -444,7 +519,11 @@ bool Server::drain(Duration limit) {
   p.drained = true;
   if (p.control) p.control->stop();
   for (auto& acceptor : p.acceptors) acceptor->stop();
-  auto stopped = std::make_shared<Countdown>(p.services.size() + p.couriers.size() + (p.pickup ? 1 : 0));
+  auto stopped = std::make_shared<Countdown>(p.services.size() + p.couriers.size() + (p.pickup ? 1 : 0) + 1);
+  p.loops[0].post([&p, stopped] {
+    p.tells_no_more = true;
+    p.telling ? void(p.told = [stopped] { stopped->one(); }) : stopped->one();
+  });
   if (p.pickup) {
     p.loops[0].post([&p, stopped] { p.pickup->stop([stopped] { stopped->one(); }); });
   }

@@ -11,7 +11,7 @@
 #include "intake/admission.h"
 #include "intake/relay_domains.h"
 #include "intake/settings.h"
-#include "intake/user_limits.h"
+#include "intake/user_accounts.h"
 #include "net/worker_pool.h"
 #include "queue/content_cache.h"
 #include "queue/poison.h"
@@ -63,7 +63,7 @@ class RelayDomainTable {  // thread-safe
 
 struct IntakeContext {
   IntakeContext(queue::Store& s, queue::Scheduler& sch, QueueIdSource& i, Clock& c, Log& l)
-      : store(s), scheduler(sch), ids(i), clock(c), log(l), known_recipients(c) {}
+      : store(s), scheduler(sch), ids(i), clock(c), log(l), known_recipients(c), users(c, l) {}
 
   queue::Store& store;
   queue::Scheduler& scheduler;
@@ -77,7 +77,7 @@ struct IntakeContext {
   RelayDomainTable relay_domains;
   KnownRecipients known_recipients;  // of relay domains that are asked about
   CallForward call_forward;          // null: nobody can be asked
-  UserLimits users;
+  UserAccounts users;
   smtp::Authenticator* authenticator = nullptr;  // who verifies logins; null: AUTH is not offered
   net::WorkerPool* workers = nullptr;  // for what asks the system; null: asked where it stands (tests)
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.

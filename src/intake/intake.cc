@@ -38,8 +38,9 @@ mail::Origin Intake::origin_of(const smtp::SessionInfo& session, bool smtputf8) 
 
 std::optional<Reply> Intake::admit(const smtp::SessionInfo& session) {
   if (admitted_) return std::nullopt;
-  if (policy_->settings.submit && !context_.users.enter(session.peer.uid, &user_place_))
-    return turn_away(session, {421, {4, 7, 0}, "Too many connections from your user"});
+  if (policy_->settings.submit) {
+    if (auto refusal = submitter_.connected()) return turn_away(session, std::move(*refusal));
+  }
   switch (context_.admission.enter(session.peer.address, may_relay(session, *policy_), &place_)) {
     case Admission::Verdict::kWelcome:
       admitted_ = true;
@@ -62,11 +63,15 @@ Reply Intake::turn_away(const smtp::SessionInfo& session, Reply reply) {
   return reply;
 }
 
+std::optional<Reply> Intake::logged_in(const smtp::SessionInfo& session) {
+  auto refusal = submitter_.logged_in(session.user);
+  if (refusal) refused(session, {"AUTH", {}, {}, *refusal});
+  return refusal;
+}
+
 net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo& session, smtp::MailCommand command) {
   if (auto refusal = refusal_of_mail(session, *policy_)) co_return std::move(*refusal);
   if (auto accepting = context_.store.may_accept(command.size); !accepting) co_return reply_for(accepting.error());
-  if (user_ && !context_.users.may_send(user_->uid, context_.clock.steady()))
-    co_return Reply(450, {4, 7, 1}, "Too many messages from your user this minute, try again later");
   if (!context_.scheduler.has_room()) co_return Reply(452, {4, 3, 1}, "Queue is full, try again later");
   std::string reverse_path;
   if (!command.path.is_null) {
@@ -77,6 +82,8 @@ net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo& session, smtp::MailC
       reverse_path += "@" + own_name();
     }
   }
+  auto refusal = co_await submitter_.mail(&reverse_path, command.size, own_name());
+  if (refusal) co_return std::move(*refusal);
   incoming_ = std::make_unique<Incoming>(context_.store.expected());
   mail::Envelope& envelope = incoming_->envelope;
   incoming_->announced = command.size;
@@ -103,6 +110,13 @@ Result<std::optional<mail::Mailbox>> Intake::led_back(const mail::Mailbox& mailb
 }
 
 net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) {
+  if (auto refusal = submitter_.recipient()) co_return std::move(*refusal);
+  Reply reply = co_await take_recipient(may_relay(session, *policy_), std::move(command));
+  if (!reply.positive()) submitter_.recipient_refused();
+  co_return reply;
+}
+
+net::Awaitable<Reply> Intake::take_recipient(bool relays, smtp::RcptCommand command) {
   auto sender = led_back(command.path.mailbox);
   if (!sender) {
     bool expired = sender.error().kind == ErrorKind::kTimeout;
@@ -111,7 +125,7 @@ net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptC
   }
   const mail::Mailbox& mailbox = *sender ? **sender : command.path.mailbox;
   // Where a return address leads only we could say, so everyone may send a report there.
-  bool trusted = *sender || may_relay(session, *policy_);
+  bool trusted = *sender || relays;
   mail::Recipient recipient;
   recipient.address = mailbox.text();
   if (*sender) recipient.original = command.path.mailbox.text();
@@ -224,6 +238,7 @@ void Intake::add(mail::Recipient recipient) {
 }
 
 net::Awaitable<Reply> Intake::begin(const smtp::SessionInfo& session) {
+  if (auto refusal = submitter_.content_begins()) co_return std::move(*refusal);
   incoming_->id = context_.ids.next();
   incoming_->in_hand = queue::InHand(context_.poison, incoming_->id, session.peer.address);
   co_return Reply(250, {2, 0, 0}, "Ok");
@@ -256,6 +271,10 @@ net::Awaitable<void> Intake::put_chunk() {
 net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) {
   incoming_->finish();
   if (!incoming_->refusal) incoming_->refusal = content_fault();
+  if (!incoming_->refusal) {
+    const std::uint64_t octets = incoming_->header().size() + incoming_->body_size();
+    incoming_->refusal = co_await submitter_.content_ended(&incoming_->header(), octets);
+  }
   if (incoming_->refusal) {
     Reply reply = std::move(*incoming_->refusal);
     abort();
@@ -267,6 +286,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   std::vector<queue::DueRow> due = accept.due;
   std::optional<queue::Content> fresh = copy_for_cache(accept);
   Reply taken(250, {2, 0, 0}, "queued as " + message->id.text());
+  submitter_.committing();
   Status committed = co_await commit_with_classes(std::move(accept), std::move(unsaved));
   if (!committed) {
     refuse(committed.error());
@@ -275,12 +295,12 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
     co_return reply;
   }
   incoming_.reset();
+  submitter_.taken();
   // Durable from here on: only now may anybody try to deliver it, and nothing may keep that or the reply from
   // happening.
   try {
     if (fresh) context_.cache->put(std::move(*fresh));
     log_accepted(*message, session.mechanism);  // before its first attempt can be told
-    if (user_) context_.users.sent(user_->uid, context_.clock.steady());
   } catch (const std::bad_alloc&) {
     // It is read back from the store; its line is lost.
   }
@@ -341,7 +361,7 @@ std::string Intake::own_header(const smtp::SessionInfo& session, const mail::Env
     if (session.authenticated()) missing += missing_from(header, envelope.reverse_path, hostname);
     header += missing;
   }
-  return header;
+  return submitter_.in_own_name(std::move(header), envelope.reverse_path);
 }
 
 // Better now than by a report: every relay has said what it takes at most.
@@ -438,6 +458,7 @@ void Intake::discard() noexcept {
 }
 
 void Intake::abort() noexcept {
+  submitter_.abort();
   if (!incoming_) return;
   discard();
   incoming_.reset();

@@ -12,6 +12,7 @@
 #include "intake/incoming.h"
 #include "intake/local_user.h"
 #include "intake/policy.h"
+#include "intake/submitter.h"
 #include "smtp/receiver.h"
 
 namespace sidegate::intake {
@@ -22,13 +23,18 @@ class Intake final : public smtp::Receiver {
   // user: of a peer on a Unix socket.
   Intake(IntakeContext& context, std::shared_ptr<const ListenerPolicy> policy, unsigned loop,
          std::optional<LocalUser> user = {})
-      : context_(context), policy_(std::move(policy)), loop_(loop), user_(std::move(user)) {}
+      : context_(context),
+        policy_(std::move(policy)),
+        loop_(loop),
+        user_(std::move(user)),
+        submitter_(context, user_ ? user_->name : std::string()) {}
   ~Intake() override;
 
   // Takes the connection's place among all before a handshake is paid for; nullopt: welcome. connected() then asks no
   // more.
   std::optional<mail::Reply> admit(const smtp::SessionInfo& session);
   net::Awaitable<mail::Reply> connected(const smtp::SessionInfo& session) override;
+  std::optional<mail::Reply> logged_in(const smtp::SessionInfo& session) override;
   net::Awaitable<mail::Reply> mail(const smtp::SessionInfo& session, smtp::MailCommand command) override;
   net::Awaitable<mail::Reply> rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) override;
   net::Awaitable<mail::Reply> begin(const smtp::SessionInfo& session) override;
@@ -41,6 +47,7 @@ class Intake final : public smtp::Receiver {
 
  private:
   Result<std::optional<mail::Mailbox>> led_back(const mail::Mailbox& mailbox) const;
+  net::Awaitable<mail::Reply> take_recipient(bool relays, smtp::RcptCommand command);
   net::Awaitable<mail::Reply> resolve(mail::Recipient given, mail::Mailbox mailbox, bool trusted);
   mail::Reply pass_on(mail::Recipient given, const mail::Mailbox& mailbox, bool trusted, Whose whose);
   net::Awaitable<mail::Reply> pass_on_behind(mail::Recipient given, mail::Mailbox mailbox, bool trusted,
@@ -69,7 +76,7 @@ class Intake final : public smtp::Receiver {
   std::shared_ptr<const ListenerPolicy> policy_;
   unsigned loop_;
   std::optional<LocalUser> user_;
-  UserLimits::Place user_place_;
+  Submitter submitter_;
   Admission::Place place_;  // of this connection among all
   bool admitted_ = false;
   std::unique_ptr<Incoming> incoming_;  // absent while the session is idle

@@ -618,13 +618,15 @@ TEST(Submit, TheUserIsInTheEnvelopeAndTheTraceField) {
 
 TEST(Submit, OneUserMayNotTakeItAll) {
   OfAlice f;
-  f.context.users.set({.connections = 1, .messages_per_minute = 1});
+  UserSettings settings;
+  settings.programs = {.connections = 1, .messages_per_minute = 1, .suspend_factor = 0};
+  f.context.users.set(settings);
   const std::string once = kStart + by_data(kHeader + "\r\nx\r\n");
   std::string written = f.play(once + once + "QUIT\r\n");
   EXPECT_EQ(f.store.messages.size(), 1u);
   EXPECT_NE(written.find("450 4.7.1"), std::string::npos) << written;
-  UserLimits::Place held;
-  ASSERT_TRUE(f.context.users.enter(1000, &held));
+  UserAccounts::Place held;
+  ASSERT_TRUE(f.context.users.enter("alice", 1, &held));
   EXPECT_TRUE(f.play(once).starts_with("421 4.7.0"));
 }
 

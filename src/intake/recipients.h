@@ -22,6 +22,7 @@ class Recipients {  // thread-safe; outlives every session and attempt
   // False: nothing of ours knows this address, resolve() would say kNotOurs.
   bool concerns(std::string_view address) const;
   std::string hostname() const { return files_.current()->settings.hostname; }
+  alias::Settings settings() const { return files_.current()->settings; }
   // The address has a domain. Never an error: what cannot be told now is kDeferred.
   net::Awaitable<alias::Expansion> resolve(mail::Recipient given, bool null_sender);
   // A report's recipients: empty where the address is none of ours. A report is never refused: where aliases are broken

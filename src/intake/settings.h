@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "intake/user_limits.h"
+#include "intake/user_rules.h"
 #include "smtp/settings.h"
 #include "tls/context.h"
 
@@ -56,7 +56,6 @@ struct RelayDomainSettings {
 struct SubmitSettings {
   std::string socket = "/run/sidegate/submit";            // empty: none
   std::string drop_directory = "/var/lib/sidegate/drop";  // empty: none
-  UserLimitSettings limits;
 };
 
 }  // namespace sidegate::intake

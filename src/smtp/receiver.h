@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,6 +73,8 @@ class Receiver {
   virtual ~Receiver() = default;
   // Before the greeting: 220 goes on; 421 or 554 is sent and ends the session.
   virtual net::Awaitable<mail::Reply> connected(const SessionInfo& session) = 0;
+  // AUTH has succeeded, session.user says who; a refusal (421) is sent in its place and ends the session. Never waits.
+  virtual std::optional<mail::Reply> logged_in(const SessionInfo& session) { return std::nullopt; }
   virtual net::Awaitable<mail::Reply> mail(const SessionInfo& session, MailCommand command) = 0;
   virtual net::Awaitable<mail::Reply> rcpt(const SessionInfo& session, RcptCommand command) = 0;
   // DATA or the first BDAT: positive (its text is not sent) or the refusal to send.

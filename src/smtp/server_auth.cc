@@ -146,6 +146,11 @@ net::Awaitable<void> ServerSession::auth_done(LoginTry attempt, std::string aske
   authenticator_->succeeded(attempt, user);
   info_.user = std::move(user);
   info_.mechanism = attempt.mechanism;
+  if (auto refusal = receiver_.logged_in(info_)) {
+    say(*refusal);
+    open_ = false;
+    co_return;
+  }
   say("235 2.7.0 Authentication successful");
 }
 
