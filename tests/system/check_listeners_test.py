@@ -203,16 +203,10 @@ myhostname = mx.test
 mynetworks = {networks}
 smtpd_tls_security_level = may
 smtpd_sasl_auth_enable = no
-local_recipient_maps =
+local_recipient_maps = {''}
 smtpd_relay_restrictions = {relay}
-smtpd_recipient_restrictions =
+smtpd_recipient_restrictions = {''}
 """)
-            # Each setting once: Postfix warns of others, and its master stands still when it says much before its log's
-            # writer runs.
-            with open(os.path.join(server.config, "main.cf")) as text:
-                settings = dict(line.split(" =", 1) for line in text.read().splitlines() if line)
-            with open(os.path.join(server.config, "main.cf"), "w") as out:
-                out.writelines(f"{key} ={value}\n" for key, value in settings.items())
             master = os.path.join(server.config, "master.cf")
             with open(master) as text:
                 lines = re.sub(r"(?m)^127\.0\.0\.1:\d+ inet.*$", "", text.read())
