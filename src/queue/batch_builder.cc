@@ -65,12 +65,20 @@ Status BatchBuilder::add(const Work& work) {
 
 // --- a message in
 
+// Of a filter's new body that was not wanted after all the one before is still there.
+std::uint32_t BatchBuilder::Stream::chunks_of(std::uint32_t wanted) const {
+  if (wanted == generation) return chunks;
+  for (auto [number, count] : abandoned) {
+    if (number == wanted) return count;
+  }
+  return 0;
+}
+
 Status BatchBuilder::check_stream(const Accept& accept) const {
   if (accept.first_chunk == 0) return {};
   auto found = streams_.find(accept.message->id);
   // The chunks that went ahead unsynced may be gone: the store was reopened since, or one of them was refused.
-  if (found == streams_.end() || found->second.generation != accept.message->generation ||
-      found->second.chunks != accept.first_chunk) {
+  if (found == streams_.end() || found->second.chunks_of(accept.message->generation) != accept.first_chunk) {
     return fail(ErrorKind::kStorage, "the first chunks of " + accept.message->id.text() + " are not in the queue");
   }
   return {};
@@ -87,9 +95,10 @@ void BatchBuilder::put_chunk(QueueId id, std::uint32_t generation, std::uint32_t
 void BatchBuilder::end_stream(const Message& message) {
   auto found = streams_.find(message.id);
   if (found == streams_.end()) return;
-  for (auto [generation, chunks] : found->second.abandoned) erase_chunks(message.id, generation, chunks);
-  if (found->second.generation != message.generation) {
-    erase_chunks(message.id, found->second.generation, found->second.chunks);
+  Stream& stream = found->second;
+  stream.abandoned.emplace_back(stream.generation, stream.chunks);
+  for (auto [generation, chunks] : stream.abandoned) {
+    if (generation != message.generation) erase_chunks(message.id, generation, chunks);
   }
   single_delete(Family::kOpen, id_key(message.id));
   streams_.erase(found);

@@ -63,6 +63,7 @@ class BatchBuilder {
   struct Stream {  // chunks of one body generation after the other
     std::uint32_t generation = 0, chunks = 0;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> abandoned;  // generation, chunks
+    std::uint32_t chunks_of(std::uint32_t generation) const;         // 0: none of it
   };
 
   Status add_one(const Accept& accept);

@@ -164,6 +164,34 @@ TEST_P(StoreConformance, NewGenerationOfAStreamedBody) {
   EXPECT_FALSE(store().body_chunk(sample_id(1), 0, 0));  // the old body is gone
 }
 
+TEST_P(StoreConformance, ANewBodyThatIsNotWantedLeavesTheOldOne) {
+  for (std::uint32_t n = 0; n < 2; ++n) {
+    ASSERT_TRUE(commit_and_wait(store(), PutChunk{sample_id(1), 0, n, std::string(kChunkSize, 'a')}));
+  }
+  ASSERT_TRUE(commit_and_wait(store(), PutChunk{sample_id(1), 1, 0, std::string(kChunkSize, 'b')}));
+  EXPECT_EQ(store().body_chunk(sample_id(1), 0, 1).value_or(""), std::string(kChunkSize, 'a'));
+  EXPECT_EQ(store().body_chunk(sample_id(1), 1, 0).value_or(""), std::string(kChunkSize, 'b'));
+  Accept accept = sample({.id = 1, .body = std::string(2 * kChunkSize, 'a') + "c"});
+  Accept last = accept;
+  last.body = "c";
+  last.first_chunk = 2;
+  ASSERT_TRUE(commit_and_wait(store(), std::move(last)));
+  expect_whole(accept);
+  EXPECT_FALSE(store().body_chunk(sample_id(1), 1, 0));
+}
+
+TEST_P(StoreConformance, ASmallNewBodyTakesTheChunksAway) {
+  ASSERT_TRUE(commit_and_wait(store(), PutChunk{sample_id(1), 0, 0, std::string(kChunkSize, 'a')}));
+  Accept accept = sample({.id = 1, .body = "\r\nsmall\r\n"});
+  auto message = std::make_shared<Message>(*accept.message);
+  message->generation = 1;
+  accept.message = message;
+  Accept given = accept;
+  ASSERT_TRUE(commit_and_wait(store(), std::move(given)));
+  expect_whole(accept);
+  EXPECT_FALSE(store().body_chunk(sample_id(1), 0, 0));
+}
+
 TEST_P(StoreConformance, DiscardedStreamLeavesNothing) {
   for (std::uint32_t n = 0; n < 3; ++n) {
     ASSERT_TRUE(commit_and_wait(store(), PutChunk{sample_id(1), 0, n, std::string(kChunkSize, 'a')}));

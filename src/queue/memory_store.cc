@@ -26,8 +26,7 @@ Status MemoryStore::apply(Accept& accept) {
   if (accept_error_) return std::unexpected(*accept_error_);
   if (accept.first_chunk > 0) {
     auto stream = streams_.find(accept.message->id);
-    if (stream == streams_.end() || stream->second.generation != accept.message->generation ||
-        stream->second.chunks.size() != accept.first_chunk) {
+    if (stream == streams_.end() || stream->second.bodies[accept.message->generation].size() != accept.first_chunk) {
       return fail(ErrorKind::kStorage, "the first chunks of " + accept.message->id.text() + " are not in the queue");
     }
   }
@@ -42,9 +41,8 @@ void MemoryStore::add(Accept& accept) {
   entry.header = std::move(accept.header);
   std::uint32_t n = 0;
   if (auto stream = streams_.find(message.id); stream != streams_.end()) {
-    if (stream->second.generation == message.generation) {
-      for (auto& chunk : stream->second.chunks) entry.body[{message.generation, n++}] = std::move(chunk);
-    }
+    for (auto& chunk : stream->second.bodies[message.generation])
+      entry.body[{message.generation, n++}] = std::move(chunk);
     streams_.erase(stream);
   }
   n = accept.first_chunk;
@@ -70,12 +68,11 @@ Status MemoryStore::apply(PutChunk& chunk) {
   auto& stream = streams_[chunk.id];
   if (found == streams_.end() || (chunk.n == 0 && chunk.generation > stream.generation)) {
     stream.generation = chunk.generation;
-    stream.chunks.clear();
   }
-  if (chunk.generation != stream.generation || chunk.n != stream.chunks.size()) {
+  if (chunk.generation != stream.generation || chunk.n != stream.bodies[chunk.generation].size()) {
     return fail(ErrorKind::kStorage, "a chunk of " + chunk.id.text() + " is missing or came twice");
   }
-  stream.chunks.push_back(std::move(chunk.bytes));
+  stream.bodies[chunk.generation].push_back(std::move(chunk.bytes));
   return {};
 }
 
@@ -223,6 +220,10 @@ Result<std::string> MemoryStore::header(QueueId id) {
 
 Result<std::string> MemoryStore::body_chunk(QueueId id, std::uint32_t generation, std::uint32_t n) {
   std::lock_guard lock(cluster_.mutex_);
+  if (auto stream = streams_.find(id); stream != streams_.end()) {  // under way
+    const auto& chunks = stream->second.bodies[generation];
+    return n < chunks.size() ? Result<std::string>(chunks[n]) : not_there(id);
+  }
   auto found = entry(id);
   if (!found) return std::unexpected(found.error());
   auto chunk = (*found)->body.find({generation, n});

@@ -74,9 +74,9 @@ class MemoryStore final : public Store {
   Status apply(Remove& remove);
   Status apply(Intern& intern);
   Status apply(Note& note);
-  struct Stream {  // of this node alone: it dies with it
-    std::uint32_t generation = 0;
-    std::vector<std::string> chunks;
+  struct Stream {                                              // of this node alone: it dies with it
+    std::uint32_t generation = 0;                              // the newest
+    std::map<std::uint32_t, std::vector<std::string>> bodies;  // chunks by generation
   };
   bool is_mine(const Cluster::Entry& entry, ClassId id, std::uint64_t epoch) const;
   Result<const Cluster::Entry*> entry(QueueId id) const;
