@@ -136,18 +136,40 @@ void apply_to_envelope(const Edit& edit, Message& message) {
 
 // Puts the block back: apart from ours while ours is still on top.
 void put_back(const HeaderBlock& block, Message& message) {
-  std::string text = block.text();
-  bool ours_on_top = text.starts_with(message.own);
-  message.header = ours_on_top ? text.substr(message.own.size()) : std::move(text);
-  if (!ours_on_top) message.own.clear();
+  message.header.clear();  // first: no header block is in memory more often than it must
+  message.header.shrink_to_fit();
+  message.header = block.text();
+  if (message.header.starts_with(message.own)) {
+    message.header.erase(0, message.own.size());
+  } else {
+    message.own.clear();
+  }
 }
 
 }  // namespace
 
+std::string what_changes(const std::vector<Edit>& edits, bool body) {
+  bool header = false, sender = false, recipients = false;
+  for (const Edit& edit : edits) {
+    using enum Edit::Kind;
+    header |= edit.kind == kAddHeader || edit.kind == kInsertHeader || edit.kind == kChangeHeader;
+    sender |= edit.kind == kChangeFrom;
+    recipients |= edit.kind == kAddRecipient || edit.kind == kDeleteRecipient;
+  }
+  std::string words;
+  auto add = [&words](bool changed, const char* word) {
+    if (changed) words.append(words.empty() ? "" : ", ").append(word);
+  };
+  add(header, "header");
+  add(sender, "sender");
+  add(recipients, "recipients");
+  add(body, "body");
+  return words;
+}
+
 void apply(const std::vector<Edit>& edits, bool leading_space, Message& message) {
   HeaderBlock block(message.own, message.header);
   bool header = false;
-  bool body = false;
   for (const Edit& edit : edits) {
     switch (edit.kind) {
       case Edit::Kind::kAddHeader:
@@ -159,10 +181,6 @@ void apply(const std::vector<Edit>& edits, bool leading_space, Message& message)
       case Edit::Kind::kChangeHeader:
         block.change(edit.index, edit.name, edit.value, leading_space);
         break;
-      case Edit::Kind::kReplaceBody:  // the first piece replaces, the others follow it
-        if (!std::exchange(body, true)) message.body.emplace();
-        message.body->append(edit.name);
-        continue;
       default:
         apply_to_envelope(edit, message);
         continue;

@@ -30,7 +30,7 @@ struct Edit {
   };
   Kind kind = Kind::kAddHeader;
   std::uint32_t index = 0;
-  std::string name;   // of the field; or the path; the reason; the octets of a body
+  std::string name;   // of the field; or the path; the reason; octets of a body
   std::string value;  // of the field; or the ESMTP parameters
   bool operator==(const Edit&) const = default;
 };
@@ -78,12 +78,15 @@ struct Message {
   std::string from;    // without angle brackets; empty: the null reverse-path
   std::string from_parameters = {};
   std::vector<Recipient> recipients = {};
-  std::optional<std::string> body = {};        // set: a filter replaced it
   std::optional<std::string> quarantine = {};  // set: why it is to be held
 };
 
-// All edits of one filter, in its order. Afterwards `message.own` is empty and `header` the whole block if a filter put
-// a field before ours; else `own` stays as it was. A recipient stands once, whatever is added (compared without case).
+// What kind of things edits change, for the log: "header, sender, recipients, body". Empty: nothing.
+std::string what_changes(const std::vector<Edit>& edits, bool body);
+
+// All edits of one filter, in its order, but for the body (milter.h has where that goes). Afterwards `message.own` is
+// empty and `header` the whole block if a filter put a field before ours; else `own` stays as it was. A recipient
+// stands once, whatever is added (compared without case).
 void apply(const std::vector<Edit>& edits, bool leading_space, Message& message);
 
 }  // namespace sidegate::milter

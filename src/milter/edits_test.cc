@@ -88,15 +88,14 @@ TEST(Edits, Envelope) {
   EXPECT_EQ(message.recipients, (std::vector<Recipient>{{"b@example.org", ""}, {"d@example.org", "NOTIFY=NEVER"}}));
   EXPECT_EQ(message.from, "");
   EXPECT_EQ(message.quarantine, "virus");
-  EXPECT_FALSE(message.body);
 }
 
-TEST(Edits, ABodyComesInPieces) {
-  Message message{.own = "", .header = "", .from = ""};
-  apply({{K::kReplaceBody, 0, "one ", ""}, {K::kReplaceBody, 0, "two", ""}}, false, message);
-  EXPECT_EQ(message.body, "one two");
-  apply({{K::kReplaceBody, 0, "", ""}}, false, message);
-  EXPECT_EQ(message.body, "");
+TEST(Edits, WhatTheyChangeIsToldInWords) {
+  EXPECT_EQ(what_changes({}, false), "");
+  EXPECT_EQ(what_changes({{K::kQuarantine, 0, "x", ""}}, true), "body");
+  EXPECT_EQ(what_changes({{K::kDeleteRecipient, 0, "x", ""}, {K::kAddHeader, 0, "X", "1"}, {K::kChangeFrom, 0, "", ""}},
+                         false),
+            "header, sender, recipients");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "milter/health.h"
 #include "milter/milter.h"
 
 namespace sidegate::milter {
@@ -22,9 +23,21 @@ struct Decision {
   mail::Reply reply = {};
 };
 
+// Something to tell the operator: a filter that failed, or what one said that is more than "go on".
+struct Note {
+  enum class What : std::uint8_t { kFailed, kRefused, kClosed, kDiscarded, kQuarantined, kChanged };
+  std::string milter;
+  At at = At::kConnect;
+  What what = What::kFailed;
+  std::string text;  // the error; the reply; the reason; what was changed
+  bool operator==(const Note&) const = default;
+};
+const char* name(Note::What what);  // "failed", "reject", "shutdown", "discard", "quarantine", "change"
+
 class Filters {
  public:
-  Filters(const std::vector<Settings>& settings, const Dial& dial);
+  // `settings` and `health` outlive it.
+  Filters(const std::vector<Settings>& settings, const Dial& dial, Health* health = nullptr);
 
   // What the filters may ask for; the caller sets what it knows before each call (README.md has the list).
   Macros& macros() { return macros_; }
@@ -42,29 +55,38 @@ class Filters {
   net::Awaitable<Decision> message(Message& message, BodySource& body);
   net::Awaitable<void> abort();  // RSET, and every end of a transaction that is none of message()'s
   net::Awaitable<void> quit();
-  void cancel();  // ends a wait under way
+  // Ends a wait under way; no filter is asked any more, and each counts as down with the policy "tempfail". For the end
+  // of the server.
+  void cancel();
 
   bool empty() const { return members_.empty(); }
-  // What the operator should read, since the last call: one line for each filter that failed.
-  std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
+  // What has come up since the last call.
+  std::vector<Note> take_notes() { return std::exchange(notes_, {}); }
 
  private:
   struct Member {
-    Settings settings;
-    std::unique_ptr<Milter> filter;
-    bool failed = false;  // in this transaction
+    Member(const Settings& from, const Macros& macros, const Dial& dial)
+        : settings(from), filter(settings, macros, dial) {}
+    const Settings& settings;
+    Milter filter;
+    std::uint64_t answers = 0;  // that are known
+    bool failed = false;        // in this transaction
   };
   using Ask = std::move_only_function<net::Awaitable<Milter::Answered>(Milter&)>;
-  net::Awaitable<Decision> each(Ask ask, bool early);
-  Decision after_failure(Member& member, const Error& error);
-  Decision decide(Member& member, Milter::Answered answered);
+  net::Awaitable<Decision> each(At at, Ask ask);
+  void note_failure(const Member& member, At at, const Error& error);
+  Decision after_failure(Member& member, At at, const Error& error);
+  Decision decide(Member& member, At at, Milter::Answered answered);
+  void note_changes(const Member& member, const std::optional<std::string>& quarantine_before, const Message& message);
 
   Macros macros_;
   std::vector<std::unique_ptr<Member>> members_;
   bool discarded_ = false;  // a filter said so before the message came
   bool refused_ = false;    // a filter is down, and its policy is "tempfail": of this transaction
   std::string quarantine_;  // a filter is down, and its policy is "quarantine"
-  std::vector<std::string> notes_;
+  bool cancelled_ = false;
+  Health* health_;
+  std::vector<Note> notes_;
 };
 
 }  // namespace sidegate::milter

@@ -23,8 +23,8 @@ net::Awaitable<Result<Packet>> Link::read(Duration patience) {
   }
 }
 
-net::Awaitable<Status> Link::negotiate(Duration patience) {
-  Options offer;
+net::Awaitable<Status> Link::negotiate(std::uint32_t version, Duration patience) {
+  const Options offer = offer_of(version);
   std::string bytes = encode_options(offer);
   auto sent = co_await send(std::move(bytes), patience);
   if (!sent) co_return sent;

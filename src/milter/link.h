@@ -16,7 +16,7 @@ class Link {
   explicit Link(std::unique_ptr<net::Stream> stream) : stream_(std::move(stream)) {}
   ~Link();
 
-  net::Awaitable<Status> negotiate(Duration patience);
+  net::Awaitable<Status> negotiate(std::uint32_t version, Duration patience);
   net::Awaitable<Status> send(std::string bytes, Duration patience);
   net::Awaitable<Result<Packet>> read(Duration patience);
   const Agreed& agreed() const { return agreed_; }

@@ -1,6 +1,6 @@
 #include "milter/milter.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 #include "mail/header.h"
 
@@ -23,6 +23,9 @@ const Milter::Event Milter::kUnknownEvent{Command::kUnknown, Stage::kEndOfMessag
 
 namespace {
 
+// Of what a filter changes, the body not counted: it is in memory until the verdict.
+constexpr std::size_t kMostEdits = 256 * 1024;
+
 bool is_connection(Command command) {
   return command == Command::kConnect || command == Command::kHelo;
 }
@@ -38,9 +41,20 @@ bool passes(const Verdict& verdict) {
 }  // namespace
 
 net::Awaitable<Result<std::string_view>> StringBody::next(std::size_t most) {
-  std::string_view piece = text_.substr(at_, most);
+  std::string_view piece = std::string_view(text_).substr(at_, most);
   at_ += piece.size();
   co_return piece;
+}
+
+net::Awaitable<Status> StringBody::put(std::string piece) {
+  if (!other_) other_.emplace();
+  *other_ += piece;
+  co_return Status();
+}
+
+void StringBody::settle(bool keep) {
+  if (other_ && keep) text_ = std::move(*other_);
+  other_.reset();
 }
 
 std::unexpected<Error> Milter::lost(Error error) {
@@ -48,7 +62,6 @@ std::unexpected<Error> Milter::lost(Error error) {
   pending_.clear();
   state_ = State::kClosed;
   in_message_ = false;
-  error.text = fmt::format("milter {} ({}): {}", settings_.name, settings_.address.text(), error.text);
   return std::unexpected(std::move(error));
 }
 
@@ -64,7 +77,7 @@ net::Awaitable<Status> Milter::open() {
     auto made = co_await dial_(settings_.address, settings_.timeouts.connect);
     if (!made) co_return lost(made.error());
     link_ = std::make_unique<Link>(std::move(*made));
-    auto agreed = co_await link_->negotiate(settings_.timeouts.connect);
+    auto agreed = co_await link_->negotiate(settings_.version, settings_.timeouts.connect);
     if (!agreed) co_return lost(agreed.error());
   }
   state_ = State::kConnection;
@@ -93,7 +106,19 @@ net::Awaitable<Status> Milter::ensure_open() {
 // --- one question
 
 void Milter::queue_macros(Command command, Stage stage) {
-  pending_ += encode_macros(command, link_->agreed().macros_at(stage), macros_);
+  const std::vector<std::string>& names = link_->agreed().macros_at(stage);
+  if (settings_.macros.empty()) {
+    pending_ += encode_macros(command, names, macros_);
+    return;
+  }
+  Macros values = macros_;
+  values.insert(settings_.macros.begin(), settings_.macros.end());
+  std::vector<std::string> all = names;
+  // Those of the connection hold for every stage; the operator's are told whatever the filter asked for.
+  for (const auto& [name, value] : settings_.macros) {
+    if (stage == Stage::kConnect && std::ranges::find(names, name) == names.end()) all.push_back(name);
+  }
+  pending_ += encode_macros(command, all, values);
 }
 
 net::Awaitable<Milter::Answered> Milter::ask(const Event& event, std::string packet, Duration patience) {
@@ -113,10 +138,9 @@ net::Awaitable<Milter::Answered> Milter::ask(const Event& event, std::string pac
   co_return take(event, std::move(*verdict));
 }
 
-// The next verdict; "progress" starts the wait anew, edits are collected where they may come.
-net::Awaitable<Milter::Answered> Milter::read_verdict(Duration patience, std::vector<Edit>* edits) {
+// The next verdict; "progress" starts the wait anew, changes are taken where they may come.
+net::Awaitable<Milter::Answered> Milter::read_verdict(Duration patience, Changes* changes) {
   SteadyTime until = link_->now() + settings_.timeouts.longest;
-  std::size_t octets = 0;
   for (;;) {
     auto left = std::chrono::duration_cast<Duration>(until - link_->now());
     if (left <= Duration(0)) co_return lost({ErrorKind::kTimeout, "no verdict in time"});
@@ -124,16 +148,30 @@ net::Awaitable<Milter::Answered> Milter::read_verdict(Duration patience, std::ve
     if (!packet) co_return lost(packet.error());
     auto parsed = parse_answer(*packet);
     if (!parsed) co_return lost(parsed.error());
+    ++answers_;
     if (parsed->is_edit) {
-      if (edits == nullptr) co_return lost({ErrorKind::kProtocol, "it changes a message before its end"});
-      octets += packet->data.size() + 64;
-      if (octets > settings_.max_body)
-        co_return lost({ErrorKind::kTooLarge, "its changes are larger than a message may be"});
-      edits->push_back(std::move(parsed->edit));
+      if (changes == nullptr) co_return lost({ErrorKind::kProtocol, "it changes a message before its end"});
+      Edit edit = std::move(parsed->edit);
+      auto taken = co_await take_edit(std::move(edit), *changes);
+      if (!taken) co_return lost(taken.error());
     } else if (parsed->verdict.kind != Kind::kProgress) {
       co_return std::move(parsed->verdict);
     }
   }
+}
+
+net::Awaitable<Status> Milter::take_edit(Edit edit, Changes& changes) {
+  const Error too_large{ErrorKind::kTooLarge, "its changes are larger than a message may be"};
+  if (edit.kind == Edit::Kind::kReplaceBody) {
+    changes.new_body = true;
+    changes.body_octets += edit.name.size();
+    if (changes.body_octets > settings_.max_body) co_return std::unexpected(too_large);
+    co_return co_await changes.body.put(std::move(edit.name));
+  }
+  changes.octets += edit.name.size() + edit.value.size() + sizeof(Edit);
+  if (changes.octets > kMostEdits) co_return std::unexpected(too_large);
+  changes.edits.push_back(std::move(edit));
+  co_return Status();
 }
 
 Verdict Milter::settled(Verdict verdict, State state) {
@@ -232,29 +270,30 @@ net::Awaitable<Milter::Answered> Milter::data() {
 }
 
 net::Awaitable<Milter::Answered> Milter::message(Message& message, BodySource& body) {
+  changes_.clear();
   if (state_ == State::kConnectionDone || state_ == State::kMessageDone) co_return done_;
   if (state_ != State::kMessage) co_return lost({ErrorKind::kConflict, "the link was lost in the message"});
+  auto answered = co_await send_message(message, body);
+  body.settle(answered && passes(*answered));
+  co_return answered;
+}
+
+net::Awaitable<Milter::Answered> Milter::send_message(Message& message, BodySource& body) {
   auto header = co_await send_header(message);
   if (!header || state_ != State::kMessage) co_return header;
   std::string end = encode(Command::kEndOfHeader);
   auto ended = co_await ask(kEndOfHeaderEvent, std::move(end), settings_.timeouts.content);
   if (!ended || state_ != State::kMessage) co_return ended;
-  std::optional<StringBody> replaced;
-  if (message.body) replaced.emplace(*message.body);
-  BodySource& from = replaced ? *replaced : body;
-  auto sent = co_await send_body(from);
+  auto sent = co_await send_body(body);
   if (!sent || state_ != State::kMessage) co_return sent;
-  co_return co_await end_of_message(message);
+  co_return co_await end_of_message(message, body);
 }
 
 net::Awaitable<Milter::Answered> Milter::send_header(const Message& message) {
-  HeaderBlock block(message.own, message.header);
   bool leading_space = link_->agreed().options.has(p::kLeadingSpace);
   Answered answered = Verdict{};
-  for (std::string_view line : block.shown()) {
-    mail::Field field;
-    std::size_t at = 0;
-    if (!mail::detail::next_field(line, at, field)) continue;
+  mail::Field field;
+  for (std::size_t at = 0; mail::detail::next_field(message.header, at, field);) {
     std::string packet = encode_header(field.name, field.value, leading_space);
     answered = co_await ask(kHeaderEvent, std::move(packet), settings_.timeouts.content);
     if (!answered || state_ != State::kMessage) break;
@@ -277,18 +316,19 @@ net::Awaitable<Milter::Answered> Milter::send_body(BodySource& body) {
   co_return answered;
 }
 
-net::Awaitable<Milter::Answered> Milter::end_of_message(Message& message) {
+net::Awaitable<Milter::Answered> Milter::end_of_message(Message& message, BodySource& body) {
   queue_macros(Command::kEndOfBody, Stage::kEndOfMessage);
   std::string bytes = std::exchange(pending_, {}) + encode(Command::kEndOfBody);
   auto sent = co_await link_->send(std::move(bytes), settings_.timeouts.content);
   if (!sent) co_return lost(sent.error());
-  std::vector<Edit> edits;
-  auto verdict = co_await read_verdict(settings_.timeouts.content, &edits);
+  Changes changes{body};
+  auto verdict = co_await read_verdict(settings_.timeouts.content, &changes);
   if (!verdict) co_return verdict;
   in_message_ = false;
   if (verdict->kind == Kind::kSkip) co_return lost({ErrorKind::kProtocol, "it skips the end of the message"});
   if (passes(*verdict)) {
-    apply(edits, link_->agreed().options.has(p::kLeadingSpace), message);
+    changes_ = what_changes(changes.edits, changes.new_body);
+    apply(changes.edits, link_->agreed().options.has(p::kLeadingSpace), message);
     co_return settled({}, State::kMessageDone);
   }
   State after = verdict->kind == Kind::kShutdown ? State::kConnectionDone : State::kMessageDone;

@@ -8,27 +8,36 @@
 #include <vector>
 
 #include "milter/answer.h"
+#include "milter/dial.h"
 #include "milter/link.h"
 
 namespace sidegate::milter {
 
-// The body of a message, as often as a filter wants it.
+// The body of a message: read as often as a filter wants it, and replaced by one that wants that. What it holds in
+// memory is its own affair.
 class BodySource {
  public:
   virtual ~BodySource() = default;
   virtual void rewind() = 0;
   // The next octets, at most `most`; empty at the end. Valid until the next call.
   virtual net::Awaitable<Result<std::string_view>> next(std::size_t most) = 0;
+  // A piece of another body. That one takes the place of this at settle(true), and is forgotten at settle(false).
+  virtual net::Awaitable<Status> put(std::string piece) = 0;
+  virtual void settle(bool keep) = 0;  // also where nothing was put
 };
 
-class StringBody final : public BodySource {  // the text outlives it
+class StringBody final : public BodySource {
  public:
-  explicit StringBody(std::string_view text) : text_(text) {}
+  explicit StringBody(std::string text) : text_(std::move(text)) {}
   void rewind() override { at_ = 0; }
   net::Awaitable<Result<std::string_view>> next(std::size_t most) override;
+  net::Awaitable<Status> put(std::string piece) override;
+  void settle(bool keep) override;
+  const std::string& text() const { return text_; }
 
  private:
-  std::string_view text_;
+  std::string text_;
+  std::optional<std::string> other_;
   std::size_t at_ = 0;
 };
 
@@ -49,8 +58,8 @@ class Milter {
   // `refused`: we refuse it ourselves; a filter that asked to know (SMFIP_RCPT_REJ) is told, and has no say.
   net::Awaitable<Answered> rcpt(std::string path, std::vector<std::string> parameters, bool refused);
   net::Awaitable<Answered> data();
-  // Header fields, body, end. What the filter changes is done to `message` if it lets it pass, and not at all
-  // otherwise. Unmet, `message` is as it was.
+  // Header fields, body, end. What the filter changes is done to `message` and `body` if it lets it pass, and not at
+  // all otherwise.
   net::Awaitable<Answered> message(Message& message, BodySource& body);
   // The transaction ended without (RSET, EHLO, a refused recipient, the client went).
   net::Awaitable<void> abort();
@@ -61,7 +70,10 @@ class Milter {
   void resume(std::unique_ptr<Link> link) { link_ = std::move(link); }
 
   const Settings& settings() const { return settings_; }
-  void cancel();  // ends a wait under way
+  void cancel();                                      // ends a wait under way
+  std::uint64_t answers() const { return answers_; }  // that were read so far
+  // What the last message() has changed: edits.h has the words.
+  const std::string& changes() const { return changes_; }
 
  private:
   enum class State : std::uint8_t { kClosed, kConnection, kMessage, kMessageDone, kConnectionDone };
@@ -77,10 +89,19 @@ class Milter {
   net::Awaitable<Status> open();
   net::Awaitable<Status> ensure_open();
   net::Awaitable<Answered> ask(const Event& event, std::string packet, Duration patience);
-  net::Awaitable<Answered> read_verdict(Duration patience, std::vector<Edit>* edits);
+  struct Changes {  // as they come, before the verdict
+    BodySource& body;
+    std::vector<Edit> edits = {};
+    bool new_body = false;
+    std::uint64_t body_octets = 0;
+    std::size_t octets = 0;  // of the edits
+  };
+  net::Awaitable<Answered> read_verdict(Duration patience, Changes* changes);
+  net::Awaitable<Status> take_edit(Edit edit, Changes& changes);
+  net::Awaitable<Answered> send_message(Message& message, BodySource& body);
   net::Awaitable<Answered> send_header(const Message& message);
   net::Awaitable<Answered> send_body(BodySource& body);
-  net::Awaitable<Answered> end_of_message(Message& message);
+  net::Awaitable<Answered> end_of_message(Message& message, BodySource& body);
   void queue_macros(Command command, Stage stage);
   Answered take(const Event& event, Verdict verdict);
   Verdict settled(Verdict verdict, State state);
@@ -94,8 +115,10 @@ class Milter {
   Verdict done_;                    // what is said again once a message or the connection is settled
   std::optional<Command> skipped_;  // SMFIR_SKIP: no more of these in this message
   std::string pending_;             // macros, sent with what follows them
-  bool in_message_ = false;         // the filter has seen MAIL and not the end
-  std::optional<Client> client_;    // for a link that is opened later
+  std::string changes_;
+  std::uint64_t answers_ = 0;
+  bool in_message_ = false;       // the filter has seen MAIL and not the end
+  std::optional<Client> client_;  // for a link that is opened later
   std::optional<std::string> helo_;
 };
 

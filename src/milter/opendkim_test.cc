@@ -110,7 +110,8 @@ struct Passed {
 };
 
 net::Awaitable<void> pass(net::Loop& loop, Settings settings, Client client, std::string body_text, Passed* out) {
-  Filters filters({settings}, dial_on(loop));
+  const std::vector<Settings> all{settings};
+  Filters filters(all, dial_on(loop));
   filters.macros() = {{"i", "4bXqTest"}, {"j", "me.example"}, {"daemon_name", "smtp"}};
   StringBody body(body_text);
   out->decision = co_await filters.connect(client);
@@ -121,7 +122,9 @@ net::Awaitable<void> pass(net::Loop& loop, Settings settings, Client client, std
   if (out->decision.kind == Decision::Kind::kPass) out->decision = co_await filters.data();
   if (out->decision.kind == Decision::Kind::kPass) out->decision = co_await filters.message(out->message, body);
   co_await filters.quit();
-  out->notes = filters.take_notes();
+  for (const Note& note : filters.take_notes()) {
+    if (note.what == Note::What::kFailed) out->notes.push_back(note.text);
+  }
 }
 
 Passed pass_through(const OpenDkim& filter, const Client& client, Message message, const std::string& body) {

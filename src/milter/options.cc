@@ -6,6 +6,17 @@
 
 namespace sidegate::milter {
 
+Options offer_of(std::uint32_t version) {
+  Options offer;
+  offer.version = version;
+  // libmilter's SMFI_V2_ACTS and SMFI_V2_PROT; unknown commands came with 3, DATA with 4, the rest with 6.
+  if (version < 6) offer.actions = action::kOfVersion2;
+  if (version < 6) offer.protocol = 0x3ff;
+  if (version < 4) offer.protocol = 0x1ff;
+  if (version < 3) offer.protocol = 0x7f;
+  return offer;
+}
+
 std::string encode_options(const Options& offer) {
   std::string data;
   put_u32(data, offer.version);

@@ -20,6 +20,8 @@ struct Options {
   bool has(std::uint32_t protocol_flag) const { return (protocol & protocol_flag) != 0; }
 };
 
+// What is offered to a filter that is not to hear of a newer version than this one.
+Options offer_of(std::uint32_t version);
 std::string encode_options(const Options& offer);
 
 struct Agreed {

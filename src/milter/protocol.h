@@ -8,9 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "milter/settings.h"
+
 namespace sidegate::milter {
 
-constexpr std::uint32_t kVersion = 6;
+constexpr std::uint32_t kVersion = kNewestVersion;
 constexpr std::uint32_t kOldestVersion = 2;
 constexpr std::size_t kBodyChunk = 65'535;       // MILTER_CHUNK_SIZE: with its code a packet of 64 KiB
 constexpr std::size_t kMaxPacket = 1024 * 1024;  // that we take; filters send at most 64 KiB of body, and header fields

@@ -3,12 +3,15 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "base/clock.h"
 #include "milter/address.h"
 
 namespace sidegate::milter {
+
+constexpr std::uint32_t kNewestVersion = 6;  // of the protocol, that we speak
 
 // What becomes of a message when the filter is down, too slow, or breaks the protocol.
 enum class OnFailure : std::uint8_t { kTempfail, kAccept, kQuarantine };
@@ -28,7 +31,10 @@ struct Settings {
   Address address;
   OnFailure on_failure = OnFailure::kTempfail;
   Timeouts timeouts = {};
-  std::size_t max_body = 50 * 1024 * 1024;  // of what a filter puts in the place of a body
+  std::uint32_t version = kNewestVersion;  // of the protocol: the newest that is offered
+  // What it is told beside what we know; where we know a value of that name, ours counts.
+  std::map<std::string, std::string, std::less<>> macros = {};
+  std::uint64_t max_body = 50 * 1024 * 1024;  // of what it puts in the place of a body
 };
 
 }  // namespace sidegate::milter
