@@ -150,6 +150,19 @@ std::string Commands::status() const {
                                           {"self_signed", row.self_signed}});
     }
   }
+  json::array filters;
+  if (parts_.filters) {
+    for (const FilterRow& row : parts_.filters()) {
+      json::object one{{"name", row.name}, {"address", row.address}, {"up", row.up}};
+      if (!row.up) {
+        one["reason"] = row.reason;
+        one["since"] = time_text(row.since);
+        one["failures"] = row.failures;
+        one["then"] = row.then;
+      }
+      filters.push_back(std::move(one));
+    }
+  }
   json::object out{{"version", parts_.version},
                    {"pid", getpid()},
                    {"started", time_text(started_)},
@@ -167,6 +180,7 @@ std::string Commands::status() const {
                    {"here", json::parse(status_json_ways(here))},
                    {"certificates", std::move(certificates)},
                    {"users", users_status(parts_.users, of_suspended)},
+                   {"milters", std::move(filters)},
                    {"log_dropped", parts_.loop.log().dropped()},
                    {"warnings", std::move(warnings)}};
   return json::serialize(out);

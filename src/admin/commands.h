@@ -26,6 +26,15 @@ struct CertificateRow {  // of the listeners, for `status`
   bool self_signed = false;
 };
 
+struct FilterRow {  // a milter, for `status`
+  std::string name, address;
+  bool up = true;  // as far as the last message has shown
+  std::string reason = {};
+  WallTime since = {};
+  std::uint64_t failures = 0;
+  std::string then = {};  // what becomes of mail meanwhile: "tempfail", "accept", "quarantine"
+};
+
 // What the commands work on; everything outlives them.
 struct Parts {
   net::Loop& loop;  // where the control server runs
@@ -41,6 +50,7 @@ struct Parts {
   std::string config_path;
   std::function<std::vector<CertificateRow>()> certificates = {};  // null: none
   intake::UserAccounts* users = nullptr;                           // null: none are known
+  std::function<std::vector<FilterRow>()> filters = {};            // null: none
 };
 
 class Commands final : public Control {

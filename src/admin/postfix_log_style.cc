@@ -138,6 +138,7 @@ class PostfixStyle final : public LogStyle {
     if (event == "connect") return line_of(at, "smtpd", "connect from " + client(f));
     if (event == "disconnect") return disconnect(at, f);
     if (event == "refused") return refused(at, f);
+    if (event == "milter") return filtered(at, f);
     if (event == "report") return report(at, f);
     if (event == "auth_failed") return auth_failed(at, f);
     return generic(at, level, event, f);
@@ -233,8 +234,8 @@ class PostfixStyle final : public LogStyle {
     if (!original.empty() && original != f.text("to")) to += ", orig_to=" + bracketed(original);
     return line_of(at, service,
                    fmt::format("{}: to={}, relay={}, delay={}, delays={}, dsn={}, status={}{}",
-                               word(f.text("id"), "NOQUEUE"), to, peer(f), seconds_of(f, "delay"),
-                               delays_of(f), word(f.text("dsn"), "4.0.0"), status, remark(f.text("reply"))));
+                               word(f.text("id"), "NOQUEUE"), to, peer(f), seconds_of(f, "delay"), delays_of(f),
+                               word(f.text("dsn"), "4.0.0"), status, remark(f.text("reply"))));
   }
 
   // Postfix's wording: Verified (the name too), Trusted (the chain alone), Untrusted, Anonymous.
@@ -255,9 +256,10 @@ class PostfixStyle final : public LogStyle {
   std::string tls_from(WallTime at, const Fields& f) const {
     const char* trust = f.text("subject").empty() ? "Anonymous" : f.truth("verified") ? "Trusted" : "Untrusted";
     const std::string bits = word(f.text("bits"), "0");
-    return line_of(at, "smtpd",
-                   fmt::format("{} TLS connection established from {}: {} with cipher {} ({}/{} bits)", trust, client(f),
-                               word(f.text("version"), "unknown"), word(f.text("cipher"), "unknown"), bits, bits));
+    return line_of(
+        at, "smtpd",
+        fmt::format("{} TLS connection established from {}: {} with cipher {} ({}/{} bits)", trust, client(f),
+                    word(f.text("version"), "unknown"), word(f.text("cipher"), "unknown"), bits, bits));
   }
 
   std::string tls_failed(WallTime at, const Fields& f) const {
@@ -266,14 +268,31 @@ class PostfixStyle final : public LogStyle {
 
   // "NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 554 5.7.1 ...; from=<...> to=<...> proto=ESMTP helo=<...>"
   std::string refused(WallTime at, const Fields& f) const {
-    std::string text =
-        fmt::format("{}: reject: {} from {}: {};", word(f.text("id"), "NOQUEUE"),
-                    word(upper(f.text("command")), f.has("to") ? "RCPT" : "MAIL"), client(f), f.text("reply"));
+    std::string text = fmt::format(
+        "{}: {}reject: {} from {}: {};", word(f.text("id"), "NOQUEUE"), f.text("milter").empty() ? "" : "milter-",
+        word(upper(f.text("command")), f.has("to") ? "RCPT" : "MAIL"), client(f), f.text("reply"));
     text += " from=" + bracketed(f.text("from"));
     if (f.has("to")) text += " to=" + bracketed(f.text("to"));
     text += " proto=" + word(f.text("protocol"), "ESMTP");
     if (f.has("helo")) text += " helo=" + bracketed(f.text("helo"));
     return line_of(at, "smtpd", std::move(text));
+  }
+
+  // What a filter has refused stands in the line of the refusal. A message that it throws away or holds:
+  // "ID: milter-hold: END-OF-MESSAGE from unknown[192.0.2.1]: milter triggers HOLD action; from=<...> proto=ESMTP ..."
+  std::string filtered(WallTime at, const Fields& f) const {
+    const std::string verdict = f.text("verdict"), id = word(f.text("id"), "NOQUEUE");
+    if (verdict == "reject" || verdict == "shutdown" || verdict == "change") return {};
+    if (verdict == "failed")
+      return line_of(at, "smtpd",
+                     fmt::format("warning: {}: milter {}: {} at {}", id, word(f.text("milter"), "unknown"),
+                                 f.text("error"), word(f.text("stage"), "CONNECT")));
+    const bool holds = verdict == "quarantine";
+    return line_of(at, "cleanup",
+                   fmt::format("{}: milter-{}: {} from {}: milter triggers {} action: {}; from={} proto={} helo={}", id,
+                               holds ? "hold" : "discard", word(f.text("stage"), "END-OF-MESSAGE"), client(f),
+                               holds ? "HOLD" : "DISCARD", f.text("reason"), bracketed(f.text("from")),
+                               word(f.text("protocol"), "ESMTP"), bracketed(f.text("helo"))));
   }
 
   std::string generic(WallTime at, LogLevel level, std::string_view event, const Fields& f) const {

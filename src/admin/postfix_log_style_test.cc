@@ -198,6 +198,33 @@ TEST(PostfixStyle, NoValueLeavesItsPlace) {
   EXPECT_EQ(std::ranges::count(accepted(), '\n'), 2);
 }
 
+TEST(PostfixStyle, Filters) {
+  const auto filtered = [](std::string_view verdict) {
+    return line("milter", {{"id", "0DPQJXK3G8001"},
+                           {"milter", "rspamd"},
+                           {"stage", "END-OF-MESSAGE"},
+                           {"verdict", verdict},
+                           {verdict == "failed" ? "error" : "reason", "because"},
+                           {"client", "192.0.2.7"},
+                           {"helo", "pc"},
+                           {"protocol", "ESMTP"},
+                           {"from", "me@example.org"},
+                           {"to", ""}});
+  };
+  const std::string tail =
+      ": END-OF-MESSAGE from unknown[192.0.2.7]: milter triggers HOLD action: because; from=<me@example.org> "
+      "proto=ESMTP "
+      "helo=<pc>";
+  EXPECT_THAT(filtered("quarantine"), HasSubstr("postfix/cleanup[4711]: 0DPQJXK3G8001: milter-hold" + tail));
+  EXPECT_THAT(filtered("discard"), HasSubstr("milter-discard: END-OF-MESSAGE from unknown[192.0.2.7]"));
+  EXPECT_THAT(filtered("failed"), HasSubstr("warning: 0DPQJXK3G8001: milter rspamd: because at END-OF-MESSAGE"));
+  // What is refused has a line of its own.
+  EXPECT_EQ(filtered("reject") + filtered("change"), "");
+  EXPECT_THAT(
+      line("refused", {{"client", "192.0.2.7"}, {"command", "RCPT"}, {"reply", "550 5.7.1 no"}, {"milter", "rspamd"}}),
+      HasSubstr("NOQUEUE: milter-reject: RCPT from unknown[192.0.2.7]: 550 5.7.1 no;"));
+}
+
 TEST(PostfixStyle, PflogsummCountsIt) {
   const char* tool = "/usr/sbin/pflogsumm";
   if (access(tool, X_OK) != 0) GTEST_SKIP() << "skipped: pflogsumm is not installed";

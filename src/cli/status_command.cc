@@ -48,6 +48,27 @@ void print_relays(const Terminal& t, const json::object& status) {
         << table({_("RELAY"), _("STATE"), _("CONNECTIONS"), _("READY"), _("NEXT TRY"), _("REASON")}, rows, t.width);
 }
 
+void print_filters(const Terminal& t, const json::object& status) {
+  const json::value* list = status.if_contains("milters");
+  if (list == nullptr || !list->is_array()) return;
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : list->as_array()) {
+    if (!value.is_object()) continue;
+    const json::object& m = value.as_object();
+    const bool up = m.contains("up") && m.at("up").is_bool() && m.at("up").as_bool();
+    const std::string then = text(m, "then");
+    rows.push_back({text(m, "name"), up ? _("up") : _("down"), text(m, "address"), text(m, "since"),
+                    then == "tempfail"     ? _("clients are told to come again")
+                    : then == "accept"     ? _("mail passes unseen by it")
+                    : then == "quarantine" ? _("mail is held")
+                                           : "",
+                    text(m, "reason")});
+  }
+  if (rows.empty()) return;
+  t.out << "\n"
+        << table({_("MILTER"), _("STATE"), _("ADDRESS"), _("SINCE"), _("MEANWHILE"), _("REASON")}, rows, t.width);
+}
+
 void print_certificates(const Terminal& t, const json::object& status) {
   const json::value* list = status.if_contains("certificates");
   if (list == nullptr || !list->is_array()) return;
@@ -100,6 +121,7 @@ void print_status(const Terminal& t, const json::object& s) {
   if (std::uint64_t dropped = number(s, "log_dropped"); dropped != 0)
     t.out << t.in(Colour::kYellow, tr("log: {} lines dropped because the reader was too slow", dropped)) << "\n";
   print_relays(t, s);
+  print_filters(t, s);
   print_certificates(t, s);
   print_users(t, s);
   const json::value* warnings = s.if_contains("warnings");

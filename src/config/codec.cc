@@ -312,11 +312,10 @@ const Words<smtp::LongLines>& words() {
 template <>
 const Words<deliver::TlsMode>& words() {
   using deliver::TlsMode;
-  static const Words<TlsMode> kWords = {
-      {"starttls", TlsMode::kStartTls},
-      {"implicit", TlsMode::kImplicit},
-      {"none", TlsMode::kNone},
-      {"opportunistic", TlsMode::kOpportunistic}};
+  static const Words<TlsMode> kWords = {{"starttls", TlsMode::kStartTls},
+                                        {"implicit", TlsMode::kImplicit},
+                                        {"none", TlsMode::kNone},
+                                        {"opportunistic", TlsMode::kOpportunistic}};
   return kWords;
 }
 template <>
@@ -337,6 +336,13 @@ const Words<deliver::ForwardSender>& words() {
   using deliver::ForwardSender;
   static const Words<ForwardSender> kWords = {
       {"srs", ForwardSender::kSrs}, {"account", ForwardSender::kAccount}, {"keep", ForwardSender::kKeep}};
+  return kWords;
+}
+template <>
+const Words<milter::OnFailure>& words() {
+  using enum milter::OnFailure;
+  static const Words<milter::OnFailure> kWords = {
+      {"tempfail", kTempfail}, {"accept", kAccept}, {"quarantine", kQuarantine}};
   return kWords;
 }
 template <>
@@ -594,6 +600,10 @@ const Codec& codec<deliver::Identity>() {
 template <>
 const Codec& codec<deliver::ForwardSender>() {
   return enum_codec<deliver::ForwardSender>();
+}
+template <>
+const Codec& codec<milter::OnFailure>() {
+  return enum_codec<milter::OnFailure>();
 }
 template <>
 const Codec& codec<auth::InsecureAuth>() {

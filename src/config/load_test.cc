@@ -118,7 +118,8 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
       {"[[relay]]\nhost = \"[smtp.example:587\"", {"f:2:", "has no closing bracket"}},
       {"[[relay]]\nhost = \"smtp://x\"", {"f:2:", "host"}},
       {"[[relay]]\nhost = \"x.example\"\ntls = \"start_tls\"",
-       {"f:3: tls: \"start_tls\" is not one of \"starttls\" | \"implicit\" | \"none\" | \"opportunistic\": did you mean \"starttls\"?"}},
+       {"f:3: tls: \"start_tls\" is not one of \"starttls\" | \"implicit\" | \"none\" | \"opportunistic\": did you "
+        "mean \"starttls\"?"}},
       {"[[relay]]\nhost = \"x.example\"\nuser = \"me\"", {"f:3:", "user is given and no password", "password_file"}},
       {"[[relay]]\nhost = \"x.example\"\nmechanisms = [\"SCRAM-SHA256\"]",
        {"f:3: mechanisms: \"SCRAM-SHA256\" is not a mechanism we know: did you mean \"SCRAM-SHA-256\"?"}},
@@ -185,7 +186,7 @@ TEST(Load, DefaultsAreTheStructsOwn) {
   own.deliver.relays.emplace_back();
   own.listeners.emplace_back();
   for (const Table& t : tables()) {
-    if (t.name == "relay_domain" || t.name == "user_rule") continue;  // there are none by default
+    if (t.name == "relay_domain" || t.name == "user_rule" || t.name == "milter") continue;  // there are none by default
     for (const Option& option : t.options) {
       if (option.name == "hostname" || option.name == "name" || option.name == "host" ||
           option.name == "password_file" || option.name == "local_domains")
@@ -199,6 +200,52 @@ TEST(Load, DefaultsAreTheStructsOwn) {
       if (option.name == "address") continue;  // the struct names none
       EXPECT_EQ(option.place.text(a), option.place.text(b)) << t.name << "." << option.name;
     }
+  }
+}
+
+TEST(Load, AMilterSeesTheMailOfTheListenersItNames) {
+  const std::string listeners =
+      "[[listener]]\nname = \"in\"\naddress = \"192.0.2.1\"\nmax_message_size = 1000\n"
+      "[[listener]]\naddress = \"192.0.2.1\"\nport = 587\n[[listener]]\naddress = \"192.0.2.2\"\nport = 587\n";
+  struct {
+    const char* listeners;
+    const char* seen;  // by each listener and "submit"
+  } cases[] = {{"", "1110"},
+               {"listeners = [\"in\"]\n", "1000"},
+               {"listeners = [\"submission\"]\n", "0110"},
+               {"listeners = [\"smtp\", \"IN\", \"submit\"]\n", "1001"}};
+  for (const auto& c : cases) {
+    const Settings s = settings_of(request(
+        listeners + "[[milter]]\naddress = \"inet:8891@localhost\"\nfailure = \"accept\"\nmacros = [\"{a}=b=c\"]\n" +
+        c.listeners));
+    std::string seen;
+    for (const auto& l : s.listeners) seen += std::to_string(l.milters.size());
+    EXPECT_EQ(seen + std::to_string(s.submit_milters.size()), c.seen) << c.listeners;
+    const milter::Settings& one = s.listeners[c.seen[0] == '1' ? 0 : 1].milters.at(0);
+    EXPECT_EQ(one.name, "inet:localhost@8891");
+    EXPECT_EQ(one.on_failure, milter::OnFailure::kAccept);
+    EXPECT_EQ(one.macros.at("a"), "b=c");
+    EXPECT_EQ(one.max_body, c.seen[0] == '1' ? 1000u : 50u << 20);
+    EXPECT_EQ(s.all_listeners().back().milters.size(), s.submit_milters.size());
+  }
+}
+
+TEST(Load, WhatIsWrongWithAMilterIsSaid) {
+  const ErrorCase cases[] = {
+      {"[[milter]]\nname = \"x\"", {"f:1: [[milter]] has no address"}},
+      {"[[milter]]\naddress = \"127.0.0.1:8891\"", {"f:2: address: ", "write inet:HOST:PORT or unix:/PATH"}},
+      {"[[milter]]\naddress = \"unix:opendkim/opendkim.sock\"", {"f:2: address: "}},
+      {"[[milter]]\naddress = \"inet:1@x\"\nlisteners = [\"127.0.0.1:26\"]",
+       {"f:3: milter inet:x@1: no listener is called \"127.0.0.1:26\"", "did you mean \"127.0.0.1:25\"?"}},
+      {"[[milter]]\naddress = \"inet:1@x\"\nmacros = [\"x\"]", {"f:3: macros: \"x\" is not \"name=value\""}},
+      {"[[milter]]\naddress = \"inet:1@x\"\nprotocol = 7", {"f:3: protocol: "}},
+      {"[[milter]]\naddress = \"inet:1@x\"\nfailure = \"reject\"", {"f:3: failure: ", "tempfail"}},
+      {"[[milter]]\naddress = \"inet:1@x\"\n[[milter]]\naddress = \"inet:x:1\"",
+       {"[[milter]] \"inet:x@1\" is there twice"}},
+  };
+  for (const ErrorCase& c : cases) {
+    const std::string errors = errors_of(request(c.text));
+    for (const char* expected : c.expected) EXPECT_THAT(errors, HasSubstr(expected)) << c.text;
   }
 }
 

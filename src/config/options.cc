@@ -108,7 +108,8 @@ Table log_table() {
               {"level", Place(&Settings::log, &LogSettings::level).checked(check_level), "info", kAny, kRestart, kOpen,
                N_("The least important lines to show: debug, info, warning or error.")},
               {"tls", Place(&Settings::log, &LogSettings::tls), "summary", kAny, kLive, kOpen,
-               N_("What is said about TLS: none, summary (one line for each connection, in and out), or handshake (with the "
+               N_("What is said about TLS: none, summary (one line for each connection, in and out), or handshake "
+                  "(with the "
                   "certificate, of connections out).")},
               {"connections", Place(&Settings::log, &LogSettings::connections), "all", kAny, kLive, kOpen,
                N_("What is said about clients' sessions: none, summary (one line at the end, with the commands), or "
@@ -258,10 +259,12 @@ Table listener_table() {
            N_("Who may relay here without logging in: [\"192.168.1.0/24\", \"fd00::/8\"]. Nobody on submission and "
               "submissions.")},
           {"trust_loopback", Place(&ListenerSettings::trust_loopback), "true", kAny, kLive, kOpen,
-           N_("Programs on this machine may relay. Only where profile is local and the listener's own address is loopback; "
+           N_("Programs on this machine may relay. Only where profile is local and the listener's own address is "
+              "loopback; "
               "elsewhere it is false.")},
           {"add_missing_headers", Place(&ListenerSettings::add_missing_headers), "true", kAny, kLive, kOpen,
-           N_("Add Date and Message-ID where who may relay forgot them, and From where a user who has logged in did (RFC "
+           N_("Add Date and Message-ID where who may relay forgot them, and From where a user who has logged in did "
+              "(RFC "
               "6409 section 8).")},
           {"add_sender", Place(&ListenerSettings::add_sender), "false", kAny, kLive, kOpen,
            N_("Write the user who has logged in into Sender where From names somebody else (RFC 6409 section 8.1).")},
@@ -395,7 +398,8 @@ Table relay_table() {
            N_("Port number, or smtp (25), submission (587), submissions (465). Without it: 465 where tls = "
               "\"implicit\", else 587.")},
           {"tls", Place(&RelayBlock::tls), "starttls", kAny, kLive, kOpen,
-           N_("starttls: TLS after the greeting, required. implicit: TLS from the first octet. none: no TLS at all. opportunistic: where it is offered. "
+           N_("starttls: TLS after the greeting, required. implicit: TLS from the first octet. none: no TLS at all. "
+              "opportunistic: where it is offered. "
               "Without it: implicit on port 465, else starttls.")},
           {"tls_verify", Place(&RelayBlock::tls_verify), "true", kAny, kLive, kOpen,
            N_("Demand a certificate that is valid for the host. false: encrypted, but to anyone.")},
@@ -409,7 +413,8 @@ Table relay_table() {
           {"password", Place(&RelayBlock::password), "", kAny, kLive, kSecret,
            N_("The password itself. Better: password_file.")},
           {"password_file", Place(&RelayBlock::password_file).checked(check_secret_path), "", kAny, kLive, kOpen,
-           N_("A file that holds the password, readable by its owner alone (0600), or by the service's group (0640). Or "
+           N_("A file that holds the password, readable by its owner alone (0600), or by the service's group (0640). "
+              "Or "
               "\"credential:NAME\", from systemd (LoadCredential=).")},
           {"mechanisms", Place(&RelayBlock::mechanisms).checked(check_mechanism), "", kAny, kLive, kOpen,
            N_("Login mechanisms to use, of those offered: [\"SCRAM-SHA-256\", \"PLAIN\"]. Empty: all we know, the "
@@ -505,9 +510,9 @@ std::span<const Table> tables() {
   static const std::vector<Table> kTables = [] {
     Table listener = listener_table();
     add_listener_tls_options(listener);
-    std::vector<Table> all{global_table(),    log_table(), queue_table(),        dns_table(),
-                           local_table(),     tls_table(), auth_table(),         users_table(),
-                           user_rule_table(), listener,    relay_domain_table(), relay_table()};
+    std::vector<Table> all{global_table(),    log_table(), queue_table(),  dns_table(),          local_table(),
+                           tls_table(),       auth_table(), users_table(), user_rule_table(),    listener,
+                           milter_table(),    relay_domain_table(), relay_table()};
     add_submit_options(all.front());
     return all;
   }();

@@ -24,8 +24,8 @@ struct Draft {  // a configuration while it is being made
   }
 };
 
-// The secret in the file at `path`, which the key names. nullopt: it is not to be opened now, or what is wrong with it has
-// been said, of `subject`.
+// The secret in the file at `path`, which the key names. nullopt: it is not to be opened now, or what is wrong with it
+// has been said, of `subject`.
 std::optional<std::string> read_secret(Draft& draft, std::string_view list, std::size_t index, std::string_view key,
                                        const std::string& path, std::string_view subject);
 
@@ -33,6 +33,7 @@ void resolve_hostname(Draft& draft);
 void resolve_local_domains(Draft& draft);
 void resolve_listeners(Draft& draft);
 void resolve_tls(Draft& draft);
+void resolve_milters(Draft& draft);
 void resolve_relays(Draft& draft);
 void resolve_relay_domains(Draft& draft);
 void resolve_srs(Draft& draft);

@@ -180,6 +180,7 @@ std::vector<intake::ListenerSettings> Settings::all_listeners() const {
   socket.address = submit.socket;
   socket.submit = true;
   socket.smtp.hostname = hostname;
+  socket.milters = submit_milters;
   // What some listener takes, a program of this machine may send too.
   for (const intake::ListenerSettings& one : listeners) {
     const auto unlimited = [](std::uint64_t size) { return size == 0 ? ~std::uint64_t{0} : size; };

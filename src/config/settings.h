@@ -13,6 +13,7 @@
 #include "intake/settings.h"
 #include "intake/user_rules.h"
 #include "login/settings.h"
+#include "milter/settings.h"
 #include "queue/settings.h"
 #include "tls/context.h"
 
@@ -37,17 +38,28 @@ struct RelayDomainBlock {
   std::uint32_t connections = 10;
 };
 
+// A [[milter]] block as written.
+struct MilterBlock {
+  std::string name;     // default: the address
+  std::string address;  // milter::parse_address()
+  milter::OnFailure failure = milter::OnFailure::kTempfail;
+  std::vector<std::string> listeners;  // names or profiles, "submit"; empty: every [[listener]]
+  milter::Timeouts timeouts;
+  std::uint32_t protocol = milter::kNewestVersion;
+  std::vector<std::string> macros;  // "name=value"
+};
+
 struct Settings {
   std::string hostname;           // default: the system's name, fully qualified where that is known
   std::string user = "sidegate";  // whom to become after the ports are bound, when started as root
   bool sandbox = true;            // Landlock and seccomp for the server process
   std::uint32_t threads = 0;      // I/O threads; 0: one per core
   std::string control_socket = "/run/sidegate/control";
-  std::string srs_domain;       // resolved into deliver.srs, as the two below
-  std::string srs_secret;       // words: the first one signs
+  std::string srs_domain;  // resolved into deliver.srs, as the two below
+  std::string srs_secret;  // words: the first one signs
   std::string srs_secret_file;
   std::string dead_letter = "";  // reserved name of the dead-letter store; empty: inside the queue
-  tls::ServerSettings tls;  // of the listeners, unless theirs differ
+  tls::ServerSettings tls;       // of the listeners, unless theirs differ
   intake::AdmissionLimits admission;
   intake::SubmitSettings submit;
   login::Settings auth;
@@ -57,9 +69,11 @@ struct Settings {
   queue::StoreSettings store;
   queue::ScheduleSettings schedule;
   dns::ResolverSettings dns;
-  deliver::LocalSettings local;  // mail that ends on this machine
+  deliver::LocalSettings local;                     // mail that ends on this machine
   std::vector<intake::ListenerSettings> listeners;  // default 127.0.0.1:25 and [::1]:25
   std::vector<RelayDomainBlock> relay_domains;
+  std::vector<MilterBlock> milters;
+  std::vector<milter::Settings> submit_milters;               // resolved from them, as those of the listeners are
   std::vector<intake::RelayDomainSettings> relay_recipients;  // resolved from them, as deliver.next_hops is
   deliver::DeliverSettings deliver;
   alias::Settings alias;

@@ -14,10 +14,12 @@ std::string default_toml(const Table& t, const Option& option) {
   RelayBlock relay;
   RelayDomainBlock domain;
   intake::UserRules rules;
+  MilterBlock milter;
   void* block = t.name == "relay"          ? static_cast<void*>(&relay)
                 : t.name == "listener"     ? static_cast<void*>(&listener)
                 : t.name == "relay_domain" ? static_cast<void*>(&domain)
                 : t.name == "user_rule"    ? static_cast<void*>(&rules)
+                : t.name == "milter"       ? static_cast<void*>(&milter)
                                            : &settings;
   [[maybe_unused]] Status set = option.place.set(block, Value::from_text(option.default_text), {});
   return option.place.text(block);
@@ -34,6 +36,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
   if (t.name == "listener") return option.place.text(&loaded.settings.listeners[index]);
   if (t.name == "relay_domain") return option.place.text(&loaded.settings.relay_domains[index]);
   if (t.name == "user_rule") return option.place.text(&loaded.settings.users.some[index]);
+  if (t.name == "milter") return option.place.text(&loaded.settings.milters[index]);
   if (t.name != "relay") return option.place.text(&loaded.settings);
   RelayBlock relay;
   static_cast<deliver::RelaySettings&>(relay) = loaded.settings.deliver.relays[index];
@@ -46,6 +49,7 @@ std::size_t blocks(const Loaded& loaded, const Table& t) {
   if (t.name == "listener") return loaded.settings.listeners.size();
   if (t.name == "relay_domain") return loaded.settings.relay_domains.size();
   if (t.name == "user_rule") return loaded.settings.users.some.size();
+  if (t.name == "milter") return loaded.settings.milters.size();
   return t.name == "relay" ? loaded.settings.deliver.relays.size() : 1;
 }
 

@@ -123,10 +123,12 @@ TEST(Options, EverySentenceIsOneAndEveryRangeHoldsItsDefault) {
       RelayBlock relay;
       RelayDomainBlock domain;
       intake::UserRules rules;
+      MilterBlock milter;
       void* block = t.name == "relay"          ? static_cast<void*>(&relay)
                     : t.name == "relay_domain" ? static_cast<void*>(&domain)
                     : t.name == "user_rule"    ? static_cast<void*>(&rules)
                     : t.name == "listener"     ? static_cast<void*>(&listener)
+                    : t.name == "milter"       ? static_cast<void*>(&milter)
                                                : &settings;
       if (option.default_text.empty()) continue;
       Status set = option.place.set(block, Value::from_text(option.default_text), option.range);

@@ -108,7 +108,7 @@ struct Server::Parts {
   queue::ContentCache cache;
   QueueIdSource ids;
   Certificates certificates;
-  std::mutex reload_mutex;  // over loaded and ways, which only start and reload change
+  mutable std::mutex reload_mutex;  // over loaded and ways, which only start and reload change
   config::Loaded loaded;
   std::shared_ptr<const deliver::Ways> ways;
   std::unique_ptr<queue::Store> store;
@@ -158,6 +158,8 @@ struct Server::Parts {
   void set_ways(const config::Settings& from);
   void set_relay_domains(const config::Settings& from);
   net::Awaitable<intake::Known> call_forward(unsigned loop, std::string domain, std::string address);
+  net::Awaitable<Result<std::unique_ptr<net::Stream>>> dial_filter(unsigned loop, milter::Address to, Duration timeout);
+  std::vector<admin::FilterRow> filter_rows() const;
 };
 
 Status Server::Parts::open_queue() {
@@ -234,6 +236,39 @@ net::Awaitable<intake::Known> Server::Parts::call_forward(unsigned loop, std::st
                                                        : intake::Known::kCannotTell;
 }
 
+// A filter's name is looked up for each connection; the resolver keeps what it has learnt.
+net::Awaitable<Result<std::unique_ptr<net::Stream>>> Server::Parts::dial_filter(unsigned loop, milter::Address to,
+                                                                                Duration timeout) {
+  std::vector<net::Endpoint> places;
+  if (!to.path.empty()) {
+    places.push_back({to.path, 0});
+  } else {
+    auto found = co_await resolver.addresses(loops[loop], to.host);
+    if (!found) co_return std::unexpected(found.error());
+    for (std::string& address : found->list) places.push_back({std::move(address), to.port});
+  }
+  co_return co_await milter::connect_one_of(loops[loop], std::move(places), timeout);
+}
+
+std::vector<admin::FilterRow> Server::Parts::filter_rows() const {
+  std::lock_guard lock(reload_mutex);
+  std::vector<admin::FilterRow> rows;
+  const std::vector<milter::Health::Row> down = intake->filter_health.down();
+  for (const config::MilterBlock& block : loaded.settings.milters) {
+    admin::FilterRow& row = rows.emplace_back(admin::FilterRow{.name = block.name, .address = block.address});
+    auto bad = std::ranges::find(down, block.name, &milter::Health::Row::name);
+    if (bad == down.end()) continue;
+    row.up = false;
+    row.reason = bad->reason;
+    row.since = bad->since;
+    row.failures = bad->times;
+    row.then = block.failure == milter::OnFailure::kTempfail ? "tempfail"
+               : block.failure == milter::OnFailure::kAccept ? "accept"
+                                                             : "quarantine";
+  }
+  return rows;
+}
+
 // This process reads no home folder: users and their ~/.forward are asked of the helper.
 void Server::Parts::ask_helper_for_users() {
   alias_sources.set_users([this](const std::string& name) -> Result<std::optional<alias::User>> {
@@ -298,6 +333,9 @@ Status Server::Parts::serve(std::vector<BoundListener> listeners) {
   set_relay_domains(loaded.settings);
   intake->call_forward = [this](unsigned loop, std::string domain, std::string address) {
     return call_forward(loop, std::move(domain), std::move(address));
+  };
+  intake->dial_filter = [this](unsigned loop, milter::Address to, Duration timeout) {
+    return dial_filter(loop, std::move(to), timeout);
   };
   intake->log_tls = loaded.settings.log.tls != config::LogTls::kNone;
   intake->workers = &workers;
@@ -412,7 +450,8 @@ void Server::Parts::make_control(int descriptor, About about,
                                                             .version = std::move(about.version),
                                                             .sandbox = std::move(about.sandbox),
                                                             .config_path = loaded.path,
-                                                            .certificates = [this] { return certificate_rows(); }});
+                                                            .certificates = [this] { return certificate_rows(); },
+                                                            .filters = [this] { return filter_rows(); }});
   control = std::make_unique<admin::ControlServer>(loops[0], descriptor, *commands);
   control->start();
 }
@@ -488,6 +527,9 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   if (p.pickup) {
     p.loops[0].post([pickup = p.pickup.get(), policy = submit_policy(loaded.settings)] { pickup->set_policy(policy); });
   }
+  std::vector<std::string> filters;
+  for (const config::MilterBlock& block : loaded.settings.milters) filters.push_back(block.name);
+  p.intake->filter_health.keep_only(filters);
   if (p.commands) p.loops[0].post([commands = p.commands.get(), router = p.router()] { commands->set_router(router); });
   p.loaded = std::move(loaded);
   return restart;

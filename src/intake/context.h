@@ -12,6 +12,8 @@
 #include "intake/relay_domains.h"
 #include "intake/settings.h"
 #include "intake/user_accounts.h"
+#include "milter/dial.h"
+#include "milter/health.h"
 #include "net/worker_pool.h"
 #include "queue/content_cache.h"
 #include "queue/poison.h"
@@ -63,7 +65,7 @@ class RelayDomainTable {  // thread-safe
 
 struct IntakeContext {
   IntakeContext(queue::Store& s, queue::Scheduler& sch, QueueIdSource& i, Clock& c, Log& l)
-      : store(s), scheduler(sch), ids(i), clock(c), log(l), known_recipients(c), users(c, l) {}
+      : store(s), scheduler(sch), ids(i), clock(c), log(l), known_recipients(c), filter_health(c), users(c, l) {}
 
   queue::Store& store;
   queue::Scheduler& scheduler;
@@ -77,9 +79,14 @@ struct IntakeContext {
   RelayDomainTable relay_domains;
   KnownRecipients known_recipients;  // of relay domains that are asked about
   CallForward call_forward;          // null: nobody can be asked
+  // How a filter is reached from a loop; set where a listener has any.
+  std::function<net::Awaitable<Result<std::unique_ptr<net::Stream>>>(unsigned loop, milter::Address to,
+                                                                     Duration timeout)>
+      dial_filter;
+  milter::Health filter_health;
   UserAccounts users;
   smtp::Authenticator* authenticator = nullptr;  // who verifies logins; null: AUTH is not offered
-  net::WorkerPool* workers = nullptr;  // for what asks the system; null: asked where it stands (tests)
+  net::WorkerPool* workers = nullptr;            // for what asks the system; null: asked where it stands (tests)
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.
   queue::PoisonFile* poison = nullptr;
   // Whole fresh messages for their first attempt; nullptr: every one is read back from the store.

@@ -18,7 +18,9 @@ class FakeStore final : public queue::Store {
     std::vector<queue::DueRow> due;
   };
   std::map<QueueId, Kept> messages;
-  std::map<QueueId, std::vector<std::string>> open;  // chunks of messages under way
+  using Chunks = std::map<std::uint32_t, std::vector<std::string>>;  // of a body, by generation
+  std::map<QueueId, Chunks> open;                                    // of messages under way
+  std::vector<queue::Outcome> outcomes;
   std::vector<queue::ClassRow> saved;
   std::vector<std::string> calls;         // "intern", "put 0", "accept", "discard"
   std::size_t fail_at = ~std::size_t{0};  // this commit, counted from 0, fails
@@ -37,7 +39,7 @@ class FakeStore final : public queue::Store {
       if (!fails) saved.insert(saved.end(), intern->classes.begin(), intern->classes.end());
     } else if (auto* put = std::get_if<queue::PutChunk>(&change)) {
       calls.push_back("put " + std::to_string(put->n));
-      if (!fails) open[put->id].push_back(std::move(put->bytes));
+      if (!fails) open[put->id][put->generation].push_back(std::move(put->bytes));
     } else if (auto* discard = std::get_if<queue::Discard>(&change)) {
       calls.push_back("discard");
       if (!fails) open.erase(discard->id);
@@ -49,6 +51,9 @@ class FakeStore final : public queue::Store {
     } else if (auto* accept = std::get_if<queue::Accept>(&change)) {
       calls.push_back("accept");
       if (!fails) keep(*accept);
+    } else if (auto* outcome = std::get_if<queue::Outcome>(&change)) {
+      calls.push_back("outcome");
+      if (!fails) outcomes.push_back(std::move(*outcome));
     }
     done(std::move(status));
   }
@@ -66,7 +71,11 @@ class FakeStore final : public queue::Store {
   Result<queue::Message> message(QueueId) override { return none(); }
   Result<std::vector<queue::RecipientRow>> recipients(QueueId) override { return none(); }
   Result<std::string> header(QueueId) override { return none(); }
-  Result<std::string> body_chunk(QueueId, std::uint32_t, std::uint32_t) override { return none(); }
+  Result<std::string> body_chunk(QueueId id, std::uint32_t generation, std::uint32_t n) override {
+    auto found = open.find(id);
+    if (found == open.end() || n >= found->second[generation].size()) return none();
+    return found->second[generation][n];
+  }
   Result<std::vector<queue::AttemptRow>> attempts(QueueId) override { return none(); }
   Result<std::vector<queue::ListRow>> find(const queue::Filter&, QueueId, std::size_t) override { return none(); }
   Result<queue::StrayPage> strays(QueueId, std::size_t) override { return none(); }
@@ -84,7 +93,9 @@ class FakeStore final : public queue::Store {
   static std::unexpected<Error> none() { return fail(ErrorKind::kNotFound, "not in this test"); }
   void keep(queue::Accept& accept) {
     Kept kept{*accept.message, std::move(accept.header), {}, std::move(accept.due)};
-    for (const std::string& chunk : open[kept.message.id]) kept.body += chunk;
+    for (const std::string& chunk : open[kept.message.id][kept.message.generation]) {
+      if (accept.first_chunk > 0) kept.body += chunk;
+    }
     kept.body += accept.body;
     open.erase(kept.message.id);
     messages.emplace(kept.message.id, std::move(kept));

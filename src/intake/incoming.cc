@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "alias/address.h"
 #include "base/text.h"
 
 namespace sidegate::intake {
@@ -56,6 +57,21 @@ void Incoming::finish() {
   if (splitter_.done()) return;
   splitter_.finish();
   end_header();
+}
+
+void Incoming::replace_body(std::string rest, std::uint32_t chunks, std::uint64_t size, bool eight_bit) {
+  body_ = std::move(rest);
+  chunks_put = chunks;
+  body_size_ = size;
+  eight_bit_body_ = eight_bit;
+  replaced_ = true;
+}
+
+void Incoming::keep_recipients(std::size_t count) {
+  for (std::size_t n = count; n < envelope.recipients.size(); ++n)
+    ends.erase(alias::delivery_key(envelope.recipients[n]));
+  envelope.recipients.resize(count);
+  domains.resize(count);
 }
 
 void Incoming::drop_content() {

@@ -27,6 +27,10 @@ class Incoming {
   queue::InHand in_hand;                 // as long
   std::optional<mail::Reply> refusal;    // why the rest is read for nothing
   std::uint32_t chunks_put = 0;          // of the body, handed to the store already
+  std::uint32_t generation = 0;          // of the body: filters have made others of it
+  bool other_bodies = false;             // the store has chunks of such as are not wanted
+  std::optional<std::string> block;      // the whole header block as filters left it, the trace field included
+  std::optional<std::string> hold;       // why it is to be held
 
   // Takes what it can of `bytes`, and returns how much; less than all only when the body holds a full chunk, which has
   // to be taken out with take_chunk() first. Sets `refusal` when the header block grows over the limit.
@@ -35,6 +39,11 @@ class Incoming {
   std::string take_chunk();
   // After the last octet.
   void finish();
+  // Another body in the place of the one that came: `rest` is what follows its first `chunks`.
+  void replace_body(std::string rest, std::uint32_t chunks, std::uint64_t size, bool eight_bit);
+  // Back to the first `count` recipients.
+  void keep_recipients(std::size_t count);
+  std::string take_header() { return std::exchange(header_, {}); }
   // Gives the memory back: nothing of the content is of any use.
   void drop_content();
 
@@ -43,10 +52,12 @@ class Incoming {
   std::uint64_t body_size() const { return body_size_; }
   bool eight_bit_header() const { return eight_bit_header_; }
   // eight_bit: of the whole message, as the session noted it.
-  bool eight_bit_body(bool eight_bit) const { return eight_bit_header_ ? eight_bit_body_ : eight_bit; }
+  bool eight_bit_body(bool eight_bit) const { return eight_bit_header_ || replaced_ ? eight_bit_body_ : eight_bit; }
+  // The body begins with the empty line that ends the header block.
+  bool separated() const { return start_size_ == 2 && start_[0] == '\r' && start_[1] == '\n'; }
   // The header block is followed by an empty line, or by nothing: fields may be added at its end. Where a line that is
   // no field ends it ("From " of mbox files, text without any header), nothing but the trace field is ours to add.
-  bool well_formed() const { return start_size_ == 0 || (start_size_ == 2 && start_[0] == '\r' && start_[1] == '\n'); }
+  bool well_formed() const { return start_size_ == 0 || separated(); }
 
  private:
   void end_header();
@@ -61,6 +72,7 @@ class Incoming {
   char start_[2] = {};
   bool eight_bit_header_ = false;
   bool eight_bit_body_ = false;  // only looked for where the header has such octets
+  bool replaced_ = false;
 };
 
 }  // namespace sidegate::intake

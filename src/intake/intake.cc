@@ -55,6 +55,9 @@ std::optional<Reply> Intake::admit(const smtp::SessionInfo& session) {
 
 net::Awaitable<Reply> Intake::connected(const smtp::SessionInfo& session) {
   if (auto refusal = admit(session)) co_return std::move(*refusal);
+  if (filters()) {
+    if (auto refusal = co_await filtering_->connected(session)) co_return turn_away(session, std::move(*refusal));
+  }
   co_return Reply(220, "ready");
 }
 
@@ -69,7 +72,7 @@ std::optional<Reply> Intake::logged_in(const smtp::SessionInfo& session) {
   return refusal;
 }
 
-net::Awaitable<Reply> Intake::mail(const smtp::SessionInfo& session, smtp::MailCommand command) {
+net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::MailCommand command) {
   if (auto refusal = refusal_of_mail(session, *policy_)) co_return std::move(*refusal);
   if (auto accepting = context_.store.may_accept(command.size); !accepting) co_return reply_for(accepting.error());
   if (!context_.scheduler.has_room()) co_return Reply(452, {4, 3, 1}, "Queue is full, try again later");
@@ -109,7 +112,7 @@ Result<std::optional<mail::Mailbox>> Intake::led_back(const mail::Mailbox& mailb
   return *parsed;
 }
 
-net::Awaitable<Reply> Intake::rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) {
+net::Awaitable<Reply> Intake::take_rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) {
   if (auto refusal = submitter_.recipient()) co_return std::move(*refusal);
   Reply reply = co_await take_recipient(may_relay(session, *policy_), std::move(command));
   if (!reply.positive()) submitter_.recipient_refused();
@@ -239,8 +242,12 @@ void Intake::add(mail::Recipient recipient) {
 
 net::Awaitable<Reply> Intake::begin(const smtp::SessionInfo& session) {
   if (auto refusal = submitter_.content_begins()) co_return std::move(*refusal);
-  incoming_->id = context_.ids.next();
+  if (!incoming_->id) incoming_->id = context_.ids.next();
   incoming_->in_hand = queue::InHand(context_.poison, incoming_->id, session.peer.address);
+  if (filtering_) {
+    auto said = co_await filtering_->data(session, incoming_->envelope.recipients.size());
+    if (said) co_return std::move(*said);
+  }
   co_return Reply(250, {2, 0, 0}, "Ok");
 }
 
@@ -275,13 +282,18 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
     const std::uint64_t octets = incoming_->header().size() + incoming_->body_size();
     incoming_->refusal = co_await submitter_.content_ended(&incoming_->header(), octets);
   }
+  smtp::ContentFacts noted = facts;
+  if (filtering_ && !incoming_->refusal) {
+    auto said = co_await filter_content(session, noted);
+    incoming_->refusal = std::move(said);
+  }
   if (incoming_->refusal) {
     Reply reply = std::move(*incoming_->refusal);
     abort();
     co_return reply;
   }
   std::vector<queue::ClassRow> unsaved;
-  queue::Accept accept = make_accept(session, facts, unsaved);
+  queue::Accept accept = make_accept(session, noted, unsaved);
   std::shared_ptr<const queue::Message> message = accept.message;
   std::vector<queue::DueRow> due = accept.due;
   std::optional<queue::Content> fresh = copy_for_cache(accept);
@@ -294,6 +306,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
     abort();
     co_return reply;
   }
+  std::optional<std::string> held = std::move(incoming_->hold);
   incoming_.reset();
   submitter_.taken();
   // Durable from here on: only now may anybody try to deliver it, and nothing may keep that or the reply from
@@ -305,6 +318,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
     // It is read back from the store; its line is lost.
   }
   context_.scheduler.add(due, loop_);
+  if (held) co_await write_why_held(*message, std::move(*held));
   co_return taken;
 }
 
@@ -325,7 +339,7 @@ net::Awaitable<Status> Intake::commit_with_classes(queue::Accept accept, std::ve
 
 // What the first attempt will read: only what is in memory whole.
 std::optional<queue::Content> Intake::copy_for_cache(const queue::Accept& accept) const {
-  if (!context_.cache || accept.first_chunk > 0) return std::nullopt;
+  if (!context_.cache || accept.first_chunk > 0 || incoming_->hold) return std::nullopt;
   return queue::Content{accept.message, std::make_shared<const std::string>(accept.header),
                         std::make_shared<const std::string>(accept.body)};
 }
@@ -375,6 +389,25 @@ Reply Intake::no_way_takes() const {
                "Message is larger than any way out takes: " + std::to_string(context_.scheduler.largest()) + " octets");
 }
 
+std::string Intake::trace_field(const smtp::SessionInfo& session, const mail::Origin& origin,
+                                const mail::Envelope& envelope, WallTime now) const {
+  mail::Trace trace{};
+  trace.origin = &origin;
+  trace.by = policy_->settings.smtp.hostname;
+  // One recipient only: a list of them would show blind copies (RFC 5321 section 7.2).
+  if (envelope.recipients.size() == 1) {
+    const mail::Recipient& only = envelope.recipients[0];
+    trace.for_address =
+        only.original.empty() ? only.address : only.original;  // RFC 3461 section 5.2.7.3: not where it leads
+  }
+  if (user_ && !user_->name.empty()) trace.uid = user_->uid;
+  if (session.tls_facts) trace.tls = session.tls_facts->summary;
+  trace.hide_peer = session.authenticated() && policy_->settings.hide_client;
+  trace.id = incoming_->id;
+  trace.at = now;
+  return mail::received_field(trace);
+}
+
 queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                                   std::vector<queue::ClassRow>& unsaved) {
   Incoming& in = *incoming_;
@@ -401,40 +434,55 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
       row.id = in.id;
       row.class_id = at->second;
       row.due = now;
+      row.held = in.hold.has_value();
       accept.due.push_back(row);
     }
     message->classes.push_back(at->second);
   }
 
-  mail::Trace trace{};
-  trace.origin = &message->origin;
-  trace.by = policy_->settings.smtp.hostname;
-  // One recipient only: a list of them would show blind copies (RFC 5321 section 7.2).
-  if (envelope.recipients.size() == 1) {
-    const mail::Recipient& only = envelope.recipients[0];
-    trace.for_address =
-        only.original.empty() ? only.address : only.original;  // RFC 3461 section 5.2.7.3: not where it leads
+  const bool filtered = in.block.has_value();
+  if (filtered) {
+    accept.header = std::move(*in.block);
+  } else {
+    accept.header = trace_field(session, message->origin, envelope, now);
+    accept.header += own_header(session, envelope, now);
   }
-  if (user_ && !user_->name.empty()) trace.uid = user_->uid;
-  if (session.tls_facts) trace.tls = session.tls_facts->summary;
-  trace.hide_peer = session.authenticated() && policy_->settings.hide_client;
-  trace.id = in.id;
-  trace.at = now;
-  accept.header = mail::received_field(trace);
-  accept.header += own_header(session, envelope, now);
   accept.body = std::move(in.body());
   accept.first_chunk = in.chunks_put;
 
   message->header_size = accept.header.size();
   message->body_size = in.body_size();
   message->chunks = static_cast<std::uint32_t>((in.body_size() + queue::kChunkSize - 1) / queue::kChunkSize);
-  message->eight_bit_header = in.eight_bit_header();
+  message->eight_bit_header = filtered ? !is_ascii(accept.header) : in.eight_bit_header();
+  message->generation = in.generation;
   message->eight_bit_body = in.eight_bit_body(facts.eight_bit);
   message->longest_line = facts.longest_line;
   message->message_id = mail::field_value(accept.header, "Message-ID");
   message->is_report = user_ && user_->name.empty();  // our own words about what was dropped (pickup.cc)
   accept.message = std::move(message);
   return accept;
+}
+
+// What `queue show` says of a held message, which waits until an operator has looked at it.
+net::Awaitable<void> Intake::write_why_held(const queue::Message& message, std::string why) {
+  const std::string id = message.id.text();
+  context_.log.warning("message_held", {{"id", id},
+                                        {"from", message.envelope.reverse_path},
+                                        {"reason", why},
+                                        {"next", "sidegate queue release " + id + " lets it go"}});
+  try {
+    queue::Outcome outcome;
+    outcome.id = message.id;
+    queue::AttemptRow& attempt = outcome.attempt.emplace();
+    attempt.at = context_.clock.wall();
+    attempt.reply = std::move(why);
+    attempt.meaning = "quarantine";
+    for (std::uint32_t n = 0; n < message.envelope.recipients.size(); ++n) attempt.recipients.push_back(n);
+    Status written = co_await queue::commit(context_.store, std::move(outcome));
+    if (!written) context_.log.error("outcome_unwritten", {{"id", id}, {"error", written.error().text}});
+  } catch (const std::bad_alloc&) {
+    // It is held all the same; why, is in the log alone.
+  }
 }
 
 // --- Failure and forgetting
@@ -447,7 +495,8 @@ void Intake::refuse(const Error& error) {
 
 // Takes back what the store has of a message that will not be finished.
 void Intake::discard() noexcept {
-  const bool streamed = std::exchange(incoming_->chunks_put, 0) > 0;
+  const bool other_bodies = std::exchange(incoming_->other_bodies, false);
+  const bool streamed = std::exchange(incoming_->chunks_put, 0) > 0 || other_bodies;
   incoming_->drop_content();  // first: what follows may need the memory
   if (!streamed) return;
   try {
@@ -467,13 +516,15 @@ void Intake::abort() noexcept {
 void Intake::refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) {
   std::string protocol = protocol_keyword(session.esmtp, session.tls, !session.user.empty(), false);
   std::string reply = refusal.reply.line();
+  const std::string milter = filtering_ ? filtering_->take_who_refused() : std::string();
   context_.log.info("refused", {{"client", session.peer.address},
                                 {"helo", session.helo},
                                 {"protocol", protocol},
                                 {"command", refusal.command},
                                 {"from", refusal.from},
                                 {"to", refusal.to},
-                                {"reply", reply}});
+                                {"reply", reply},
+                                {"milter", milter}});
 }
 
 // One line a connection, as for those out.

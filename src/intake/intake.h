@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "intake/context.h"
+#include "intake/filtering.h"
 #include "intake/incoming.h"
 #include "intake/local_user.h"
 #include "intake/policy.h"
@@ -35,17 +36,31 @@ class Intake final : public smtp::Receiver {
   std::optional<mail::Reply> admit(const smtp::SessionInfo& session);
   net::Awaitable<mail::Reply> connected(const smtp::SessionInfo& session) override;
   std::optional<mail::Reply> logged_in(const smtp::SessionInfo& session) override;
-  net::Awaitable<mail::Reply> mail(const smtp::SessionInfo& session, smtp::MailCommand command) override;
-  net::Awaitable<mail::Reply> rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) override;
+  bool listens_to_all() const override { return filtering_ != nullptr; }
+  net::Awaitable<std::optional<mail::Reply>> hello(const smtp::SessionInfo& session) override;
+  net::Awaitable<std::optional<mail::Reply>> unknown(const smtp::SessionInfo& session, std::string line) override;
+  net::Awaitable<mail::Reply> mail(const smtp::SessionInfo& session, smtp::MailCommand command) override {
+    return filters() ? filtered_mail(session, std::move(command)) : take_mail(session, std::move(command));
+  }
+  net::Awaitable<mail::Reply> rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) override {
+    return filtering_ ? filtered_rcpt(session, std::move(command)) : take_rcpt(session, std::move(command));
+  }
   net::Awaitable<mail::Reply> begin(const smtp::SessionInfo& session) override;
   net::Awaitable<void> content(std::string_view bytes) override;
   net::Awaitable<mail::Reply> end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) override;
   void abort() noexcept override;
+  void cancel() override {
+    if (filtering_) filtering_->cancel();
+  }
+  // The session is over; its filters are told. Not called: their connections are closed.
+  net::Awaitable<void> ended();
   void refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) override;
   void secured(const smtp::SessionInfo& session, const tls::Verdict& verdict) override;
   void not_secured(const smtp::SessionInfo& session, const Error& error) override;
 
  private:
+  net::Awaitable<mail::Reply> take_mail(const smtp::SessionInfo& session, smtp::MailCommand command);
+  net::Awaitable<mail::Reply> take_rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command);
   Result<std::optional<mail::Mailbox>> led_back(const mail::Mailbox& mailbox) const;
   net::Awaitable<mail::Reply> take_recipient(bool relays, smtp::RcptCommand command);
   net::Awaitable<mail::Reply> resolve(mail::Recipient given, mail::Mailbox mailbox, bool trusted);
@@ -66,8 +81,21 @@ class Intake final : public smtp::Receiver {
   std::string own_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const;
   bool too_large_to_leave(std::uint64_t octets) const;
   mail::Reply no_way_takes() const;
+  std::string trace_field(const smtp::SessionInfo& session, const mail::Origin& origin, const mail::Envelope& envelope,
+                          WallTime now) const;
   queue::Accept make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                             std::vector<queue::ClassRow>& unsaved);
+  net::Awaitable<void> write_why_held(const queue::Message& message, std::string why);
+
+  // With filters (intake_filters.cc).
+  Filtering* filters();
+  net::Awaitable<mail::Reply> filtered_mail(const smtp::SessionInfo& session, smtp::MailCommand command);
+  net::Awaitable<mail::Reply> filtered_rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command);
+  net::Awaitable<std::optional<mail::Reply>> filter_content(const smtp::SessionInfo& session,
+                                                            smtp::ContentFacts& facts);
+  net::Awaitable<std::optional<mail::Reply>> readdress(const smtp::SessionInfo& session, milter::Message message);
+  void set_sender(const milter::Message& message);
+
   void refuse(const Error& error);
   void discard() noexcept;
   void log_accepted(const queue::Message& message, std::string_view mechanism) const;
@@ -79,7 +107,8 @@ class Intake final : public smtp::Receiver {
   Submitter submitter_;
   Admission::Place place_;  // of this connection among all
   bool admitted_ = false;
-  std::unique_ptr<Incoming> incoming_;  // absent while the session is idle
+  std::unique_ptr<Incoming> incoming_;    // absent while the session is idle
+  std::unique_ptr<Filtering> filtering_;  // absent where the listener has no filters
 };
 
 }  // namespace sidegate::intake

@@ -100,6 +100,7 @@ void Pickup::start() {
 
 void Pickup::stop(std::function<void()> ended) {
   stopping_ = true;
+  if (current_ != nullptr) current_->cancel();  // filters are not waited for; the file stays
   if (!running_) return ended();
   ended_ = std::move(ended);
 }
@@ -218,9 +219,23 @@ net::Awaitable<Pickup::Given> Pickup::give(DropFile& file, LocalUser user) {
 net::Awaitable<Pickup::Said> Pickup::transaction(const mail::Envelope& envelope, std::vector<std::size_t>& left,
                                                  Source& source, LocalUser user, bool last_time,
                                                  std::vector<Refused>& refused) {
+  Intake intake(context_, policy_, loop_.index(), user);
+  struct Current {
+    Intake*& place;
+    ~Current() { place = nullptr; }
+  } current{current_};
+  current_ = &intake;
+  Said said = co_await transaction_of(intake, envelope, left, source, user, last_time, refused);
+  co_await intake.ended();
+  co_return said;
+}
+
+net::Awaitable<Pickup::Said> Pickup::transaction_of(Intake& intake, const mail::Envelope& envelope,
+                                                    std::vector<std::size_t>& left, Source& source,
+                                                    const LocalUser& user, bool last_time,
+                                                    std::vector<Refused>& refused) {
   const smtp::SessionInfo session = session_of(user, policy_->settings.name);
   const smtp::ServerSettings& limits = policy_->settings.smtp;
-  Intake intake(context_, policy_, loop_.index(), std::move(user));
   smtp::MailCommand from;
   from.size = source.size();
   from.body = envelope.body;

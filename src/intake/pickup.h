@@ -62,6 +62,9 @@ class Pickup {
   // last_time: what is answered 4yz is refused.
   net::Awaitable<Said> transaction(const mail::Envelope& envelope, std::vector<std::size_t>& left, Source& source,
                                    LocalUser user, bool last_time, std::vector<Refused>& refused);
+  net::Awaitable<Said> transaction_of(class Intake& intake, const mail::Envelope& envelope,
+                                      std::vector<std::size_t>& left, Source& source, const LocalUser& user,
+                                      bool last_time, std::vector<Refused>& refused);
   net::Awaitable<Said> content(class Intake& intake, const smtp::SessionInfo& session, Source& source);
   net::Awaitable<bool> report(const DropFile& file, const std::vector<Refused>& refused);
   net::Awaitable<void> set_aside(DropFile file, std::string why);
@@ -85,6 +88,7 @@ class Pickup {
   std::set<std::string> stuck_;  // could not be set aside: said once
   bool stopping_ = false, running_ = false;
   std::function<void()> ended_;
+  class Intake* current_ = nullptr;  // of the transaction under way
 };
 
 }  // namespace sidegate::intake

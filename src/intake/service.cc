@@ -83,6 +83,7 @@ net::Awaitable<void> Service::converse(net::Stream& stream, Intake& intake, cons
   const std::string client = stream.peer().address, listener = began.policy->settings.name;
   const LogConnections told = context_.log_connections.load(std::memory_order_relaxed);
   co_await session.run();
+  co_await intake.ended();
   if (told == LogConnections::kNone) co_return;
   context_.log.info("disconnect", {{"client", client},
                                    {"listener", listener},

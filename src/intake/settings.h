@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "intake/user_rules.h"
+#include "milter/settings.h"
 #include "smtp/settings.h"
 #include "tls/context.h"
 
@@ -39,7 +40,8 @@ struct ListenerSettings {
   bool hide_client = true;            // no address of authenticated users in the trace field
   std::vector<tls::Identity> certificates;  // as configured; empty: those of the whole server
   tls::ServerSettings tls_server;           // what follows; no identities: one is made, or for `local` no TLS
-  bool submit = false;                // the submit socket: users of this machine, known by their uid
+  std::vector<milter::Settings> milters;    // asked about each message, in this order
+  bool submit = false;                      // the submit socket: users of this machine, known by their uid
   smtp::ServerSettings smtp;
 };
 

@@ -39,7 +39,7 @@ struct ClientCertificate {
   std::string fingerprint;         // "sha256:<hex>" of any that was shown
 };
 
-struct TlsFacts {  // of the handshake
+struct TlsFacts {               // of the handshake
   std::string summary;          // for the trace field
   std::string version, cipher;  // "TLSv1.3", "TLS_AES_256_GCM_SHA384"
   ClientCertificate certificate;
@@ -75,6 +75,14 @@ class Receiver {
   virtual net::Awaitable<mail::Reply> connected(const SessionInfo& session) = 0;
   // AUTH has succeeded, session.user says who; a refusal (421) is sent in its place and ends the session. Never waits.
   virtual std::optional<mail::Reply> logged_in(const SessionInfo& session) { return std::nullopt; }
+  // Whether hello() and unknown() are to be called.
+  virtual bool listens_to_all() const { return false; }
+  // EHLO or HELO (session.helo), again after STARTTLS: the refusal, or nothing.
+  virtual net::Awaitable<std::optional<mail::Reply>> hello(const SessionInfo& session) { co_return std::nullopt; }
+  // A command that we do not know: what to say instead of the usual 500, or nothing.
+  virtual net::Awaitable<std::optional<mail::Reply>> unknown(const SessionInfo& session, std::string line) {
+    co_return std::nullopt;
+  }
   virtual net::Awaitable<mail::Reply> mail(const SessionInfo& session, MailCommand command) = 0;
   virtual net::Awaitable<mail::Reply> rcpt(const SessionInfo& session, RcptCommand command) = 0;
   // DATA or the first BDAT: positive (its text is not sent) or the refusal to send.
@@ -92,6 +100,8 @@ class Receiver {
   // RSET, EHLO, a fault in the content (bare LF, too large), a lost peer: forget the transaction. Never waits; may be
   // called when there is none, and when there is no memory: does not throw.
   virtual void abort() noexcept = 0;
+  // The server ends: what is waited for, but for the store, ends at once. Never waits.
+  virtual void cancel() {}
   // MAIL, RCPT or content was answered 4yz or 5yz, by the receiver itself or by the session. Never waits.
   virtual void refused(const SessionInfo& session, const Refusal& refusal) {}
 };

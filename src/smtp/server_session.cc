@@ -17,8 +17,8 @@ constexpr Duration kHandshakeTimeout = 1min;
 constexpr Duration kFarewellTimeout = 5s;
 
 // What extensions add to the longest MAIL and RCPT: SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), RET
-// and ENVID 9 + 107 (RFC 3461), AUTH 500 (RFC 4954 section 3); NOTIFY 30 and ORCPT 507 (RFC 3461). The AUTH command takes
-// 12288 in all (RFC 4954 section 4).
+// and ENVID 9 + 107 (RFC 3461), AUTH 500 (RFC 4954 section 3); NOTIFY 30 and ORCPT 507 (RFC 3461). The AUTH command
+// takes 12288 in all (RFC 4954 section 4).
 constexpr unsigned kMailExtra = 26 + 17 + 10 + 9 + 107 + 500;
 constexpr unsigned kRcptExtra = 30 + 507;
 constexpr unsigned kAuthExtra = 12288 - 512;
@@ -163,16 +163,19 @@ net::Awaitable<void> ServerSession::dispatch(std::string_view line) {
     co_return;
   }
   std::string_view fault;
+  bool unknown = false;
   if (!stream_.line_had_crlf()) {
     fault = "500 5.5.2 A command ends with CR LF, not with LF alone (RFC 5321 section 2.3.8)";
   } else if (has_control(line)) {
     fault = "500 5.5.2 Control character in a command";
   } else if (!verb) {
+    unknown = true;
     fault = "500 5.5.2 Command not recognised";
   } else if (line.size() + 2 > settings_->max_command + verb->extra) {
     fault = "500 5.5.2 Command line is too long";  // RFC 5321 section 4.5.3.1.9
   }
   if (!fault.empty()) {
+    if (unknown && receiver_.listens_to_all() && co_await unknown_said(std::string(line))) co_return;
     say(fault);
     // Where the octets of a refused BDAT end is unknown: nothing behind it may be read as a command.
     if (istarts_with(command.verb, "BDAT")) open_ = false;
@@ -180,6 +183,13 @@ net::Awaitable<void> ServerSession::dispatch(std::string_view line) {
   }
   if (refuse_in_phase(*verb)) co_return;
   co_await (this->*verb->handle)(command.arguments);
+}
+
+// False: nobody has anything else to say to it than we.
+net::Awaitable<bool> ServerSession::unknown_said(std::string line) {
+  auto reply = co_await receiver_.unknown(info_, std::move(line));
+  if (reply) say(*reply);
+  co_return reply.has_value();
 }
 
 // --- Hello
@@ -192,9 +202,8 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
   }
   if (phase_ != kStart && !idle_command()) co_return;  // a second one brings no mail nearer
   forget_transaction();                                // RFC 5321 section 4.1.4
-  info_.helo = kept_helo(*name);
-  info_.esmtp = true;
-  phase_ = kGreeted;
+  begin_hello(kept_helo(*name), true);
+  if (receiver_.listens_to_all() && co_await hello_refused("EHLO")) co_return;
   out_ += ehlo_answer(*settings_, starttls_offered(), auth_mechanisms());
   count(250);
 }
@@ -207,10 +216,25 @@ net::Awaitable<void> ServerSession::helo(std::string_view arguments) {
   }
   if (phase_ != kStart && !idle_command()) co_return;
   forget_transaction();
-  info_.helo = kept_helo(*name);
-  info_.esmtp = false;
-  phase_ = kGreeted;
+  begin_hello(kept_helo(*name), false);
+  if (receiver_.listens_to_all() && co_await hello_refused("HELO")) co_return;
   say("250 " + settings_->hostname);
+}
+
+void ServerSession::begin_hello(std::string name, bool esmtp) {
+  info_.helo = std::move(name);
+  info_.esmtp = esmtp;
+  phase_ = kGreeted;
+}
+
+// By the receiver: the session is where it was before any.
+net::Awaitable<bool> ServerSession::hello_refused(std::string_view verb) {
+  auto refusal = co_await receiver_.hello(info_);
+  if (!refusal) co_return false;
+  answer(verb, *refusal);
+  info_.helo.clear();
+  phase_ = kStart;
+  co_return true;
 }
 
 // RFC 3207
@@ -366,6 +390,7 @@ net::Awaitable<void> ServerSession::not_offered(std::string_view) {
 
 void ServerSession::shut_down(bool now) {
   shutting_down_ = true;
+  if (now || !in_transaction()) receiver_.cancel();
   if (now || (waiting_ && !in_transaction())) stream_.cancel();
 }
 

@@ -2,7 +2,8 @@
 // 6152, 6531). It knows the dialogue and its limits; what may be taken and where it goes is the Receiver's.
 //
 // server_session.cc reads top to bottom: verb table, run(), handlers in the order of a dialogue. server_content.cc has
-// DATA and BDAT, server_auth.cc AUTH. One thread, one coroutine; the stream, the receiver and the session itself outlive run().
+// DATA and BDAT, server_auth.cc AUTH. One thread, one coroutine; the stream, the receiver and the session itself
+// outlive run().
 #pragma once
 
 #include <array>
@@ -61,6 +62,9 @@ class ServerSession {
   net::Awaitable<void> greet();
   net::Awaitable<void> next_command();
   net::Awaitable<void> dispatch(std::string_view line);
+  net::Awaitable<bool> unknown_said(std::string line);
+  void begin_hello(std::string name, bool esmtp);
+  net::Awaitable<bool> hello_refused(std::string_view verb);
 
   net::Awaitable<void> ehlo(std::string_view arguments);
   net::Awaitable<void> helo(std::string_view arguments);
