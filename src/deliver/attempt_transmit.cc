@@ -25,6 +25,12 @@ bool refuses_bdat(const smtp::Transmitted& sent) {
   return code == 500 || code == 501 || code == 502 || code == 503 || code == 504 || code == 555;
 }
 
+// The connection, not the relay: closed, or its path died while it was idle (a new address of ours, a router started
+// anew).
+bool is_gone(ErrorKind kind) {
+  return kind == ErrorKind::kClosed || kind == ErrorKind::kTimeout || kind == ErrorKind::kUnreachable;
+}
+
 std::string refusal_of(const smtp::Transmitted& sent) {
   if (sent.mail && !sent.mail->positive()) return printable(sent.mail->line());
   if (sent.final) return printable(sent.final->line());
@@ -90,7 +96,7 @@ net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& c
     }
     if (transmission_now.bdat && sent.uncertain) way_.bdat_broken.store(true, std::memory_order_relaxed);
     bool died_idle = sent.broken && reused_ && !sent.mail && !sent.uncertain && !sent.broken->reply &&
-                     sent.broken->phase == Phase::kMail && sent.broken->error.kind == ErrorKind::kClosed;
+                     sent.broken->phase == Phase::kMail && is_gone(sent.broken->error.kind);
     if (died_idle && !result_.answered) {
       result_.fate = Attempted::Fate::kDiedIdle;
       result_.usable = false;

@@ -225,6 +225,23 @@ TEST(Courier, AConnectionThatDiedIdleCostsNothing) {
   EXPECT_EQ(House::count(house.log_text(), "way_down"), 0);
 }
 
+// As when the line at home gets another address: nothing comes back any more on what was open.
+TEST(Courier, AConnectionWhosePathDiedIdleCostsNoDelivery) {
+  House house(Answers{{"EHLO", "250 relay.example"}}, [](RelaySettings& s) { s.timeouts.mail = 300ms; });
+  auto first = house.add({"a@x.example"});
+  house.settle();
+  ASSERT_TRUE(house.gone(first));
+  house.relay().answers()["MAIL"] = "SILENT";
+  auto second = house.add({"b@x.example"});
+  house.run_until(
+      [&] { return std::ranges::count_if(house.relay().lines, [](auto& l) { return l.starts_with("MAIL"); }) == 2; });
+  house.relay().answers().erase("MAIL");
+  house.settle();
+  EXPECT_TRUE(house.gone(second));
+  EXPECT_EQ(house.relay().connections, 2u);
+  EXPECT_EQ(House::count(house.log_text(), "way_down"), 0);
+}
+
 TEST(Courier, MessagesPerConnection) {
   House house(Answers{}, [](RelaySettings& s) { s.messages_per_connection = 2, s.connections = 1; });
   for (int i = 0; i < 5; ++i) house.add({"a@x.example"});

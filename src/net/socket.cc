@@ -37,6 +37,14 @@ void set(int fd, int level, int option) {
   ::setsockopt(fd, level, option, &on, sizeof(on));
 }
 
+// After this without a sign from the peer's kernel the path is dead: our address has changed, a router has forgotten
+// us. A slow peer is another matter: its kernel acknowledges at once what its program answers minutes later.
+constexpr unsigned kUnacknowledgedMs = 60'000;
+
+void give_up_on_a_dead_path(int fd) {
+  ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMs, sizeof(kUnacknowledgedMs));
+}
+
 int open_socket(int family) {
   return ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
@@ -231,6 +239,7 @@ Awaitable<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, Dura
     if (error != 0) co_return trouble(error);
     if (!waited) co_return std::unexpected(waited.error());
   }
+  if (address->family() != AF_UNIX) give_up_on_a_dead_path(stream->fd());  // from now on: connecting has its own limit
   co_return std::unique_ptr<Stream>(std::move(stream));
 }
 

@@ -178,6 +178,15 @@ TEST(Connect, TellsFailuresApart) {
   }
 }
 
+TEST(Connect, DoesNotWaitForeverOnADeadPath) {
+  Bench bench;
+  auto fds = listen_on({"127.0.0.1", 0});
+  Attempt made = attempt(bench, {"127.0.0.1", bound_port(fds[0])});
+  ASSERT_TRUE(made.stream) << made.error.text;
+  EXPECT_EQ(option(dynamic_cast<SocketStream&>(*made.stream).fd(), IPPROTO_TCP, TCP_USER_TIMEOUT), 60'000);
+  close_all(fds);
+}
+
 // A full backlog answers no more SYNs: the attempt hangs until its deadline.
 TEST(Connect, EndsAtItsDeadline) {
   Bench bench;

@@ -128,6 +128,17 @@ class Failover(GateCase):
         server.stop()
 
 
+class ALineThatChanges(GateCase):
+    def test_while_a_connection_waits_for_work(self):
+        """The address that it has been made from is gone, and nobody says so: mail does not wait for the reply to MAIL."""
+        server = self.gate(gate.isp())
+        self.delivers(server, "before-change")
+        self.lab.set(ipv6="absent")
+        self.delivers(server, "after-change", seconds=180)   # mail_timeout is five minutes
+        self.assertEqual(server.events("way_down"), [])
+        server.stop()
+
+
 class DeadIpv6(GateCase):
     def test_costs_no_long_delay(self):
         """The first connection may find out; each one after it knows."""

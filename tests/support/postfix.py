@@ -98,7 +98,8 @@ class Postfix(Instance):
 
     def __init__(self, folder, cert, key, next_hop_port, mechanisms="PLAIN LOGIN", extra=""):
         self.port, self.implicit_port = free_port(), free_port()
-        more = dict(line.split(" = ", 1) for line in extra.splitlines() if line.strip())
+        lines = (line.partition("=") for line in extra.splitlines() if line.strip())
+        more = {name.strip(): value.strip() for name, _, value in lines}
         super().__init__(folder, [f"127.0.0.1:{self.port} inet n - n - - smtpd",
                                   f"127.0.0.1:{self.implicit_port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes"], {
             "myhostname": "localhost", "inet_interfaces": "127.0.0.1", "inet_protocols": "ipv4", "relayhost": f"[127.0.0.1]:{next_hop_port}",

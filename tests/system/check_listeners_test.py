@@ -203,9 +203,9 @@ myhostname = mx.test
 mynetworks = {networks}
 smtpd_tls_security_level = may
 smtpd_sasl_auth_enable = no
-local_recipient_maps = {''}
+local_recipient_maps =
 smtpd_relay_restrictions = {relay}
-smtpd_recipient_restrictions = {''}
+smtpd_recipient_restrictions =
 """)
             master = os.path.join(server.config, "master.cf")
             with open(master) as text:
