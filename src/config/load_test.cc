@@ -205,7 +205,7 @@ TEST(Load, DefaultsAreTheStructsOwn) {
 
 TEST(Load, AMilterSeesTheMailOfTheListenersItNames) {
   const std::string listeners =
-      "[[listener]]\nname = \"in\"\naddress = \"192.0.2.1\"\nmax_message_size = 1000\n"
+      "[[listener]]\nname = \"in\"\naddress = \"192.0.2.1\"\nmax_message_size = \"64KiB\"\n"
       "[[listener]]\naddress = \"192.0.2.1\"\nport = 587\n[[listener]]\naddress = \"192.0.2.2\"\nport = 587\n";
   struct {
     const char* listeners;
@@ -225,7 +225,7 @@ TEST(Load, AMilterSeesTheMailOfTheListenersItNames) {
     EXPECT_EQ(one.name, "inet:localhost@8891");
     EXPECT_EQ(one.on_failure, milter::OnFailure::kAccept);
     EXPECT_EQ(one.macros.at("a"), "b=c");
-    EXPECT_EQ(one.max_body, c.seen[0] == '1' ? 1000u : 50u << 20);
+    EXPECT_EQ(one.max_body, c.seen[0] == '1' ? 64u << 10 : 50u << 20);
     EXPECT_EQ(s.all_listeners().back().milters.size(), s.submit_milters.size());
   }
 }

@@ -187,9 +187,10 @@ std::string sample() {
       out += "\n";
       wrap_comment(out, _(option.sentence));
       out += fmt::format("#{} = {}\n", option.name,
-                         option.required ? option.name == "domain" ? "\"example.org\""
-                                           : option.name == "name" ? "\"me@example.org\""
-                                                                   : "\"smtp.example.org\""
+                         option.required ? option.name == "domain"    ? "\"example.org\""
+                                           : option.name == "name"    ? "\"me@example.org\""
+                                           : option.name == "address" ? "\"inet:127.0.0.1:11332\""
+                                                                      : "\"smtp.example.org\""
                                          : default_toml(t, option));
     }
   }
