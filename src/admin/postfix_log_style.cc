@@ -121,7 +121,7 @@ std::string peer(const Fields& f) {
 std::string client(const Fields& f) {
   std::string address = word(f.text("client"), "unknown");
   if (address == "unix" || address == "unknown") return "localhost[127.0.0.1]";
-  return fmt::format("unknown[{}]", address);  // Postfix's word where no name was looked up
+  return fmt::format("{}[{}]", word(f.text("client_name"), "unknown"), address);  // Postfix's word where none is known
 }
 
 class PostfixStyle final : public LogStyle {

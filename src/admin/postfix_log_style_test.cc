@@ -101,6 +101,8 @@ TEST(PostfixStyle, WritesWhatPostfixWrites) {
             "Nov 14 22:13:20 gate postfix/qmgr[4711]: 0DPQJXK3G8001: removed");
   EXPECT_EQ(line("connect", {{"client", "192.0.2.7"}}),
             "Nov 14 22:13:20 gate postfix/smtpd[4711]: connect from unknown[192.0.2.7]");
+  EXPECT_EQ(line("connect", {{"client", "192.0.2.7"}, {"client_name", "mx.example"}}),
+            "Nov 14 22:13:20 gate postfix/smtpd[4711]: connect from mx.example[192.0.2.7]");
   EXPECT_EQ(
       line("disconnect", {{"client", "192.0.2.7"},
                           {"listener", "in"},

@@ -305,6 +305,12 @@ const Words<tls::Version>& words() {
   return kWords;
 }
 template <>
+const Words<screen::Action>& words() {
+  using screen::Action;
+  static const Words<Action> kWords = {{"off", Action::kOff}, {"tag", Action::kTag}, {"reject", Action::kReject}};
+  return kWords;
+}
+template <>
 const Words<smtp::LongLines>& words() {
   static const Words<smtp::LongLines> kWords = {{"pass", smtp::LongLines::kPass}, {"refuse", smtp::LongLines::kRefuse}};
   return kWords;
@@ -362,6 +368,24 @@ const Words<auth::InsecureAuth>& words() {
 
 std::string word_text(std::string_view word) {  // true and false are TOML's own
   return word == "true" || word == "false" ? std::string(word) : quoted(word);
+}
+
+// A number that may be negative.
+Status set_signed(void* member, const Value& value, const Range& range) {
+  auto parse = [](std::string_view text) -> std::optional<std::int64_t> {
+    const bool negative = text.starts_with('-');
+    auto number = parse_number(negative ? text.substr(1) : text);
+    if (!number || *number > INT32_MAX) return std::nullopt;
+    return negative ? -static_cast<std::int64_t>(*number) : static_cast<std::int64_t>(*number);
+  };
+  std::optional<std::int64_t> number;
+  if (value.kind == Value::Kind::kInteger) number = value.integer;
+  if (value.plain) number = parse(trim(value.string));
+  if (!number) return bad(tr("must be a whole number, not {}", value.kind_name()));
+  if (*number < parse(range.min).value_or(INT32_MIN) || *number > parse(range.max).value_or(INT32_MAX))
+    return bad(tr("{} is not between {} and {}", *number, range.min, range.max));
+  *static_cast<std::int32_t*>(member) = static_cast<std::int32_t>(*number);
+  return {};
 }
 
 template <typename T>
@@ -516,6 +540,12 @@ const Codec& codec<std::uint32_t>() {
   return kCodec;
 }
 template <>
+const Codec& codec<std::int32_t>() {
+  static const Codec kCodec = {"number", set_signed, [](const void* m) { return fmt::format("{}", as<std::int32_t>(m)); },
+                               nullptr};
+  return kCodec;
+}
+template <>
 const Codec& codec<std::uint64_t>() {
   static const Codec kCodec = {"number", set_integer<std::uint64_t>,
                                [](const void* m) { return fmt::format("{}", as<std::uint64_t>(m)); }, nullptr};
@@ -576,6 +606,10 @@ const Codec& codec<tls::Version>() {
 template <>
 const Codec& codec<LogTls>() {
   return enum_codec<LogTls>();
+}
+template <>
+const Codec& codec<screen::Action>() {
+  return enum_codec<screen::Action>();
 }
 template <>
 const Codec& codec<smtp::LongLines>() {

@@ -111,6 +111,7 @@ void fill_all(Draft& draft) {
         continue;
       }
       void* block = t.name == "relay"          ? static_cast<void*>(&draft.relays.emplace_back())
+                    : t.name == "blocklist"    ? static_cast<void*>(&settings.blocklists.emplace_back())
                     : t.name == "milter"       ? static_cast<void*>(&settings.milters.emplace_back())
                     : t.name == "relay_domain" ? static_cast<void*>(&settings.relay_domains.emplace_back())
                                                : static_cast<void*>(&settings.listeners.emplace_back());
@@ -164,6 +165,7 @@ LoadResult load(const LoadRequest& request) {
   resolve_hostname(draft);
   resolve_local_domains(draft);
   resolve_listeners(draft);
+  resolve_blocklists(draft);
   resolve_tls(draft);
   resolve_milters(draft);
   resolve_relays(draft);

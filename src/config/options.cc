@@ -510,10 +510,12 @@ std::span<const Table> tables() {
   static const std::vector<Table> kTables = [] {
     Table listener = listener_table();
     add_listener_tls_options(listener);
-    std::vector<Table> all{global_table(),    log_table(), queue_table(),  dns_table(),          local_table(),
-                           tls_table(),       auth_table(), users_table(), user_rule_table(),    listener,
-                           milter_table(),    relay_domain_table(), relay_table()};
+    add_listener_screen_options(listener);
+    std::vector<Table> all{global_table(),    log_table(),    queue_table(),        dns_table(),       local_table(),
+                           tls_table(),       auth_table(),   users_table(),        user_rule_table(), listener,
+                           blocklist_table(), milter_table(), relay_domain_table(), relay_table()};
     add_submit_options(all.front());
+    add_client_rate_options(all.front());
     return all;
   }();
   return kTables;

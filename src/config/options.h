@@ -88,6 +88,9 @@ Table relay_domain_table();              // options_relay_domain.cc
 Table milter_table();                    // options_milter.cc
 Table tls_table();                       // options_tls.cc
 void add_listener_tls_options(Table& listener);
+void add_listener_screen_options(Table& listener);  // options_screen.cc
+void add_client_rate_options(Table& global);
+Table blocklist_table();
 
 std::span<const Table> tables();
 const Table& table(std::string_view name);

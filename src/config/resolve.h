@@ -32,6 +32,7 @@ std::optional<std::string> read_secret(Draft& draft, std::string_view list, std:
 void resolve_hostname(Draft& draft);
 void resolve_local_domains(Draft& draft);
 void resolve_listeners(Draft& draft);
+void resolve_blocklists(Draft& draft);
 void resolve_tls(Draft& draft);
 void resolve_milters(Draft& draft);
 void resolve_relays(Draft& draft);

@@ -64,6 +64,8 @@ void resolve_profile(Draft& draft, std::size_t i, intake::ListenerSettings& l) {
   }
   if (!draft.given("listener", i, "tls")) l.tls = tls_of_profile(l.profile);
   if (!draft.given("listener", i, "auth")) l.auth = is_submission(l.profile);
+  if (!draft.given("listener", i, "client_names")) l.screen.client_names = l.profile == Profile::kSmtp;
+  if (!draft.given("listener", i, "blocklists")) l.screen.blocklists = l.profile == Profile::kSmtp;
 }
 
 // Settings that would leave a listener of no use, or a password in the open.
@@ -122,6 +124,19 @@ void check_networks(Draft& draft, std::size_t i, const intake::ListenerSettings&
   }
 }
 
+// Who is listed there is believed in all it says, so a whole network of the world must not be.
+void check_fronts(Draft& draft, std::size_t i, const intake::ListenerSettings& l) {
+  for (auto [key, networks] : {std::pair{"proxy", &l.proxy}, std::pair{"xclient", &l.xclient}}) {
+    for (const std::string& network : *networks) {
+      const bool single = network.ends_with("/32") || network.ends_with("/128") || network.find('/') == std::string::npos;
+      if (is_private_network(network) || single) continue;
+      draft.warn(draft.where("listener", i, key),
+                 tr("listener {}: {} is a public network, and everyone there may pass for any client", l.name, network),
+                 _("list single addresses that are yours"));
+    }
+  }
+}
+
 void check_limits(Draft& draft, std::size_t i, const intake::ListenerSettings& l) {
   const smtp::ServerSettings& s = l.smtp;
   auto order = [&](std::string_view small, std::uint64_t a, std::string_view large, std::uint64_t b) {
@@ -167,6 +182,7 @@ void resolve_listeners(Draft& draft) {
     check_profile(draft, i, l);
     check_trust(draft, i, l);
     check_networks(draft, i, l);
+    check_fronts(draft, i, l);
     check_limits(draft, i, l);
   }
   check_twice(draft);

@@ -10,11 +10,13 @@
 #include "deliver/settings.h"
 #include "dns/settings.h"
 #include "intake/admission.h"
+#include "intake/client_rates.h"
 #include "intake/settings.h"
 #include "intake/user_rules.h"
 #include "login/settings.h"
 #include "milter/settings.h"
 #include "queue/settings.h"
+#include "screen/settings.h"
 #include "tls/context.h"
 
 namespace sidegate::config {
@@ -61,6 +63,8 @@ struct Settings {
   std::string dead_letter = "";  // reserved name of the dead-letter store; empty: inside the queue
   tls::ServerSettings tls;       // of the listeners, unless theirs differ
   intake::AdmissionLimits admission;
+  intake::ClientRateSettings client_rates;
+  std::vector<screen::BlockListSettings> blocklists;
   intake::SubmitSettings submit;
   login::Settings auth;
   intake::UserSettings users;                                     // what they may do

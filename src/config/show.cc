@@ -13,12 +13,14 @@ std::string default_toml(const Table& t, const Option& option) {
   intake::ListenerSettings listener;
   RelayBlock relay;
   RelayDomainBlock domain;
+  screen::BlockListSettings blocklist;
   intake::UserRules rules;
   MilterBlock milter;
   void* block = t.name == "relay"          ? static_cast<void*>(&relay)
                 : t.name == "listener"     ? static_cast<void*>(&listener)
                 : t.name == "relay_domain" ? static_cast<void*>(&domain)
                 : t.name == "user_rule"    ? static_cast<void*>(&rules)
+                : t.name == "blocklist"    ? static_cast<void*>(&blocklist)
                 : t.name == "milter"       ? static_cast<void*>(&milter)
                                            : &settings;
   [[maybe_unused]] Status set = option.place.set(block, Value::from_text(option.default_text), {});
@@ -34,6 +36,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
   const std::string in_file = key_path(t, index, std::string(option.name) + "_file");
   if (option.secrecy == Secrecy::kSecret && loaded.password_files.contains(in_file)) return "\"\"";
   if (t.name == "listener") return option.place.text(&loaded.settings.listeners[index]);
+  if (t.name == "blocklist") return option.place.text(&loaded.settings.blocklists[index]);
   if (t.name == "relay_domain") return option.place.text(&loaded.settings.relay_domains[index]);
   if (t.name == "user_rule") return option.place.text(&loaded.settings.users.some[index]);
   if (t.name == "milter") return option.place.text(&loaded.settings.milters[index]);
@@ -47,6 +50,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
 
 std::size_t blocks(const Loaded& loaded, const Table& t) {
   if (t.name == "listener") return loaded.settings.listeners.size();
+  if (t.name == "blocklist") return loaded.settings.blocklists.size();
   if (t.name == "relay_domain") return loaded.settings.relay_domains.size();
   if (t.name == "user_rule") return loaded.settings.users.some.size();
   if (t.name == "milter") return loaded.settings.milters.size();

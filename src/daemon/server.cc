@@ -102,6 +102,8 @@ struct Server::Parts {
   net::WorkerPool workers;
   net::WorkerPool alias_workers;  // apart: a directory server that hangs delays no delivery
   dns::Resolver resolver;
+  screen::ResolverAsker asker{resolver};
+  std::vector<screen::BlockListSettings> asked_lists;
   std::unique_ptr<helper::Client> helper;
   std::unique_ptr<login::Authenticator> logins;
   queue::Scheduler scheduler;
@@ -157,6 +159,7 @@ struct Server::Parts {
   std::vector<admin::CertificateRow> certificate_rows() const;
   void set_ways(const config::Settings& from);
   void set_relay_domains(const config::Settings& from);
+  void set_screening(const config::Settings& from);
   net::Awaitable<intake::Known> call_forward(unsigned loop, std::string domain, std::string address);
   net::Awaitable<Result<std::unique_ptr<net::Stream>>> dial_filter(unsigned loop, milter::Address to, Duration timeout);
   std::vector<admin::FilterRow> filter_rows() const;
@@ -211,6 +214,21 @@ void Server::Parts::set_ways(const config::Settings& from) {
 void Server::Parts::set_relay_domains(const config::Settings& from) {
   intake->relay_domains.set(
       std::make_shared<const intake::RelayDomains>(from.relay_recipients, from.alias.recipient_delimiter));
+}
+
+// Both were looked at when the configuration was read: what cannot be used here is not in it.
+void Server::Parts::set_screening(const config::Settings& from) {
+  [[maybe_unused]] Status set = intake->rates.set(from.client_rates);
+  if (from.blocklists == asked_lists) return;  // they keep what they know of each
+  asked_lists = from.blocklists;
+  std::vector<screen::BlockList> lists;
+  for (const screen::BlockListSettings& block : from.blocklists) {
+    auto list = screen::BlockList::make(block);
+    if (list && list->action != screen::Action::kOff) lists.push_back(std::move(*list));
+  }
+  std::shared_ptr<screen::BlockLists> all;
+  if (!lists.empty()) all = std::make_shared<screen::BlockLists>(std::move(lists), clock, log);
+  intake->block_lists.set(std::move(all));
 }
 
 // What the server behind a relay domain says, in intake's words.
@@ -341,6 +359,9 @@ Status Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake->workers = &workers;
   intake->authenticator = logins.get();
   if (Status users = load_users(); !users) return std::unexpected(users.error());
+  intake->asker = &asker;
+  set_screening(loaded.settings);
+  intake->loop = [this](unsigned index) -> net::Loop& { return loops[index]; };
   for (std::size_t at = 0; at < listeners.size(); ++at) {
     BoundListener& listener = listeners[at];
     bound.push_back({listener.policy->settings.address, listener.policy->settings.port});
@@ -524,6 +545,7 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   p.intake->log_connections = loaded.settings.log.connections;
   p.intake->log_tls = loaded.settings.log.tls != config::LogTls::kNone;
   p.set_users(loaded.settings);
+  p.set_screening(loaded.settings);
   if (p.pickup) {
     p.loops[0].post([pickup = p.pickup.get(), policy = submit_policy(loaded.settings)] { pickup->set_policy(policy); });
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -9,6 +10,7 @@
 #include "base/log.h"
 #include "base/queue_id.h"
 #include "intake/admission.h"
+#include "intake/client_rates.h"
 #include "intake/relay_domains.h"
 #include "intake/settings.h"
 #include "intake/user_accounts.h"
@@ -20,6 +22,8 @@
 #include "queue/scheduler.h"
 #include "queue/store.h"
 #include "rewrite/srs.h"
+#include "screen/asker.h"
+#include "screen/blocklists.h"
 
 namespace sidegate::smtp {
 class Authenticator;
@@ -63,6 +67,23 @@ class RelayDomainTable {  // thread-safe
   std::shared_ptr<const RelayDomains> domains_;  // null: none
 };
 
+// The [[blocklist]] blocks; replaced by a reload.
+class BlockListTable {  // thread-safe
+ public:
+  std::shared_ptr<screen::BlockLists> get() const {
+    std::lock_guard lock(mutex_);
+    return lists_;
+  }
+  void set(std::shared_ptr<screen::BlockLists> lists) {
+    std::lock_guard lock(mutex_);
+    lists_ = std::move(lists);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<screen::BlockLists> lists_;  // null: none
+};
+
 struct IntakeContext {
   IntakeContext(queue::Store& s, queue::Scheduler& sch, QueueIdSource& i, Clock& c, Log& l)
       : store(s), scheduler(sch), ids(i), clock(c), log(l), known_recipients(c), filter_health(c), users(c, l) {}
@@ -85,6 +106,10 @@ struct IntakeContext {
       dial_filter;
   milter::Health filter_health;
   UserAccounts users;
+  BlockListTable block_lists;
+  ClientRates rates;
+  screen::Asker* asker = nullptr;  // about strangers; null: nobody is asked (tests)
+  std::function<net::Loop&(unsigned)> loop;  // by index; set where asker is
   smtp::Authenticator* authenticator = nullptr;  // who verifies logins; null: AUTH is not offered
   net::WorkerPool* workers = nullptr;            // for what asks the system; null: asked where it stands (tests)
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.

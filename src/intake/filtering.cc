@@ -17,7 +17,8 @@ bool is_program(const smtp::SessionInfo& session) {
 // A program of this machine comes from 127.0.0.1, as Postfix's non_smtpd_milters are told: filters know such for ours.
 milter::Client client_of(const smtp::SessionInfo& session) {
   if (is_program(session)) return {.name = "localhost", .address = "127.0.0.1"};
-  return {.name = session.peer.loopback ? "localhost" : "", .address = session.peer.address, .port = session.peer.port};
+  const bool own = session.client_name.empty() && session.peer.loopback;
+  return {.name = own ? "localhost" : session.client_name, .address = session.peer.address, .port = session.peer.port};
 }
 
 std::string domain_of(const std::string& address) {
@@ -94,7 +95,7 @@ void Filtering::describe(const smtp::SessionInfo& session) {
   }
   set("client_addr", client.address);
   set("client_name", client.name.empty() ? "unknown" : client.name);
-  set("client_ptr", client.name.empty() ? "unknown" : client.name);
+  set("client_ptr", !session.client_ptr.empty() ? session.client_ptr : client.name.empty() ? "unknown" : client.name);
   set("client_port", std::to_string(client.port));
 }
 

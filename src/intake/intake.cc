@@ -36,34 +36,45 @@ mail::Origin Intake::origin_of(const smtp::SessionInfo& session, bool smtputf8) 
   return origin;
 }
 
-std::optional<Reply> Intake::admit(const smtp::SessionInfo& session) {
-  if (admitted_) return std::nullopt;
+bool Intake::admit(const smtp::SessionInfo& session) {
+  if (!std::exchange(asked_, true)) refusal_ = take_place(session);
+  return !refusal_;
+}
+
+std::optional<Reply> Intake::take_place(const smtp::SessionInfo& session) {
   if (policy_->settings.submit) {
-    if (auto refusal = submitter_.connected()) return turn_away(session, std::move(*refusal));
+    if (auto refusal = submitter_.connected()) return refusal;
   }
+  if (!screening_.takes(session, ClientDoes::kConnect))
+    return Reply(421, {4, 7, 0}, "Too many connections or errors from your address, try again later");
   switch (context_.admission.enter(session.peer.address, may_relay(session, *policy_), &place_)) {
     case Admission::Verdict::kWelcome:
-      admitted_ = true;
       return std::nullopt;
     case Admission::Verdict::kTooManyFromAddress:
-      return turn_away(session, {421, {4, 7, 0}, "Too many connections from your address"});
+      return Reply(421, {4, 7, 0}, "Too many connections from your address");
     case Admission::Verdict::kTooManyInAll:
       break;
   }
-  return turn_away(session, {421, {4, 3, 2}, "Too many connections, try again later"});
+  return Reply(421, {4, 3, 2}, "Too many connections, try again later");
+}
+
+// By XCLIENT another client takes the first one's place, which is given back.
+net::Awaitable<void> Intake::meet(smtp::SessionInfo& session) {
+  if (std::exchange(met_, true)) {
+    place_ = {};
+    asked_ = false;
+    refusal_.reset();
+    co_await ended();  // filters meet the new one with the rest
+    filtering_.reset();
+  }
+  co_await screening_.meet(session);
 }
 
 net::Awaitable<Reply> Intake::connected(const smtp::SessionInfo& session) {
-  if (auto refusal = admit(session)) co_return std::move(*refusal);
-  if (filters()) {
-    if (auto refusal = co_await filtering_->connected(session)) co_return turn_away(session, std::move(*refusal));
-  }
-  co_return Reply(220, "ready");
-}
-
-Reply Intake::turn_away(const smtp::SessionInfo& session, Reply reply) {
-  refused(session, {"CONNECT", {}, {}, reply});
-  return reply;
+  if (admit(session) && filters()) refusal_ = co_await filtering_->connected(session);
+  if (!refusal_) co_return Reply(220, "ready");
+  refused(session, {"CONNECT", {}, {}, *refusal_});
+  co_return *refusal_;
 }
 
 std::optional<Reply> Intake::logged_in(const smtp::SessionInfo& session) {
@@ -75,6 +86,8 @@ std::optional<Reply> Intake::logged_in(const smtp::SessionInfo& session) {
 net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::MailCommand command) {
   if (auto refusal = refusal_of_mail(session, *policy_)) co_return std::move(*refusal);
   if (auto accepting = context_.store.may_accept(command.size); !accepting) co_return reply_for(accepting.error());
+  if (!may_relay(session, *policy_) && !screening_.takes(session, ClientDoes::kSend))
+    co_return Reply(450, {4, 7, 1}, "Too many messages from your address this minute, try again later");
   if (!context_.scheduler.has_room()) co_return Reply(452, {4, 3, 1}, "Queue is full, try again later");
   std::string reverse_path;
   if (!command.path.is_null) {
@@ -90,6 +103,7 @@ net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::
   incoming_ = std::make_unique<Incoming>(context_.store.expected());
   mail::Envelope& envelope = incoming_->envelope;
   incoming_->announced = command.size;
+  screening_.begin();
   envelope.reverse_path = std::move(reverse_path);
   envelope.body = command.body;
   envelope.ret = command.ret;
@@ -113,6 +127,10 @@ Result<std::optional<mail::Mailbox>> Intake::led_back(const mail::Mailbox& mailb
 }
 
 net::Awaitable<Reply> Intake::take_rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) {
+  std::string reverse_path = incoming_->envelope.reverse_path;
+  mail::Mailbox asked_for = command.path.mailbox;
+  if (auto refusal = co_await screening_.refusal(session, std::move(reverse_path), std::move(asked_for)))
+    co_return std::move(*refusal);
   if (auto refusal = submitter_.recipient()) co_return std::move(*refusal);
   Reply reply = co_await take_recipient(may_relay(session, *policy_), std::move(command));
   if (!reply.positive()) submitter_.recipient_refused();
@@ -313,7 +331,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   // happening.
   try {
     if (fresh) context_.cache->put(std::move(*fresh));
-    log_accepted(*message, session.mechanism);  // before its first attempt can be told
+    log_accepted(*message, session);  // before its first attempt can be told
   } catch (const std::bad_alloc&) {
     // It is read back from the store; its line is lost.
   }
@@ -361,7 +379,7 @@ std::string Intake::own_header(const smtp::SessionInfo& session, const mail::Env
   const std::string& hostname = settings.smtp.hostname;
   std::string header = in.header();
   // What other servers send is not ours to touch, nor is what begins with no header at all.
-  if (!may_relay(session, *policy_)) return header;
+  if (!may_relay(session, *policy_)) return without_forged_tags(header);
   const bool submitted = settings.submit || session.authenticated();
   if (session.authenticated()) header = without_private_fields(header);
   // RFC 6409 section 8: a submission server completes the addresses of its own users.
@@ -391,8 +409,10 @@ Reply Intake::no_way_takes() const {
 
 std::string Intake::trace_field(const smtp::SessionInfo& session, const mail::Origin& origin,
                                 const mail::Envelope& envelope, WallTime now) const {
+  const std::string client_name = screening_.client_name(session);
   mail::Trace trace{};
   trace.origin = &origin;
+  trace.peer_name = client_name;
   trace.by = policy_->settings.smtp.hostname;
   // One recipient only: a list of them would show blind copies (RFC 5321 section 7.2).
   if (envelope.recipients.size() == 1) {
@@ -444,7 +464,7 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   if (filtered) {
     accept.header = std::move(*in.block);
   } else {
-    accept.header = trace_field(session, message->origin, envelope, now);
+    accept.header = trace_field(session, message->origin, envelope, now) + screening_.tag_field();
     accept.header += own_header(session, envelope, now);
   }
   accept.body = std::move(in.body());
@@ -516,8 +536,10 @@ void Intake::abort() noexcept {
 void Intake::refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) {
   std::string protocol = protocol_keyword(session.esmtp, session.tls, !session.user.empty(), false);
   std::string reply = refusal.reply.line();
+  if (refusal.reply.permanent()) screening_.takes(session, ClientDoes::kErr);
   const std::string milter = filtering_ ? filtering_->take_who_refused() : std::string();
   context_.log.info("refused", {{"client", session.peer.address},
+                                {"client_name", session.client_name},
                                 {"helo", session.helo},
                                 {"protocol", protocol},
                                 {"command", refusal.command},
@@ -531,6 +553,7 @@ void Intake::refused(const smtp::SessionInfo& session, const smtp::Refusal& refu
 void Intake::secured(const smtp::SessionInfo& session, const tls::Verdict& verdict) {
   if (!context_.log_tls.load(std::memory_order_relaxed)) return;
   context_.log.info("tls", {{"client", session.peer.address},
+                            {"client_name", session.client_name},
                             {"listener", session.listener},
                             {"version", verdict.version},
                             {"cipher", verdict.cipher},
@@ -542,11 +565,14 @@ void Intake::secured(const smtp::SessionInfo& session, const tls::Verdict& verdi
 
 void Intake::not_secured(const smtp::SessionInfo& session, const Error& error) {
   if (!context_.log_tls.load(std::memory_order_relaxed)) return;
-  context_.log.info("tls_failed",
-                    {{"client", session.peer.address}, {"listener", session.listener}, {"reason", error.text}});
+  context_.log.info("tls_failed", {{"client", session.peer.address},
+                                   {"client_name", session.client_name},
+                                   {"listener", session.listener},
+                                   {"reason", error.text}});
 }
 
-void Intake::log_accepted(const queue::Message& message, std::string_view mechanism) const {
+void Intake::log_accepted(const queue::Message& message, const smtp::SessionInfo& session) const {
+  const std::string client_name = screening_.client_name(session);
   std::string id = message.id.text();
   const std::string uid = user_ && !user_->name.empty() ? std::to_string(user_->uid) : std::string();
   context_.log.info("accepted", {{"id", id},
@@ -554,11 +580,13 @@ void Intake::log_accepted(const queue::Message& message, std::string_view mechan
                                  {"size", message.header_size + message.body_size},
                                  {"nrcpt", message.envelope.recipients.size()},
                                  {"client", message.origin.peer_address},
+                                 {"client_name", client_name},
                                  {"helo", message.origin.helo},
                                  {"protocol", message.origin.protocol},
                                  {"msgid", message.message_id},
                                  {"user", message.origin.user},
-                                 {"mechanism", mechanism},
+                                 {"mechanism", session.mechanism},
+                                 {"screen", screening_.words()},
                                  {"uid", uid}});
 }
 

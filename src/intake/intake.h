@@ -13,6 +13,7 @@
 #include "intake/incoming.h"
 #include "intake/local_user.h"
 #include "intake/policy.h"
+#include "intake/screening.h"
 #include "intake/submitter.h"
 #include "smtp/receiver.h"
 
@@ -28,12 +29,14 @@ class Intake final : public smtp::Receiver {
         policy_(std::move(policy)),
         loop_(loop),
         user_(std::move(user)),
-        submitter_(context, user_ ? user_->name : std::string()) {}
+        submitter_(context, user_ ? user_->name : std::string()),
+        screening_(context, *policy_, loop) {}
   ~Intake() override;
 
-  // Takes the connection's place among all before a handshake is paid for; nullopt: welcome. connected() then asks no
-  // more.
-  std::optional<mail::Reply> admit(const smtp::SessionInfo& session);
+  // Takes the connection's place among all before anything is paid for; false: there is none, and connected() will say
+  // so.
+  bool admit(const smtp::SessionInfo& session);
+  net::Awaitable<void> meet(smtp::SessionInfo& session) override;
   net::Awaitable<mail::Reply> connected(const smtp::SessionInfo& session) override;
   std::optional<mail::Reply> logged_in(const smtp::SessionInfo& session) override;
   bool listens_to_all() const override { return filtering_ != nullptr; }
@@ -73,7 +76,7 @@ class Intake final : public smtp::Receiver {
   void add(mail::Recipient recipient);
   std::string own_name() const;
   mail::Origin origin_of(const smtp::SessionInfo& session, bool smtputf8) const;
-  mail::Reply turn_away(const smtp::SessionInfo& session, mail::Reply reply);
+  std::optional<mail::Reply> take_place(const smtp::SessionInfo& session);
   net::Awaitable<void> put_chunk();
   net::Awaitable<Status> commit_with_classes(queue::Accept accept, std::vector<queue::ClassRow> classes);
   std::optional<queue::Content> copy_for_cache(const queue::Accept& accept) const;
@@ -98,15 +101,18 @@ class Intake final : public smtp::Receiver {
 
   void refuse(const Error& error);
   void discard() noexcept;
-  void log_accepted(const queue::Message& message, std::string_view mechanism) const;
+  void log_accepted(const queue::Message& message, const smtp::SessionInfo& session) const;
 
   IntakeContext& context_;
   std::shared_ptr<const ListenerPolicy> policy_;
   unsigned loop_;
   std::optional<LocalUser> user_;
   Submitter submitter_;
-  Admission::Place place_;  // of this connection among all
-  bool admitted_ = false;
+  Admission::Place place_;              // of this connection among all
+  bool asked_ = false;                  // for that place
+  std::optional<mail::Reply> refusal_;  // of it
+  bool met_ = false;
+  Screening screening_;
   std::unique_ptr<Incoming> incoming_;    // absent while the session is idle
   std::unique_ptr<Filtering> filtering_;  // absent where the listener has no filters
 };

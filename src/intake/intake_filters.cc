@@ -95,7 +95,7 @@ net::Awaitable<std::optional<Reply>> Intake::filter_content(const smtp::SessionI
   milter::Message message;
   const mail::Origin origin = origin_of(session, in.envelope.smtputf8);
   message.own = trace_field(session, origin, in.envelope, now);
-  message.header = own_header(session, in.envelope, now);
+  message.header = screening_.tag_field() + own_header(session, in.envelope, now);
   message.from = in.envelope.reverse_path;
   (void)in.take_header();  // it is in `message` now, and not kept twice
   FilteredBody body(context_, in);

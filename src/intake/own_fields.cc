@@ -67,6 +67,10 @@ std::string without_private_fields(std::string_view header) {
   });
 }
 
+std::string without_field(std::string_view header, std::string_view field) {
+  return without(header, [field](std::string_view name) { return iequals(name, field); });
+}
+
 std::string with_sender(std::string header, std::string_view identity) {
   if (names(mail::field_value(header, "From"), identity)) return header;
   if (names(mail::field_value(header, "Sender"), identity) && mail::count_field(header, "Sender") == 1) return header;

@@ -20,6 +20,9 @@ std::string missing_from(std::string_view header, std::string_view reverse_path,
 // 5321 section 4.4: the last server alone writes it).
 std::string without_private_fields(std::string_view header);
 
+// The block without all fields of that name.
+std::string without_field(std::string_view header, std::string_view field);
+
 // RFC 6409 section 8.1: Sender says who it was, where From names somebody else alone. identity: a mail address.
 std::string with_sender(std::string header, std::string_view identity);
 

@@ -5,10 +5,26 @@
 namespace sidegate::intake {
 namespace {
 
+bool is_in(const std::vector<Network>& networks, const net::Peer& peer) {
+  if (networks.empty() || peer.told == net::Told::kNothing) return false;
+  auto address = parse_address(peer.address);
+  // Whatever a proxy says: it is this machine that nobody can be by word of mouth (promise 6).
+  if (!address || (peer.told == net::Told::kAddress && is_loopback(*address))) return false;
+  return std::ranges::any_of(networks, [&](const Network& n) { return n.contains(*address); });
+}
+
 bool is_listed(const smtp::SessionInfo& session, const ListenerPolicy& policy) {
-  if (policy.networks.empty()) return false;
-  auto address = parse_address(session.peer.address);
-  return address && std::ranges::any_of(policy.networks, [&](const Network& n) { return n.contains(*address); });
+  return is_in(policy.networks, session.peer);
+}
+
+Result<std::vector<Network>> parse_all(const std::vector<std::string>& texts) {
+  std::vector<Network> networks;
+  for (const std::string& text : texts) {
+    auto network = Network::parse(text);
+    if (!network) return std::unexpected(network.error());
+    networks.push_back(*network);
+  }
+  return networks;
 }
 
 bool trusts_loopback(const ListenerPolicy& policy) {
@@ -19,15 +35,22 @@ bool trusts_loopback(const ListenerPolicy& policy) {
 
 Result<std::shared_ptr<const ListenerPolicy>> ListenerPolicy::make(ListenerSettings settings) {
   auto policy = std::make_shared<ListenerPolicy>();
-  for (const std::string& text : settings.networks) {
-    auto network = Network::parse(text);
-    if (!network) return std::unexpected(network.error());
-    policy->networks.push_back(*network);
+  for (auto [texts, networks] :
+       {std::pair{&settings.networks, &policy->networks}, std::pair{&settings.proxy, &policy->proxy},
+        std::pair{&settings.xclient, &policy->xclient}}) {
+    auto parsed = parse_all(*texts);
+    if (!parsed) return std::unexpected(parsed.error());
+    *networks = std::move(*parsed);
   }
   if (settings.address.starts_with('/')) {
     policy->on_loopback = true;
   } else if (auto address = parse_address(settings.address)) {
     policy->on_loopback = is_loopback(*address);
+  }
+  for (const std::string& word : settings.screen.helo_checks) {
+    auto check = screen::helo_check(word);
+    if (!check) return fail(ErrorKind::kBadInput, "\"" + word + "\" is no check of HELO");
+    policy->helo_checks.push_back(*check);
   }
   settings.smtp.offer_starttls = settings.tls == ListenerTls::kStartTls;
   settings.smtp.offer_auth = settings.auth;
@@ -65,6 +88,14 @@ std::optional<mail::Reply> refusal_of_recipient(bool may_relay, Whose whose, std
   bool routed = local_part.find_first_of("@%!") != std::string_view::npos;
   if (whose == Whose::kRelayDomain && !routed) return std::nullopt;
   return mail::Reply(554, {5, 7, 1}, "Relay access denied");
+}
+
+bool sends_proxy_header(const net::Peer& peer, const ListenerPolicy& policy) {
+  return is_in(policy.proxy, peer);
+}
+
+bool may_xclient(const net::Peer& peer, const ListenerPolicy& policy) {
+  return is_in(policy.xclient, peer);
 }
 
 bool offers_auth(const smtp::SessionInfo& session, const ListenerPolicy& policy) {

@@ -9,6 +9,7 @@
 
 #include "intake/networks.h"
 #include "intake/settings.h"
+#include "screen/helo.h"
 #include "mail/reply.h"
 #include "smtp/receiver.h"
 
@@ -16,7 +17,8 @@ namespace sidegate::intake {
 
 struct ListenerPolicy {
   ListenerSettings settings;
-  std::vector<Network> networks;
+  std::vector<Network> networks, proxy, xclient;
+  std::vector<screen::HeloCheck> helo_checks;
   bool on_loopback = false;  // the listener's own address is 127.0.0.0/8, ::1 or a Unix socket
   static Result<std::shared_ptr<const ListenerPolicy>> make(ListenerSettings settings);
 };
@@ -44,6 +46,11 @@ std::optional<mail::Reply> refusal_of_mail(const smtp::SessionInfo& session, con
 enum class Whose : std::uint8_t { kOurs, kRelayDomain, kElsewhere };
 // local_part: of the recipient. Sender-specified routing ("user%far.example@relay.example") is for who may relay.
 std::optional<mail::Reply> refusal_of_recipient(bool may_relay, Whose whose, std::string_view local_part);
+
+// A PROXY header must stand before this peer's first octet; this peer may say by XCLIENT who the client is. In both the peer is
+// the socket's, or who a PROXY header named.
+bool sends_proxy_header(const net::Peer& peer, const ListenerPolicy& policy);
+bool may_xclient(const net::Peer& peer, const ListenerPolicy& policy);
 
 // What the settings say together: AUTH is named to this client, in its state now.
 bool offers_auth(const smtp::SessionInfo& session, const ListenerPolicy& policy);

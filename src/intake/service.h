@@ -13,6 +13,7 @@
 
 namespace sidegate::smtp {
 class ServerSession;
+struct SessionInfo;
 }
 
 namespace sidegate::intake {
@@ -41,8 +42,15 @@ class Service {  // on the loop's thread, but for the constructor
     std::shared_ptr<const tls::ServerContext> tls;
   };
   net::Awaitable<void> run(std::unique_ptr<net::Stream> stream);
-  net::Awaitable<void> converse(net::Stream& stream, Intake& intake, const Snapshot& began);
-  net::Awaitable<bool> secure(net::Stream& stream, Intake& intake, const Snapshot& began);
+  net::Awaitable<void> serve_client(net::Stream& stream, const Snapshot& began);
+  net::Awaitable<void> converse(net::Stream& stream, Intake& intake, const smtp::SessionInfo& client,
+                                const Snapshot& began);
+  net::Awaitable<bool> secure(net::Stream& stream, Intake& intake, const smtp::SessionInfo& client,
+                              const Snapshot& began);
+  void log_connect(const smtp::SessionInfo& client, std::string_view proxy) const;
+  void log_no_header(const smtp::SessionInfo& client, const Error& error) const;
+  void log_disconnect(const smtp::SessionInfo& client, std::string_view commands, std::string_view end,
+                      std::string_view after) const;
   net::Awaitable<LocalUser> user_of(unsigned uid);
   void forget(smtp::ServerSession* session);
   void end_if_last();
@@ -52,7 +60,7 @@ class Service {  // on the loop's thread, but for the constructor
   std::shared_ptr<const ListenerPolicy> policy_;
   std::shared_ptr<const tls::ServerContext> tls_;
   std::unordered_set<smtp::ServerSession*> sessions_;
-  std::unordered_set<net::Stream*> handshakes_;  // TLS from the first octet, not yet a session
+  std::unordered_set<net::Stream*> handshakes_;  // not yet a session: asked about, TLS from the first octet
   std::function<void()> ended_;
   bool shutting_down_ = false;
 };

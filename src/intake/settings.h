@@ -5,6 +5,7 @@
 
 #include "intake/user_rules.h"
 #include "milter/settings.h"
+#include "screen/settings.h"
 #include "smtp/settings.h"
 #include "tls/context.h"
 
@@ -34,12 +35,15 @@ struct ListenerSettings {
   ListenerTls tls = ListenerTls::kNone;
   bool auth = false;                  // AUTH is offered, inside TLS only
   std::vector<std::string> networks;  // CIDR; who may relay without AUTH here
+  std::vector<std::string> proxy;     // CIDR; who says in a PROXY header whom it speaks for
+  std::vector<std::string> xclient;   // CIDR; who may do so by XCLIENT
   bool trust_loopback = true;         // 127.0.0.0/8 and ::1 may relay; only where the listener itself is on loopback
   bool add_missing_headers = true;    // Date, Message-ID and From where a program forgot them
   bool add_sender = false;            // Sender where an authenticated user's From names somebody else
   bool hide_client = true;            // no address of authenticated users in the trace field
   std::vector<tls::Identity> certificates;  // as configured; empty: those of the whole server
   tls::ServerSettings tls_server;           // what follows; no identities: one is made, or for `local` no TLS
+  screen::Settings screen;                  // how strangers are looked at
   std::vector<milter::Settings> milters;    // asked about each message, in this order
   bool submit = false;                      // the submit socket: users of this machine, known by their uid
   smtp::ServerSettings smtp;

@@ -2,7 +2,8 @@
 
 namespace sidegate::smtp {
 
-std::string ehlo_answer(const ServerSettings& settings, bool starttls, const std::vector<std::string_view>& auth) {
+std::string ehlo_answer(const ServerSettings& settings, bool starttls, const std::vector<std::string_view>& auth,
+                        std::string_view xclient) {
   std::string answer;
   answer.reserve(256);
   answer.append("250-").append(settings.hostname).append("\r\n");
@@ -14,6 +15,7 @@ std::string ehlo_answer(const ServerSettings& settings, bool starttls, const std
     for (std::string_view mechanism : auth) answer.append(" ").append(mechanism);
     answer.append("\r\n");
   }
+  if (!xclient.empty()) answer.append("250-").append(xclient).append("\r\n");
   answer.append("250-8BITMIME\r\n");                                                            // RFC 6152
   answer.append("250-SMTPUTF8\r\n");                                                            // RFC 6531
   answer.append("250-ENHANCEDSTATUSCODES\r\n");                                                 // RFC 2034

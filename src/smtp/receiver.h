@@ -48,6 +48,11 @@ struct TlsFacts {               // of the handshake
 struct SessionInfo {  // grows as the dialogue goes on
   net::Peer peer;
   std::string listener;
+  std::string client_name;  // of the peer's address, leads back to it; empty: unknown
+  std::string client_ptr;   // what the address leads to, believed or not
+  bool may_xclient = false;  // the peer on the socket is listed: it may say who the client is
+  Duration quiet{};          // so long the client has to be silent before it is greeted; 0: no matter
+  bool spoke_early = false;  // it was not
   std::string helo;
   bool esmtp = false;
   bool tls = false;
@@ -71,6 +76,9 @@ struct Refusal {              // what a client was refused, for the log
 class Receiver {
  public:
   virtual ~Receiver() = default;
+  // Before connected(): client_name and client_ptr are filled in, where they can be known in time, and quiet is set. After
+  // XCLIENT both again, for who the client is now.
+  virtual net::Awaitable<void> meet(SessionInfo& session) { co_return; }
   // Before the greeting: 220 goes on; 421 or 554 is sent and ends the session.
   virtual net::Awaitable<mail::Reply> connected(const SessionInfo& session) = 0;
   // AUTH has succeeded, session.user says who; a refusal (421) is sent in its place and ends the session. Never waits.

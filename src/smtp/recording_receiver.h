@@ -28,7 +28,15 @@ class RecordingReceiver final : public Receiver {
   MailCommand mail_command;
   RcptCommand rcpt_command;
 
-  net::Awaitable<mail::Reply> connected(const SessionInfo&) override { co_return on_connect; }
+  std::vector<std::string> met;
+  net::Awaitable<void> meet(SessionInfo& session) override {
+    met.push_back(session.peer.address);
+    co_return;
+  }
+  std::optional<mail::Reply> on_connect_again;  // after XCLIENT, if set
+  net::Awaitable<mail::Reply> connected(const SessionInfo&) override {
+    co_return met.empty() || !on_connect_again ? on_connect : *on_connect_again;
+  }
   net::Awaitable<mail::Reply> mail(const SessionInfo& session, MailCommand command) override {
     calls.push_back("mail " + command.path.mailbox.text());
     mail_command = std::move(command);

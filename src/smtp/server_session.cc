@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "smtp/ehlo_answer.h"
+#include "smtp/xclient.h"
 
 namespace sidegate::smtp {
 namespace {
@@ -22,6 +23,7 @@ constexpr Duration kFarewellTimeout = 5s;
 constexpr unsigned kMailExtra = 26 + 17 + 10 + 9 + 107 + 500;
 constexpr unsigned kRcptExtra = 30 + 507;
 constexpr unsigned kAuthExtra = 12288 - 512;
+constexpr unsigned kXclientExtra = 512;  // six names of 255 octets do not come together in practice
 
 // Of what is no name only as much is kept as people want to read, and as UTF-8.
 std::string kept_helo(std::string_view name) {
@@ -50,6 +52,7 @@ const ServerSession::Verb ServerSession::kVerbs[kVerbCount] = {
     {"HELP", kAny, &ServerSession::help},
     {"QUIT", kAny, &ServerSession::quit},
     {"AUTH", kAny, &ServerSession::auth, kAuthExtra},
+    {"XCLIENT", kStart | kGreeted, &ServerSession::xclient, kXclientExtra},
     {"EXPN", kAny, &ServerSession::not_offered, 10},
     {"ETRN", kAny, &ServerSession::not_offered},
     {"ATRN", kAny, &ServerSession::not_offered},
@@ -88,7 +91,8 @@ net::Awaitable<void> ServerSession::run() {
 
 net::Awaitable<void> ServerSession::converse() {
   if (info_.tls) receiver_.secured(info_, stream_.verdict());  // from the first octet (RFC 8314)
-  co_await greet();
+  if (info_.quiet > Duration(0)) co_await hear_silence();
+  if (open_) co_await greet();
   while (open_) co_await next_command();
   receiver_.abort();  // nothing of what was under way is kept
   if (!out_.empty()) co_await flush();
@@ -110,6 +114,16 @@ net::Awaitable<void> ServerSession::give_up() {
   } catch (const std::bad_alloc&) {
     end_ = "no memory, and none to say so";
   }
+}
+
+// RFC 5321 section 4.3.1: the client waits for the greeting. Who does not is no mail server; what it said stays to be read.
+net::Awaitable<void> ServerSession::hear_silence() {
+  stream_.expires_after(info_.quiet);
+  waiting_ = true;
+  auto heard = co_await stream_.read_some();
+  waiting_ = false;
+  info_.spoke_early = heard.has_value();
+  if (!heard && (heard.error().kind != ErrorKind::kTimeout || shutting_down_)) lost(heard.error());
 }
 
 net::Awaitable<void> ServerSession::greet() {
@@ -162,6 +176,10 @@ net::Awaitable<void> ServerSession::dispatch(std::string_view line) {
     say_and_close("421 4.7.0 This is an SMTP server");
     co_return;
   }
+  if (!verb && command.verb == "PROXY") {  // what it says is nothing to go by, nor is what follows it
+    say_and_close("421 4.7.0 The PROXY protocol is for listed addresses");
+    co_return;
+  }
   std::string_view fault;
   bool unknown = false;
   if (!stream_.line_had_crlf()) {
@@ -204,7 +222,8 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
   forget_transaction();                                // RFC 5321 section 4.1.4
   begin_hello(kept_helo(*name), true);
   if (receiver_.listens_to_all() && co_await hello_refused("EHLO")) co_return;
-  out_ += ehlo_answer(*settings_, starttls_offered(), auth_mechanisms());
+  out_ += ehlo_answer(*settings_, starttls_offered(), auth_mechanisms(),
+                      info_.may_xclient ? xclient_keyword(settings_->offer_auth) : std::string_view());
   count(250);
 }
 
@@ -270,6 +289,39 @@ net::Awaitable<void> ServerSession::starttls(std::string_view arguments) {
     receiver_.secured(info_, stream_.verdict());
     phase_ = kStart;
   }
+}
+
+// Postfix's XCLIENT_README: the session begins anew with another client, greeting included. It may follow a STARTTLS. Who may
+// send it is a matter of the socket's peer and of nothing that was said before.
+net::Awaitable<void> ServerSession::xclient(std::string_view arguments) {
+  if (!info_.may_xclient) {
+    say("550 5.7.0 XCLIENT is for listed hosts");
+    co_return;
+  }
+  if (!idle_command()) co_return;
+  auto command = parse_xclient(arguments, settings_->offer_auth);
+  if (!command) {
+    say(command.error());
+    co_return;
+  }
+  forget_transaction();
+  info_.spoke_early = false;
+  const bool had_user = info_.authenticated();
+  apply_xclient(*command, info_);
+  const std::string name = info_.client_name, ptr = info_.client_ptr;
+  co_await receiver_.meet(info_);
+  if (command->name || !command->address) info_.client_name = name;
+  if (command->name || command->reverse_name || !command->address) info_.client_ptr = ptr;
+  if (!command->helo) info_.helo.clear();
+  phase_ = info_.helo.empty() ? kStart : kGreeted;
+  // Whom a login stood for is not who speaks now; who does is held to his limits.
+  if (had_user || info_.authenticated()) {
+    if (auto refusal = receiver_.logged_in(info_)) {
+      say(*refusal);
+      co_return;
+    }
+  }
+  co_await greet();
 }
 
 void ServerSession::note_tls() {

@@ -32,12 +32,22 @@ class ServerSession {
   // AUTH is offered where settings say so and this is set. Before run().
   void set_authenticator(Authenticator* authenticator) { authenticator_ = authenticator; }
 
+  // Who the client is, as far as that was found out. Before run().
+  void set_client(const SessionInfo& client) {
+    info_.peer = client.peer;
+    info_.client_name = client.client_name;
+    info_.client_ptr = client.client_ptr;
+    info_.may_xclient = client.may_xclient;
+    info_.quiet = client.quiet;
+  }
+
   net::Awaitable<void> run();
 
   // For the log, after run(): "ehlo=1 mail=1 rcpt=1/2 quit=1 commands=4/5" (accepted/all where that differs), how the
   // session ended ("quit", "lost", "timeout", "closed" by us, "no memory"), and after which command.
   std::string commands() const;
   std::string_view end() const { return end_; }
+  const SessionInfo& client() const { return info_; }
   std::string_view last_command() const;
 
   // On the session's thread. Ends with 421 4.3.2 as soon as no transaction is under way; `now`: also in the middle of
@@ -53,12 +63,13 @@ class ServerSession {
     net::Awaitable<void> (ServerSession::*handle)(std::string_view arguments);
     unsigned extra = 0;  // octets that extensions add to the longest command (RFC 5321 section 4.5.3.1.4)
   };
-  static constexpr std::size_t kVerbCount = 20;
+  static constexpr std::size_t kVerbCount = 21;
   static const Verb kVerbs[kVerbCount];
   static const Verb* find_verb(std::string_view name);
 
   net::Awaitable<void> converse();
   net::Awaitable<void> give_up();
+  net::Awaitable<void> hear_silence();
   net::Awaitable<void> greet();
   net::Awaitable<void> next_command();
   net::Awaitable<void> dispatch(std::string_view line);
@@ -69,6 +80,7 @@ class ServerSession {
   net::Awaitable<void> ehlo(std::string_view arguments);
   net::Awaitable<void> helo(std::string_view arguments);
   net::Awaitable<void> starttls(std::string_view arguments);
+  net::Awaitable<void> xclient(std::string_view arguments);
   net::Awaitable<void> auth(std::string_view arguments);
   net::Awaitable<void> mail(std::string_view arguments);
   net::Awaitable<void> rcpt(std::string_view arguments);

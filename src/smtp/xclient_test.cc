@@ -1,0 +1,152 @@
+#include "smtp/xclient.h"
+
+#include <gtest/gtest.h>
+
+#include "net/run_script.h"
+#include "smtp/recording_receiver.h"
+#include "smtp/server_session.h"
+
+namespace sidegate::smtp {
+namespace {
+
+TEST(Xclient, Attributes) {
+  struct {
+    const char* arguments;
+    const char *name, *reverse, *address, *helo;
+    unsigned port;
+    bool esmtp;
+  } cases[] = {
+      {"NAME=mx.example ADDR=192.0.2.9", "mx.example", "mx.example", "192.0.2.9", "old", 0, true},
+      {"name=mx.example addr=ipv6:2001:DB8::9 port=77", "mx.example", "mx.example", "2001:db8::9", "old", 77, true},
+      {"ADDR=2001:db8::9", "", "", "2001:db8::9", "old", 0, true},
+      {"ADDR=IPV6:::ffff:192.0.2.9", "", "", "192.0.2.9", "old", 0, true},
+      {"NAME=[UNAVAILABLE] REVERSE_NAME=pool.example ADDR=192.0.2.9", "", "pool.example", "192.0.2.9", "old", 0, true},
+      {"NAME=[tempunavail]", "", "", "192.0.2.1", "old", 5000, true},
+      {"HELO=new+2Bname PROTO=SMTP", "was.example", "was.example", "192.0.2.1", "new+name", 5000, false},
+      {"PORT=[UNAVAILABLE]", "was.example", "was.example", "192.0.2.1", "old", 0, true},
+      {"DESTADDR=198.51.100.1 DESTPORT=25", "was.example", "was.example", "192.0.2.1", "old", 5000, true},
+      {"ADDR=[UNAVAILABLE]", "", "", "192.0.2.1", "old", 0, true},
+  };
+  for (const auto& c : cases) {
+    auto command = parse_xclient(c.arguments, false);
+    ASSERT_TRUE(command) << c.arguments << ": " << command.error().line();
+    SessionInfo session;
+    session.peer = {.address = "192.0.2.1", .port = 5000, .loopback = true};
+    session.client_name = session.client_ptr = "was.example";
+    session.helo = "old";
+    session.esmtp = true;
+    session.user = "ann";
+    apply_xclient(*command, session);
+    EXPECT_EQ(session.client_name, c.name) << c.arguments;
+    EXPECT_EQ(session.client_ptr, c.reverse) << c.arguments;
+    EXPECT_EQ(session.peer.address, c.address) << c.arguments;
+    EXPECT_EQ(session.peer.port, c.port) << c.arguments;
+    EXPECT_EQ(session.helo, c.helo) << c.arguments;
+    EXPECT_EQ(session.esmtp, c.esmtp) << c.arguments;
+    EXPECT_FALSE(session.peer.loopback) << c.arguments;
+    EXPECT_NE(session.peer.told, net::Told::kSocket) << c.arguments;
+    EXPECT_EQ(session.user, "") << c.arguments;
+  }
+}
+
+TEST(Xclient, Mistakes) {
+  for (const char* arguments : {"",
+                                "NAME",
+                                "NAME=",
+                                "COLOUR=blue",
+                                "ADDR=",
+                                "ADDR=192.0.2.256",
+                                "ADDR=mx.example",
+                                "ADDR=fe80::1%eth0",
+                                "NAME=a..b",
+                                "NAME=+0D+0A",
+                                "HELO=x+0Ay",
+                                "HELO=x+",
+                                "HELO=x+4",
+                                "HELO=x+zz",
+                                "HELO=+FF",
+                                "PORT=65536",
+                                "PORT=x",
+                                "PROTO=LMTP",
+                                "LOGIN=ann",
+                                "XCLIENT=x"}) {
+    auto command = parse_xclient(arguments, false);
+    ASSERT_FALSE(command) << arguments;
+    EXPECT_EQ(command.error().code, 501) << arguments;
+  }
+  EXPECT_EQ(parse_xclient("LOGIN=ann+40example.org", true)->login, "ann@example.org");
+}
+
+struct Played {
+  std::string written;
+  RecordingReceiver receiver;
+};
+
+void play(Played& played, const std::string& client, bool listed, bool auth = false) {
+  net::ScriptStream stream;
+  stream.peer_sends(client);
+  auto settings = std::make_shared<ServerSettings>();
+  settings->hostname = "mx.example";
+  settings->offer_auth = auth;
+  ServerSession session(stream, played.receiver, settings, "in");
+  SessionInfo known;
+  known.peer = stream.peer();
+  known.may_xclient = listed;
+  session.set_client(known);
+  net::run_script(session.run());
+  played.written = stream.written();
+}
+
+const std::string kMail = "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n";
+
+TEST(Xclient, InASession) {
+  Played p;
+  play(p,
+       "EHLO front\r\nXCLIENT ADDR=198.51.100.7 NAME=far.example LOGIN=ann\r\nXCLIENT ADDR=198.51.100.7 "
+       "NAME=far.example\r\n"
+       "MAIL FROM:<a@b.example>\r\nEHLO far\r\n" +
+           kMail + "XCLIENT ADDR=192.0.2.5\r\nQUIT\r\n",
+       true);
+  EXPECT_EQ(p.receiver.last.peer.address, "198.51.100.7");
+  EXPECT_EQ(p.receiver.last.client_name, "far.example");
+  EXPECT_EQ(p.receiver.last.helo, "far");
+  EXPECT_NE(p.written.find("250-XCLIENT NAME ADDR"), std::string::npos) << p.written;
+  EXPECT_EQ(p.written.find("REVERSE_NAME LOGIN"), std::string::npos) << p.written;
+  EXPECT_NE(p.written.find("501 5.5.4 Not an attribute of XCLIENT here: LOGIN\r\n220 mx.example ESMTP\r\n503 5.5.1"),
+            std::string::npos)
+      << p.written;
+  // Not in the middle of a transaction.
+  EXPECT_NE(p.written.find("250 2.1.5 Ok\r\n503 5.5.1"), std::string::npos) << p.written;
+}
+
+TEST(Xclient, ItsHeloGreets) {
+  Played p;
+  play(p, "EHLO front\r\nXCLIENT ADDR=198.51.100.7 HELO=far PROTO=SMTP\r\n" + kMail + "QUIT\r\n", true);
+  EXPECT_EQ(p.receiver.last.helo, "far");
+  EXPECT_FALSE(p.receiver.last.esmtp);
+}
+
+TEST(Xclient, LoginsWhereUsersMayLogIn) {
+  Played p;
+  play(p, "XCLIENT ADDR=198.51.100.7 LOGIN=ann HELO=x\r\n" + kMail + "QUIT\r\n", true, true);
+  EXPECT_EQ(p.receiver.last.user, "ann");
+  EXPECT_EQ(p.receiver.last.mechanism, "XCLIENT");
+}
+
+TEST(Xclient, OnlyForWhoIsListed) {
+  Played p;
+  play(p, "EHLO x\r\nXCLIENT ADDR=198.51.100.7\r\n" + kMail + "QUIT\r\n", false);
+  EXPECT_EQ(p.written.find("XCLIENT NAME"), std::string::npos);
+  EXPECT_NE(p.written.find("550 5.7.0 "), std::string::npos) << p.written;
+  EXPECT_EQ(p.receiver.last.peer.address, "192.0.2.1");
+}
+
+TEST(Xclient, TheNewClientMayBeTurnedAway) {
+  Played p;
+  p.receiver.on_connect_again = mail::Reply(421, {4, 7, 0}, "Too many");
+  play(p, "XCLIENT ADDR=198.51.100.7\r\nEHLO x\r\n", true);
+  EXPECT_EQ(p.written, "220 mx.example ESMTP\r\n421 4.7.0 Too many\r\n");
+}
+
+}  // namespace
+}  // namespace sidegate::smtp
