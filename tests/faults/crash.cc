@@ -18,8 +18,8 @@ static void look(const void* bytes, size_t n) {
   if (text && *text && memmem(bytes, n, text, strlen(text))) abort();
 }
 
-/* The power of a random kill with none of its chance: the process ends behind exactly this write. Once, whichever process
-   of the program it is: the count is shared with those that are forked. */
+/* The power of a random kill with none of its chance: the process ends behind exactly this write. Once, whichever
+   process of the program it is: the count is shared with those that are forked. */
 static int* left_to_write;
 
 __attribute__((constructor)) static void set_log_writes() {
