@@ -4,27 +4,25 @@
 #include "base/text.h"
 
 namespace sidegate::config {
+
+std::shared_ptr<void> new_block(const Table& t) {
+  if (t.name == "listener") return std::make_shared<intake::ListenerSettings>();
+  if (t.name == "relay") return std::make_shared<RelayBlock>();
+  if (t.name == "relay_domain") return std::make_shared<RelayDomainBlock>();
+  if (t.name == "user_rule") return std::make_shared<intake::UserRules>();
+  if (t.name == "blocklist") return std::make_shared<screen::BlockListSettings>();
+  if (t.name == "milter") return std::make_shared<MilterBlock>();
+  return std::make_shared<Settings>();
+}
+
 namespace {
 
 // A default as it would stand in a file.
 std::string default_toml(const Table& t, const Option& option) {
   if (option.secrecy == Secrecy::kSecret) return "\"\"";
-  Settings settings;
-  intake::ListenerSettings listener;
-  RelayBlock relay;
-  RelayDomainBlock domain;
-  screen::BlockListSettings blocklist;
-  intake::UserRules rules;
-  MilterBlock milter;
-  void* block = t.name == "relay"          ? static_cast<void*>(&relay)
-                : t.name == "listener"     ? static_cast<void*>(&listener)
-                : t.name == "relay_domain" ? static_cast<void*>(&domain)
-                : t.name == "user_rule"    ? static_cast<void*>(&rules)
-                : t.name == "blocklist"    ? static_cast<void*>(&blocklist)
-                : t.name == "milter"       ? static_cast<void*>(&milter)
-                                           : &settings;
-  [[maybe_unused]] Status set = option.place.set(block, Value::from_text(option.default_text), {});
-  return option.place.text(block);
+  const std::shared_ptr<void> block = new_block(t);
+  [[maybe_unused]] Status set = option.place.set(block.get(), Value::from_text(option.default_text), {});
+  return option.place.text(block.get());
 }
 
 std::string masked(const Option& option, std::string text) {

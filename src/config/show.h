@@ -2,12 +2,17 @@
 // reference. Secrets are masked everywhere.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "config/load.h"
+#include "config/options.h"
 
 namespace sidegate::config {
+
+// One block of the table as its struct makes it: what Option::place fills and shows.
+std::shared_ptr<void> new_block(const Table& t);
 
 inline constexpr const char* kMask = "********";
 

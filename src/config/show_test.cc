@@ -118,20 +118,9 @@ TEST(Options, EverySentenceIsOneAndEveryRangeHoldsItsDefault) {
   for (const Table& t : tables()) {
     for (const Option& option : t.options) {
       EXPECT_TRUE(std::string_view(option.sentence).ends_with('.')) << option.name;
-      Settings settings;
-      intake::ListenerSettings listener;
-      RelayBlock relay;
-      RelayDomainBlock domain;
-      intake::UserRules rules;
-      MilterBlock milter;
-      void* block = t.name == "relay"          ? static_cast<void*>(&relay)
-                    : t.name == "relay_domain" ? static_cast<void*>(&domain)
-                    : t.name == "user_rule"    ? static_cast<void*>(&rules)
-                    : t.name == "listener"     ? static_cast<void*>(&listener)
-                    : t.name == "milter"       ? static_cast<void*>(&milter)
-                                               : &settings;
       if (option.default_text.empty()) continue;
-      Status set = option.place.set(block, Value::from_text(option.default_text), option.range);
+      const std::shared_ptr<void> block = new_block(t);
+      Status set = option.place.set(block.get(), Value::from_text(option.default_text), option.range);
       EXPECT_TRUE(set) << option.name << ": " << set.error().text;
     }
   }
