@@ -11,6 +11,7 @@
 #include "base/queue_id.h"
 #include "intake/admission.h"
 #include "intake/client_rates.h"
+#include "intake/known_owners.h"
 #include "intake/relay_domains.h"
 #include "intake/settings.h"
 #include "intake/user_accounts.h"
@@ -86,7 +87,15 @@ class BlockListTable {  // thread-safe
 
 struct IntakeContext {
   IntakeContext(queue::Store& s, queue::Scheduler& sch, QueueIdSource& i, Clock& c, Log& l)
-      : store(s), scheduler(sch), ids(i), clock(c), log(l), known_recipients(c), filter_health(c), users(c, l) {}
+      : store(s),
+        scheduler(sch),
+        ids(i),
+        clock(c),
+        log(l),
+        known_recipients(c),
+        known_owners(c),
+        filter_health(c),
+        users(c, l) {}
 
   queue::Store& store;
   queue::Scheduler& scheduler;
@@ -99,6 +108,7 @@ struct IntakeContext {
   std::atomic<bool> log_tls{true};  // a line for each handshake
   RelayDomainTable relay_domains;
   KnownRecipients known_recipients;  // of relay domains that are asked about
+  KnownOwners known_owners;          // of addresses that are a user's by an alias
   CallForward call_forward;          // null: nobody can be asked
   // How a filter is reached from a loop; set where a listener has any.
   std::function<net::Awaitable<Result<std::unique_ptr<net::Stream>>>(unsigned loop, milter::Address to,

@@ -127,9 +127,9 @@ net::Awaitable<Submitter::Owns> Submitter::owns(std::string address) {
     co_return sender&& own.has(*sender) ? Owns::kYes : Owns::kNo;
   }
   if (!context_.recipients || !context_.recipients->concerns(address)) co_return Owns::kNo;
-  if (known_.first == address) co_return known_.second;
+  if (auto known = context_.known_owners.find(user_, address)) co_return *known ? Owns::kYes : Owns::kNo;
   const Owns found = co_await leads_to_user_alone(address);
-  if (found != Owns::kCannotTell) known_ = {std::move(address), found};
+  if (found != Owns::kCannotTell) context_.known_owners.learn(user_, address, found == Owns::kYes);
   co_return found;
 }
 

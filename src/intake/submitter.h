@@ -68,9 +68,8 @@ class Submitter {
   std::uint64_t recipients_ = 0;                  // of it
   std::shared_ptr<const UserSettings> settings_;  // of the transaction under way
   std::string hostname_;
-  bool rewrite_ = false;                // the header
-  std::string told_;                    // the foreign sender that was told of
-  std::pair<std::string, Owns> known_;  // the last address that was looked at
+  bool rewrite_ = false;  // the header
+  std::string told_;      // the foreign sender that was told of
 };
 
 }  // namespace sidegate::intake
