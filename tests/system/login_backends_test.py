@@ -1,69 +1,22 @@
 """Back ends end to end, under the sandboxed server: PAM with users of its own, keys by HTTP and HTTPS, LDAP by STARTTLS and LDAPS."""
 import base64
-import http.server
-import json
 import os
 import smtplib
 import ssl
 import subprocess
 import sys
-import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from support import local_users                                    # noqa: E402
 from support.mail_server import PASSWORD, USER, MailServer         # noqa: E402
-from support.server import free_port, wait_for                     # noqa: E402
+from support.oauth import Keys, url64                              # noqa: E402
+from support.server import wait_for                                # noqa: E402
+from support.slapd import Slapd, needs_slapd                       # noqa: E402
 
 
 def run(*command, text=None):
     return subprocess.run(command, input=text, check=True, capture_output=True, timeout=60).stdout
-
-
-def url64(octets):
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
-class Keys:
-    """A provider of tokens: its key, the set of public keys at http(s)://localhost:port/keys, and tokens."""
-
-    def __init__(self, folder, certificate=None):
-        self.key, self.asked, self.name = os.path.join(folder, "jwt.key"), 0, "k1"
-        run("openssl", "genrsa", "-out", self.key, "2048")
-        modulus = run("openssl", "rsa", "-in", self.key, "-noout", "-modulus").decode().strip().split("=")[1]
-        self.modulus = url64(bytes.fromhex(modulus))
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked += 1
-                body = json.dumps({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": outer.name, "n": outer.modulus, "e": "AQAB"}]}).encode()
-                self.send_response(200 if self.path == "/keys" else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments):
-                pass
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.scheme = "https" if certificate else "http"
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        host = "localhost" if certificate else "127.0.0.1"
-        self.url = f"{self.scheme}://{host}:{self.server.server_address[1]}/keys"
-
-    def token(self, **changes):
-        claims = {"iss": "https://issuer.test", "aud": "mail", "email": USER, "exp": int(time.time()) + 3600, **changes}
-        signed = ".".join(url64(json.dumps(part).encode()) for part in ({"alg": "RS256", "typ": "JWT", "kid": self.name}, claims))
-        return signed + "." + url64(run("openssl", "dgst", "-sha256", "-sign", self.key, text=signed.encode()))
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class Backends(unittest.TestCase):
@@ -138,7 +91,7 @@ class Backends(unittest.TestCase):
         for secure in (False, True):
             with self.subTest(https=secure):
                 mail = MailServer(self, known_user=False, backends='["oauth"]', **self.server_user())
-                keys = Keys(mail.folder, mail.authority.issue("provider", ["localhost"]) if secure else None)
+                keys = Keys(mail.folder, USER, mail.authority.issue("provider", ["localhost"]) if secure else None)
                 self.addCleanup(keys.stop)
                 mail.server.extra = mail.server.extra.replace("[tls]\n", f'oauth_jwks_url = "{keys.url}"\noauth_issuer = "https://issuer.test"\n'
                                                               f'oauth_audience = "mail"\noauth_ca_file = "{mail.ca}"\n[tls]\n', 1)
@@ -154,7 +107,7 @@ class Backends(unittest.TestCase):
 
     def test_a_provider_with_a_strange_certificate_is_not_believed(self):
         mail, strange = (MailServer(self, known_user=False, backends='["oauth"]') for _ in range(2))
-        keys = Keys(mail.folder, strange.authority.issue("provider", ["localhost"]))
+        keys = Keys(mail.folder, USER, strange.authority.issue("provider", ["localhost"]))
         self.addCleanup(keys.stop)
         mail.server.extra = mail.server.extra.replace("[tls]\n", f'oauth_jwks_url = "{keys.url}"\noauth_audience = "mail"\noauth_ca_file = "{mail.ca}"\n[tls]\n', 1)
         mail.server.write_config()
@@ -164,41 +117,11 @@ class Backends(unittest.TestCase):
 
     # --- LDAP
 
-    @unittest.skipUnless(os.path.exists("/usr/sbin/slapd"), "needs slapd")
+    @needs_slapd
     def test_ldap_by_tls(self):
         mail = MailServer(self, known_user=False, backends='["ldap"]', auth='ldap_user_dn = "uid=%u,dc=example,dc=org"\nremember = "0"\n', **self.server_user())
-        cert, key = mail.authority.issue("ldap", ["localhost"])
         # libldap takes "localhost" for the machine's own name when it looks at the certificate.
-        port, secure = free_port(), free_port()
-        os.makedirs(os.path.join(mail.folder, "db"))
-        config, ldif = os.path.join(mail.folder, "slapd.conf"), os.path.join(mail.folder, "data.ldif")
-        with open(config, "w") as out:
-            out.write(f"""include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-pidfile {mail.folder}/slapd.pid
-TLSCertificateFile {cert}
-TLSCertificateKeyFile {key}
-TLSCACertificateFile {mail.ca}
-security simple_bind=128
-database mdb
-suffix "dc=example,dc=org"
-rootdn "cn=admin,dc=example,dc=org"
-rootpw admin
-directory {mail.folder}/db
-access to attrs=userPassword by anonymous auth
-access to * by * read
-""")
-        with open(ldif, "w") as out:
-            out.write(f"dn: dc=example,dc=org\nobjectClass: domain\ndc: example\n\ndn: uid={USER},dc=example,dc=org\nobjectClass: inetOrgPerson\n"
-                      f"uid: {USER}\ncn: me\nsn: me\nuserPassword: {PASSWORD}\n")
-        run("/usr/sbin/slapadd", "-f", config, "-l", ldif)
-        slapd = subprocess.Popen(["/usr/sbin/slapd", "-f", config, "-h", f"ldap://127.0.0.1:{port} ldaps://127.0.0.1:{secure}", "-d", "0"],
-                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(slapd.wait)
-        self.addCleanup(slapd.terminate)
+        directory = Slapd(self, mail.folder, USER, PASSWORD, (*mail.authority.issue("ldap", ["localhost"]), mail.ca))
         base = mail.server.extra
 
         def with_ldap(text):
@@ -208,8 +131,8 @@ access to * by * read
             mail.server.write_config()
             mail.server.start()
         ca = f'ldap_ca_file = "{mail.ca}"\n'
-        for name, text in (("starttls", f'ldap_url = "ldap://127.0.0.1:{port}"\nldap_starttls = true\n' + ca),
-                           ("ldaps", f'ldap_url = "ldaps://127.0.0.1:{secure}"\n' + ca)):
+        for name, text in (("starttls", f'ldap_url = "ldap://127.0.0.1:{directory.port}"\nldap_starttls = true\n' + ca),
+                           ("ldaps", f'ldap_url = "ldaps://127.0.0.1:{directory.secure_port}"\n' + ca)):
             with_ldap(text)
             wait_for(lambda: self.plain(mail, USER, PASSWORD) == 235, what=f"a login by {name}\n{mail.server.log_text()[-3000:]}")
             self.assertEqual(self.plain(mail, USER, "wrong"), 535, name)
@@ -218,7 +141,7 @@ access to * by * read
         # A certificate of a CA that is not named: the password is not sent, and the answer is "not now".
         other = os.path.join(mail.folder, "other.pem")
         run("openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=other", "-keyout", other + ".key", "-out", other)
-        with_ldap(f'ldap_url = "ldaps://127.0.0.1:{secure}"\nldap_ca_file = "{other}"\n')
+        with_ldap(f'ldap_url = "ldaps://127.0.0.1:{directory.secure_port}"\nldap_ca_file = "{other}"\n')
         self.assertEqual(self.plain(mail, USER, PASSWORD), 454)
 
 

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from support.oauth import Provider                                 # noqa: E402
 from support.server import Server, free_port, wait_for             # noqa: E402
 from support.sink import Sink                                      # noqa: E402
+from support.slapd import Slapd, needs_slapd                       # noqa: E402
 
 PASSWORD = "p4ss wörd="
 MESSAGE = b"From: me@example.org\r\nTo: you@example.net\r\nSubject: x\r\n\r\nbody\r\n"
@@ -225,45 +226,9 @@ service auth {{
         self.assertEqual(self.offers(server, "PLAIN"), "PLAIN LOGIN")   # of others' users we have no keys
         server.stop()
 
+    @needs_slapd
     def test_ldap(self):
-        if not os.path.exists("/usr/sbin/slapd"):
-            self.skipTest("needs slapd")
-        port = free_port()
-        os.makedirs(os.path.join(self.folder, "db"))
-        config = os.path.join(self.folder, "slapd.conf")
-        with open(config, "w") as out:
-            out.write(f"""include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-pidfile {self.folder}/slapd.pid
-database mdb
-suffix "dc=example,dc=org"
-rootdn "cn=admin,dc=example,dc=org"
-rootpw admin
-directory {self.folder}/db
-access to attrs=userPassword by anonymous auth
-access to * by * read
-""")
-        ldif = os.path.join(self.folder, "data.ldif")
-        with open(ldif, "w") as out:
-            out.write("""dn: dc=example,dc=org
-objectClass: domain
-dc: example
-
-dn: uid=me@example.org,dc=example,dc=org
-objectClass: inetOrgPerson
-uid: me@example.org
-cn: me
-sn: me
-userPassword: s3cret
-""")
-        subprocess.run(["/usr/sbin/slapadd", "-f", config, "-l", ldif], check=True, capture_output=True)
-        slapd = subprocess.Popen(["/usr/sbin/slapd", "-f", config, "-h", f"ldap://127.0.0.1:{port}", "-d", "0"], stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(slapd.wait)
-        self.addCleanup(slapd.terminate)
+        port = Slapd(self, self.folder, "me@example.org", "s3cret").port
         url = f'ldap_url = "ldap://127.0.0.1:{port}"\nldap_starttls = false\n'
         self.try_backend("ldap", url + 'ldap_base = "dc=example,dc=org"\n', lambda: answers(port))
         self.try_backend("ldap", url + 'ldap_user_dn = "uid=%u,dc=example,dc=org"\n', lambda: answers(port))
