@@ -41,18 +41,6 @@ struct Fixture : LocalHouse {
     co_return link;
   }
   FakeFilter& f() { return filters["/run/f"]; }
-  // As Service does: the session, then its end.
-  std::string say(const std::string& client) {
-    net::ScriptStream stream;
-    auto policy = ListenerPolicy::make(settings).value();
-    stream.from(peer).peer_sends(client);
-    Intake intake(context, policy, 0, user);
-    std::shared_ptr<const smtp::ServerSettings> smtp(policy, &policy->settings.smtp);
-    smtp::ServerSession session(stream, intake, smtp, settings.name);
-    net::run_script(session.run());
-    net::run_script(intake.ended());
-    return stream.written();
-  }
   const FakeStore::Kept& only() const {
     static const FakeStore::Kept kNone{};
     EXPECT_EQ(store.messages.size(), 1u);
@@ -84,7 +72,7 @@ const std::string kGoOn = FakeFilter::packet('c');
 
 TEST(Filtering, TheyHearTheWholeDialogue) {
   Fixture f;
-  std::string written = f.say(kHello + kMail + "RCPT TO:<nobody@gate.test>\r\n" + kContent + kQuit);
+  std::string written = f.play(kHello + kMail + "RCPT TO:<nobody@gate.test>\r\n" + kContent + kQuit);
   EXPECT_THAT(last_reply(written), HasSubstr("250 2.0.0 queued as " + f.only().message.id.text()));
   EXPECT_EQ(f.f().commands(), "CHMRTLLLNBEQ");
   EXPECT_EQ(f.f().body(), "words\r\n");
@@ -112,7 +100,7 @@ TEST(Filtering, TheyHearTheWholeDialogue) {
 
 TEST(Filtering, NoneWhereNoneIsConfigured) {
   Fixture f(std::vector<milter::Settings>{});
-  EXPECT_THAT(last_reply(f.say(kHello + kMail + kContent + kQuit)), StartsWith("250 2.0.0 queued"));
+  EXPECT_THAT(last_reply(f.play(kHello + kMail + kContent + kQuit)), StartsWith("250 2.0.0 queued"));
   EXPECT_TRUE(f.filters.empty());
 }
 
@@ -142,7 +130,7 @@ TEST(Filtering, TheirVerdictsReachTheClient) {
   for (const auto& row : rows) {
     Fixture f;
     f.f().answers[row.command] = {row.answer};
-    std::string written = f.say(kHello + kMail + kContent + kQuit);
+    std::string written = f.play(kHello + kMail + kContent + kQuit);
     // DATA was refused: what follows it is no command.
     const bool no_data = row.command == 'T' || row.command == 'R';
     EXPECT_THAT(no_data && row.kept == 0 && row.reply[0] != '2' ? written : last_reply(written), HasSubstr(row.reply))
@@ -156,14 +144,14 @@ TEST(Filtering, TheirVerdictsReachTheClient) {
 TEST(Filtering, ARefusedNameLeavesTheSessionWhereItWas) {
   Fixture f;
   f.f().answers['H'] = {at_end('y', "550 5.7.1 bad name\0"s)};
-  std::string written = f.say(kHello + "MAIL FROM:<a@b.example>\r\n" + kQuit);
+  std::string written = f.play(kHello + "MAIL FROM:<a@b.example>\r\n" + kQuit);
   EXPECT_THAT(written, HasSubstr("550 5.7.1 bad name\r\n503 5.5.1 Send EHLO or HELO first"));
 }
 
 TEST(Filtering, AnUnknownCommandIsTold) {
   Fixture f;
   f.f().answers['U'] = {kGoOn, at_end('y', "502 5.5.1 not here\0"s)};
-  std::string written = f.say(kHello + "FOO bar\r\nBAR\r\n" + kQuit);
+  std::string written = f.play(kHello + "FOO bar\r\nBAR\r\n" + kQuit);
   EXPECT_THAT(written, HasSubstr("500 5.5.2 Command not recognised\r\n502 5.5.1 not here"));
   EXPECT_THAT(f.f().said('U'), ElementsAre("FOO bar"));
 }
@@ -172,15 +160,15 @@ TEST(Filtering, ARefusedRecipientIsOneRecipient) {
   Fixture f;
   f.f().protocol = milter::protocol::kRejectedRcpt;
   f.f().answers['R'] = {kGoOn, at_end('r', ""), kGoOn};
-  f.say(kHello + "MAIL FROM:<a@b.example>\r\nRCPT TO:<team@gate.test>\r\nRCPT TO:<other@gate.test>\r\n" +
-        "RCPT TO:<nobody@gate.test>\r\n" + kContent + kQuit);
+  f.play(kHello + "MAIL FROM:<a@b.example>\r\nRCPT TO:<team@gate.test>\r\nRCPT TO:<other@gate.test>\r\n" +
+         "RCPT TO:<nobody@gate.test>\r\n" + kContent + kQuit);
   EXPECT_THAT(f.recipients_of_only(), ElementsAre("bob@gate.test", "far@far.example"));
   EXPECT_EQ(f.f().macro("rcpt_mailer"), "error");
 }
 
 TEST(Filtering, EndedTransactionsAreTold) {
   Fixture f;
-  f.say(kHello + kMail + "RSET\r\n" + kMail + kContent + kMail + kQuit);
+  f.play(kHello + kMail + "RSET\r\n" + kMail + kContent + kMail + kQuit);
   EXPECT_EQ(f.f().commands(), "CHMRAMRTLLLNBEMRAQ");
   EXPECT_EQ(f.f().links, 1u);
 }
@@ -191,7 +179,7 @@ TEST(Filtering, ChangesAreKept) {
                         at_end('e', "<new@sender.example>\0"s) + at_end('b', "other\nwords") +
                         at_end('b', " caf\xc3\xa9") + kGoOn};
   f.filters["/run/g"].answers['E'] = {at_end('h', "X-Second\0 1\r\nBcc: evil\0"s) + kGoOn};
-  f.say(kHello + kMail + kContent + kQuit);
+  f.play(kHello + kMail + kContent + kQuit);
   const FakeStore::Kept& kept = f.only();
   EXPECT_THAT(
       kept.header,
@@ -230,7 +218,7 @@ TEST(Filtering, RecipientsTheyChooseAreResolvedAsRcptDoes) {
   for (const auto& row : rows) {
     Fixture f;
     f.f().answers['E'] = {row.edits + kGoOn};
-    std::string written = f.say(kHello + "MAIL FROM:<a@b.example>\r\nRCPT TO:<team@gate.test>\r\n" + kContent + kQuit);
+    std::string written = f.play(kHello + "MAIL FROM:<a@b.example>\r\nRCPT TO:<team@gate.test>\r\n" + kContent + kQuit);
     EXPECT_THAT(last_reply(written), StartsWith(row.reply)) << row.why;
     ASSERT_EQ(f.store.messages.empty(), row.recipients.empty()) << row.why;
     if (!row.recipients.empty()) EXPECT_EQ(f.recipients_of_only(), row.recipients) << row.why;
@@ -240,14 +228,14 @@ TEST(Filtering, RecipientsTheyChooseAreResolvedAsRcptDoes) {
 TEST(Filtering, ABadSenderIsLeftOut) {
   Fixture f;
   f.f().answers['E'] = {at_end('e', "<no address\r\nat all>\0"s) + kGoOn};
-  f.say(kHello + kMail + kContent + kQuit);
+  f.play(kHello + kMail + kContent + kQuit);
   EXPECT_EQ(f.only().message.envelope.reverse_path, "a@b.example");
 }
 
 TEST(Filtering, QuarantineHolds) {
   Fixture f;
   f.f().answers['E'] = {at_end('q', "virus: EICAR\0"s) + kGoOn};
-  EXPECT_THAT(last_reply(f.say(kHello + kMail + kContent + kQuit)), StartsWith("250 2.0.0 queued"));
+  EXPECT_THAT(last_reply(f.play(kHello + kMail + kContent + kQuit)), StartsWith("250 2.0.0 queued"));
   EXPECT_TRUE(f.only().due.at(0).held);
   EXPECT_EQ(f.scheduler.totals().held, 1u);
   ASSERT_EQ(f.store.outcomes.size(), 1u);
@@ -266,7 +254,7 @@ struct Large : Fixture {
   using Fixture::Fixture;
   std::string body = lines(700'000, 'x');
   std::string send() {
-    return say(kHello + kMail + "DATA\r\nDate: x\r\nMessage-ID: <x@y>\r\n\r\n" + body + ".\r\n" + kQuit);
+    return play(kHello + kMail + "DATA\r\nDate: x\r\nMessage-ID: <x@y>\r\n\r\n" + body + ".\r\n" + kQuit);
   }
   // In pieces of 64 KiB, as libmilter sends it.
   static std::string replaced(const std::string& by) {
@@ -312,7 +300,7 @@ TEST(Filtering, LinesOfANewBodyEndWithCrlfHoweverItComes) {
       std::string pieces;
       for (std::size_t at = 0; at < given.size(); at += step) pieces += at_end('b', given.substr(at, step));
       f.f().answers['E'] = {pieces + kGoOn};
-      f.say(kHello + kMail + kContent + kQuit);
+      f.play(kHello + kMail + kContent + kQuit);
       EXPECT_EQ(f.only().body, "\r\n" + kept) << printable(given) << step;
     }
   }
@@ -368,7 +356,7 @@ TEST(Filtering, FailureIsAsTheOperatorSays) {
         Fixture f({named("f", policy)});
         f.f().down = at == '-';
         (hangs ? f.f().hangs_at : f.f().closes_at) = at;
-        std::string written = f.say(kHello + kMail + kContent + kQuit);
+        std::string written = f.play(kHello + kMail + kContent + kQuit);
         const std::string what = std::string(1, at) + (hangs ? " hangs" : " closes");
         if (policy == OnFailure::kTempfail) {
           EXPECT_THAT(written, HasSubstr("451 4.7.1 Service unavailable")) << what;
@@ -389,10 +377,10 @@ TEST(Filtering, FailureIsAsTheOperatorSays) {
 TEST(Filtering, AFilterThatIsBackIsUp) {
   Fixture f;
   f.f().down = true;
-  EXPECT_THAT(f.say(kHello + kMail + kQuit), HasSubstr("451 4.7.1"));
+  EXPECT_THAT(f.play(kHello + kMail + kQuit), HasSubstr("451 4.7.1"));
   EXPECT_EQ(f.context.filter_health.down().size(), 1u);
   f.f().down = false;
-  EXPECT_THAT(last_reply(f.say(kHello + kMail + kContent + kQuit)), StartsWith("250 2.0.0 queued"));
+  EXPECT_THAT(last_reply(f.play(kHello + kMail + kContent + kQuit)), StartsWith("250 2.0.0 queued"));
   EXPECT_TRUE(f.context.filter_health.down().empty());
 }
 

@@ -86,7 +86,7 @@ std::optional<Reply> Intake::logged_in(const smtp::SessionInfo& session) {
 net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::MailCommand command) {
   if (auto refusal = refusal_of_mail(session, *policy_)) co_return std::move(*refusal);
   if (auto accepting = context_.store.may_accept(command.size); !accepting) co_return reply_for(accepting.error());
-  if (!may_relay(session, *policy_) && !screening_.takes(session, ClientDoes::kSend))
+  if (!screening_.takes(session, ClientDoes::kSend))
     co_return Reply(450, {4, 7, 1}, "Too many messages from your address this minute, try again later");
   if (!context_.scheduler.has_room()) co_return Reply(452, {4, 3, 1}, "Queue is full, try again later");
   std::string reverse_path;
@@ -98,8 +98,9 @@ net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::
       reverse_path += "@" + own_name();
     }
   }
-  auto refusal = co_await submitter_.mail(&reverse_path, command.size, own_name());
-  if (refusal) co_return std::move(*refusal);
+  if (submitter_.has_user()) {
+    if (auto refusal = co_await submitter_.mail(&reverse_path, command.size, own_name())) co_return std::move(*refusal);
+  }
   incoming_ = std::make_unique<Incoming>(context_.store.expected());
   mail::Envelope& envelope = incoming_->envelope;
   incoming_->announced = command.size;
@@ -127,10 +128,12 @@ Result<std::optional<mail::Mailbox>> Intake::led_back(const mail::Mailbox& mailb
 }
 
 net::Awaitable<Reply> Intake::take_rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) {
-  std::string reverse_path = incoming_->envelope.reverse_path;
-  mail::Mailbox asked_for = command.path.mailbox;
-  if (auto refusal = co_await screening_.refusal(session, std::move(reverse_path), std::move(asked_for)))
-    co_return std::move(*refusal);
+  if (screening_.looks_at(session)) {
+    std::string reverse_path = incoming_->envelope.reverse_path;
+    mail::Mailbox asked_for = command.path.mailbox;
+    if (auto refusal = co_await screening_.refusal(session, std::move(reverse_path), std::move(asked_for)))
+      co_return std::move(*refusal);
+  }
   if (auto refusal = submitter_.recipient()) co_return std::move(*refusal);
   Reply reply = co_await take_recipient(may_relay(session, *policy_), std::move(command));
   if (!reply.positive()) submitter_.recipient_refused();
@@ -296,7 +299,7 @@ net::Awaitable<void> Intake::put_chunk() {
 net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) {
   incoming_->finish();
   if (!incoming_->refusal) incoming_->refusal = content_fault();
-  if (!incoming_->refusal) {
+  if (!incoming_->refusal && submitter_.has_user()) {
     const std::uint64_t octets = incoming_->header().size() + incoming_->body_size();
     incoming_->refusal = co_await submitter_.content_ended(&incoming_->header(), octets);
   }

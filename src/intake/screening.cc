@@ -50,8 +50,8 @@ Reply helo_reply(screen::HeloCheck check, std::string_view helo) {
 
 }  // namespace
 
-bool Screening::exempt(const smtp::SessionInfo& session) const {
-  return session.peer.is_unix || session.peer.loopback || standing(session, policy_) == Standing::kTrusted;
+bool Screening::looks_at(const smtp::SessionInfo& session) const {
+  return !session.peer.is_unix && !session.peer.loopback && standing(session, policy_) != Standing::kTrusted;
 }
 
 net::Awaitable<void> Screening::meet(smtp::SessionInfo& session) {
@@ -60,7 +60,7 @@ net::Awaitable<void> Screening::meet(smtp::SessionInfo& session) {
   lists_.reset();
   session.quiet = Duration(0);
   if (session.peer.is_unix || session.peer.loopback) co_return;
-  const bool stranger = !exempt(session);
+  const bool stranger = looks_at(session);
   const Duration delay = settings().greeting_delay;
   const SteadyTime began = context_.clock.steady();
   const bool known = session.peer.told != net::Told::kNothing;
@@ -87,7 +87,7 @@ std::string Screening::client_name(const smtp::SessionInfo& session) const {
 }
 
 bool Screening::takes(const smtp::SessionInfo& session, ClientDoes what) {
-  if (exempt(session)) return true;
+  if (!looks_at(session)) return true;
   const SteadyTime now = context_.clock.steady();
   const std::string& address = session.peer.address;
   if (what == ClientDoes::kConnect && context_.rates.shunned(address, now)) return false;
@@ -106,7 +106,6 @@ void Screening::find(Action action, std::string word, Reply reply) {
 
 net::Awaitable<std::optional<Reply>> Screening::refusal(const smtp::SessionInfo& session, std::string reverse_path,
                                                         mail::Mailbox recipient) {
-  if (exempt(session)) co_return std::nullopt;
   if (!takes(session, ClientDoes::kNameRecipient))
     co_return Reply(450, {4, 7, 1}, "Too many recipients from your address this minute, try again later");
   if (!std::exchange(looked_, true)) co_await look(session, std::move(reverse_path));

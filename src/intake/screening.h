@@ -36,6 +36,8 @@ class Screening {
 
   // --- one transaction
   void begin();  // at MAIL
+  // Who may relay, this machine and its users are not; nothing below is asked of them.
+  bool looks_at(const smtp::SessionInfo& session) const;
   // At RCPT: why nothing is taken for that recipient; nullopt: something may be.
   net::Awaitable<std::optional<mail::Reply>> refusal(const smtp::SessionInfo& session, std::string reverse_path,
                                                      mail::Mailbox recipient);
@@ -45,7 +47,6 @@ class Screening {
   std::string tag_field() const;  // "X-Sidegate-Screen: ...\r\n"; empty: nothing
 
  private:
-  bool exempt(const smtp::SessionInfo& session) const;
   const screen::Settings& settings() const { return policy_.settings.screen; }
   net::Awaitable<void> look(const smtp::SessionInfo& session, std::string reverse_path);
   net::Awaitable<void> look_at_helo(const smtp::SessionInfo& session);

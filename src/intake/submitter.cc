@@ -78,7 +78,6 @@ void Submitter::committing() {
 net::Awaitable<std::optional<Reply>> Submitter::mail(std::string* reverse_path, std::uint64_t size,
                                                      std::string hostname) {
   abort();
-  if (user_.empty()) co_return std::nullopt;
   if (auto stop = context_.users.stopped(user_)) co_return is_suspended(user_, *stop);
   settings_ = context_.users.settings();
   hostname_ = std::move(hostname);
@@ -190,7 +189,7 @@ void Submitter::tell(std::string_view field, const std::string& address, const c
 // --- the end of the content
 
 net::Awaitable<std::optional<Reply>> Submitter::content_ended(const std::string* header, std::uint64_t octets) {
-  if (user_.empty() || !settings_) co_return std::nullopt;
+  if (!settings_) co_return std::nullopt;
   if (!program_) {
     rewrite_ = false;  // the envelope's is done
     for (NamedSender& sender : named_senders(*header, hostname_)) {

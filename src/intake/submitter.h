@@ -26,6 +26,9 @@ class Submitter {
   ~Submitter() { abort(); }
   Submitter(const Submitter&) = delete;
 
+  // Somebody answers for this mail; where nobody does, nothing below has anything to say.
+  bool has_user() const { return !user_.empty(); }
+
   // The Unix peer's connection; a login. A refusal ends the session.
   std::optional<mail::Reply> connected();
   std::optional<mail::Reply> logged_in(const std::string& user);

@@ -33,7 +33,7 @@ struct House {
     settings.address = "127.0.0.1";
     settings.smtp.hostname = hostname;
   }
-  // Plays what the client says (all in one go) and gives what we wrote.
+  // Plays what the client says (all in one go) and gives what we wrote. As Service does: the session, then its end.
   std::string play(net::ScriptStream& stream, const std::string& client) {
     auto policy = ListenerPolicy::make(settings).value();
     stream.from(peer).peer_sends(client);
@@ -41,6 +41,7 @@ struct House {
     std::shared_ptr<const smtp::ServerSettings> smtp(policy, &policy->settings.smtp);
     smtp::ServerSession session(stream, intake, smtp, settings.name);
     net::run_script(session.run());
+    net::run_script(intake.ended());
     return stream.written();
   }
   std::string play(const std::string& client) {
