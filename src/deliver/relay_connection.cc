@@ -19,10 +19,6 @@ std::unexpected<smtp::Trouble> trouble(Phase phase, ErrorKind kind, std::string 
   return trouble(phase, Error{kind, std::move(text)});
 }
 
-bool is_path(const std::string& host) {
-  return host.starts_with('/');
-}
-
 int family_of(const std::string& address) {
   return address.find(':') == std::string::npos ? 4 : 6;
 }
@@ -46,22 +42,31 @@ smtp::ClientTimeouts client_timeouts(const Timeouts& t) {
 
 net::Awaitable<Opened> RelayOpening::run() {
   SteadyTime began = loop_.clock().steady();
-  made_ = std::make_unique<RelayConnection>();
-  made_->lmtp = way_.settings.protocol == Protocol::kLmtp;
-  // A Unix socket is on this machine, so it goes by this machine's name.
-  made_->host = is_path(way_.settings.host) ? settings_.hostname : way_.settings.host;
+  std::optional<OpenTrouble> first;  // what the candidate that is meant to work came to
+  for (Candidate& candidate : candidates_) {
+    at_ = std::move(candidate);
+    made_ = std::make_unique<RelayConnection>();
+    made_->lmtp = way_.settings.protocol == Protocol::kLmtp;
+    // A Unix socket is on this machine, so it goes by this machine's name.
+    made_->host = at_.is_path() ? settings_.hostname : at_.host;
+    Done step = co_await open();
+    if (step) {
+      made_->took = std::chrono::duration_cast<Duration>(loop_.clock().steady() - began);
+      co_return std::move(made_);
+    }
+    if (!first) first = explain(std::move(step.error()));
+    if (made_->stream) made_->stream->close();
+  }
+  co_return std::unexpected(std::move(*first));
+}
+
+net::Awaitable<RelayOpening::Done> RelayOpening::open() {
   Done step = co_await reach();
-  if (step && way_.settings.tls != TlsMode::kImplicit) step = co_await hello();
+  if (step && at_.tls != TlsMode::kImplicit) step = co_await hello();
   if (step && wants_starttls()) step = co_await secure();
   if (step && made_->tls) step = co_await hello();  // RFC 3207 section 4.2: EHLO again
   if (step) step = co_await log_in();
-  if (!step) {
-    OpenTrouble told = explain(std::move(step.error()));
-    if (made_->stream) made_->stream->close();
-    co_return std::unexpected(std::move(told));
-  }
-  made_->took = std::chrono::duration_cast<Duration>(loop_.clock().steady() - began);
-  co_return std::move(made_);
+  co_return step;
 }
 
 // The family that worked last goes first; the order is otherwise the resolver's (RFC 8305).
@@ -81,14 +86,12 @@ std::vector<std::string> RelayOpening::in_order(std::vector<std::string> address
 }
 
 net::Awaitable<RelayOpening::Done> RelayOpening::reach() {
-  if (way_.settings.tls != TlsMode::kNone && !way_.tls) {
-    co_return trouble(Phase::kTls, ErrorKind::kTls, way_.tls_error);
-  }
-  if (is_path(way_.settings.host)) co_return co_await reach_one(way_.settings.host);
-  auto found = co_await resolver_.addresses(loop_, way_.settings.host);
+  context_ = at_.tls == TlsMode::kNone ? nullptr : way_.tls_for(at_.tls_name);
+  if (at_.tls != TlsMode::kNone && !context_) co_return trouble(Phase::kTls, ErrorKind::kTls, way_.tls_error);
+  if (at_.is_path()) co_return co_await reach_one(at_.host);
+  auto found = co_await resolver_.addresses(loop_, at_.host);
   if (!found) co_return trouble(Phase::kResolve, found.error());
-  if (found->list.empty())
-    co_return trouble(Phase::kResolve, ErrorKind::kNotFound, way_.settings.host + " has no address");
+  if (found->list.empty()) co_return trouble(Phase::kResolve, ErrorKind::kNotFound, at_.host + " has no address");
   std::optional<smtp::Trouble> last, unreachable;
   for (std::string& address : in_order(std::move(found->list))) {
     int family = family_of(address);
@@ -105,18 +108,17 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach() {
 }
 
 net::Awaitable<RelayOpening::Done> RelayOpening::reach_one(std::string address) {
-  net::Endpoint to{std::move(address), is_path(way_.settings.host) ? 0u : way_.settings.port};
+  net::Endpoint to{std::move(address), at_.is_path() ? 0u : at_.port};
   made_->address = to.text();
   auto stream = co_await net::connect(loop_, to, way_.settings.timeouts.connect);
   if (!stream) co_return trouble(Phase::kConnect, stream.error());
   made_->stream = std::move(*stream);
-  loop_.log().info(
-      "connected",
-      {{"relay", way_.settings.name}, {"host", way_.settings.host}, {"address", to.address}, {"port", to.port}});
+  loop_.log().info("connected",
+                   {{"relay", way_.settings.name}, {"host", at_.host}, {"address", to.address}, {"port", to.port}});
   made_->session = std::make_unique<smtp::ClientSession>(*made_->stream, settings_.hostname,
                                                          client_timeouts(way_.settings.timeouts));
   if (made_->lmtp) made_->session->speak_lmtp();
-  if (way_.settings.tls == TlsMode::kImplicit) {  // RFC 8314 section 3.3
+  if (at_.tls == TlsMode::kImplicit) {  // RFC 8314 section 3.3
     Done tls = co_await secure();
     if (!tls) co_return tls;
   }
@@ -138,9 +140,9 @@ std::string RelayOpening::refused_ehlo() const {
 }
 
 net::Awaitable<RelayOpening::Done> RelayOpening::secure() {
-  if (way_.settings.tls == TlsMode::kImplicit) {
+  if (at_.tls == TlsMode::kImplicit) {
     made_->stream->expires_after(way_.settings.timeouts.starttls);
-    auto shaken = co_await made_->stream->start_tls_client(way_.tls);
+    auto shaken = co_await made_->stream->start_tls_client(context_);
     if (!shaken) co_return trouble(Phase::kTls, shaken.error());
   } else {
     Done asked = co_await starttls();
@@ -155,26 +157,25 @@ net::Awaitable<RelayOpening::Done> RelayOpening::starttls() {
   if (!made_->session->capabilities().starttls) {
     co_await probe_465();
     bool answers = way_.port465.load() == Way::Port465::kTls;
-    std::string text =
-        fmt::format("{} offers no STARTTLS on port {}, so nothing was sent", way_.settings.host, way_.settings.port);
+    std::string text = fmt::format("{} offers no STARTTLS on port {}, so nothing was sent", at_.host, at_.port);
     text += refused_ehlo();
     text += answers ? "; port 465 of the same host does answer with TLS: set port = 465 and tls = \"implicit\""
                     : "; port 465 of the same host does not answer with TLS either (with tls = \"implicit\" it would "
                       "be the other way)";
     co_return trouble(Phase::kStartTls, ErrorKind::kTls, std::move(text));
   }
-  auto shaken = co_await made_->session->starttls(way_.tls);
+  auto shaken = co_await made_->session->starttls(context_);
   if (!shaken) {
     // RFC 3207 section 4.1: what is only nice to have is done without the next time.
-    if (way_.settings.tls == TlsMode::kOpportunistic) way_.tls_broken = true;
+    if (at_.tls == TlsMode::kOpportunistic) way_.tls_broken = true;
     co_return std::unexpected(std::move(shaken.error()));
   }
   co_return Done{};
 }
 
 bool RelayOpening::wants_starttls() const {
-  if (way_.settings.tls == TlsMode::kStartTls) return true;
-  return way_.settings.tls == TlsMode::kOpportunistic && made_->session->capabilities().starttls && !way_.tls_broken;
+  if (at_.tls == TlsMode::kStartTls) return true;
+  return at_.tls == TlsMode::kOpportunistic && made_->session->capabilities().starttls && !way_.tls_broken;
 }
 
 // Once, for the sake of the advice: a handshake and nothing else.
@@ -185,7 +186,7 @@ net::Awaitable<void> RelayOpening::probe_465() {
   auto stream = co_await net::connect(loop_, to, std::min(way_.settings.timeouts.connect, Duration(10s)));
   if (!stream) co_return;
   (*stream)->expires_after(std::min(way_.settings.timeouts.starttls, Duration(10s)));
-  auto shaken = co_await (*stream)->start_tls_client(way_.tls);
+  auto shaken = co_await (*stream)->start_tls_client(context_);
   if (shaken) way_.port465.store(Way::Port465::kTls);
   (*stream)->close();
 }
@@ -193,16 +194,15 @@ net::Awaitable<void> RelayOpening::probe_465() {
 RelayOpening::Done RelayOpening::judge_peer() {
   const tls::Verdict& verdict = made_->stream->verdict();
   if (verdict.verified || !way_.settings.tls_verify) return {};
-  return trouble(
-      Phase::kTls, ErrorKind::kTls,
-      fmt::format("the certificate of {} is not accepted, so nothing was sent: {}", way_.settings.host, verdict.why));
+  return trouble(Phase::kTls, ErrorKind::kTls,
+                 fmt::format("the certificate of {} is not accepted, so nothing was sent: {}", at_.host, verdict.why));
 }
 
 void RelayOpening::log_tls() {
   if (settings_.log_tls == LogTls::kNone) return;
   const tls::Verdict& v = made_->stream->verdict();
   loop_.log().info("tls", {{"relay", way_.settings.name},
-                           {"host", way_.settings.host},
+                           {"host", at_.host},
                            {"address", made_->address},
                            {"verified", v.verified},
                            {"why", v.why},
@@ -224,14 +224,14 @@ net::Awaitable<RelayOpening::Done> RelayOpening::log_in() {
   const auto& offered = made_->session->capabilities().auth;
   if (offered.empty()) {
     co_return trouble(Phase::kAuth, ErrorKind::kAuth,
-                      fmt::format("{} offers no AUTH {}, and nothing is sent without it{}", settings.host,
+                      fmt::format("{} offers no AUTH {}, and nothing is sent without it{}", at_.host,
                                   made_->tls ? "after TLS" : "without TLS", refused_ehlo()));
   }
   auth::Circumstances circumstances;
   circumstances.tls = made_->tls;
   circumstances.tls_verified = made_->tls && made_->stream->verdict().verified;
   circumstances.insecure = settings.insecure_auth;
-  circumstances.host = settings.host;
+  circumstances.host = at_.host;
   if (made_->tls) {
     auto binding = made_->stream->channel_binding();
     circumstances.binding_type = std::move(binding.type);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "deliver/candidates.h"
 #include "deliver/connection.h"
 #include "deliver/outcome.h"
 #include "deliver/way.h"
@@ -40,12 +41,15 @@ struct OpenTrouble {
 
 using Opened = std::expected<std::unique_ptr<RelayConnection>, OpenTrouble>;
 
-// Promise 5 is kept here: credentials go only to a verified TLS peer, unless the block says otherwise in words; where
-// TLS is asked for and not to be had, nothing is sent at all.
+// Each candidate in turn, until one of them takes mail. Promise 5 is kept here: credentials go only to a verified TLS
+// peer, unless the block says otherwise in words; where TLS is asked for and not to be had, nothing is sent at all.
 class RelayOpening {
  public:
   RelayOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, const DeliverSettings& settings)
-      : loop_(loop), resolver_(resolver), way_(way), settings_(settings) {}
+      : RelayOpening(loop, resolver, way, settings, candidates_of(way.settings)) {}
+  RelayOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, const DeliverSettings& settings,
+               std::vector<Candidate> candidates)
+      : loop_(loop), resolver_(resolver), way_(way), settings_(settings), candidates_(std::move(candidates)) {}
   net::Awaitable<Opened> run();
   void cancel() {  // a wait under way on the stream ends
     if (made_ && made_->stream) made_->stream->cancel();
@@ -53,6 +57,7 @@ class RelayOpening {
 
  private:
   using Done = smtp::Step<void>;
+  net::Awaitable<Done> open();   // at_, as far as the login
   net::Awaitable<Done> reach();  // resolve, connect, greeting: each address in turn
   net::Awaitable<Done> reach_one(std::string address);
   net::Awaitable<Done> hello();
@@ -71,6 +76,9 @@ class RelayOpening {
   dns::Resolver& resolver_;
   Way& way_;
   const DeliverSettings& settings_;
+  std::vector<Candidate> candidates_;
+  Candidate at_;                                       // the one that is tried
+  std::shared_ptr<const tls::ClientContext> context_;  // its
   std::unique_ptr<RelayConnection> made_;
 };
 

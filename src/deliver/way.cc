@@ -80,6 +80,14 @@ bool same_block(const RelaySettings& a, const RelaySettings& b) {
          a.password == b.password && a.mechanisms == b.mechanisms && a.insecure_auth == b.insecure_auth;
 }
 
+const std::string& tls_name_of(const RelaySettings& s) {
+  return s.tls_name.empty() ? s.host : s.tls_name;
+}
+
+auto make_context(const RelaySettings& s, const std::string& name) {
+  return tls::ClientContext::make(tls::PeerPolicy{s.tls_verify, name, s.tls_ca_file, s.tls_ca_pem, s.tls_fingerprints});
+}
+
 std::shared_ptr<Way> make_way(queue::WayId id, RelaySettings settings) {
   auto way = std::make_shared<Way>();
   way->id = id;
@@ -89,9 +97,7 @@ std::shared_ptr<Way> make_way(queue::WayId id, RelaySettings settings) {
   way->health.set_first_pause(way->settings.retry_after);
   const RelaySettings& s = way->settings;
   if (s.tls == TlsMode::kNone) return way;
-  tls::PeerPolicy policy{s.tls_verify, s.tls_name.empty() ? s.host : s.tls_name, s.tls_ca_file, s.tls_ca_pem,
-                         s.tls_fingerprints};
-  auto context = tls::ClientContext::make(std::move(policy));
+  auto context = make_context(s, tls_name_of(s));
   if (context) {
     way->tls = *context;
   } else {
@@ -120,6 +126,17 @@ bool unchanged(const Way& way, const RelaySettings& s) {
 }
 
 }  // namespace
+
+std::shared_ptr<const tls::ClientContext> Way::tls_for(const std::string& name) {
+  constexpr std::size_t kMost = 64;  // names of one way that are kept
+  if (!tls || name == tls_name_of(settings)) return tls;
+  std::lock_guard lock(contexts_mutex_);
+  if (auto known = contexts_.find(name); known != contexts_.end()) return known->second;
+  auto made = make_context(settings, name);
+  if (!made) return nullptr;
+  if (contexts_.size() >= kMost) contexts_.erase(contexts_.begin());
+  return contexts_[name] = std::move(*made);
+}
 
 // The ways of mail that stays on this machine, as blocks of their own.
 static std::vector<RelaySettings> built_in(const LocalSettings& local) {

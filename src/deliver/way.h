@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -62,8 +63,10 @@ struct Way {
   queue::WayId id = 0;
   RelaySettings settings;                         // host and port apart
   std::shared_ptr<const tls::ClientContext> tls;  // null: tls_error, or tls = "none"
-  std::string tls_error;                          // an unreadable CA file: the way waits
-  bool retired = false;                           // its block is gone from the configuration
+  // For a peer of that name: made once and kept. Thread-safe. null: tls_error.
+  std::shared_ptr<const tls::ClientContext> tls_for(const std::string& name);
+  std::string tls_error;  // an unreadable CA file: the way waits
+  bool retired = false;   // its block is gone from the configuration
 
   Health health;
   Busy busy;                                  // of the local way: its commands
@@ -77,6 +80,10 @@ struct Way {
   std::atomic<int> good_family{0};            // 4 or 6: the one that worked last
   enum class Port465 : int { kUnknown, kTls, kNo };
   std::atomic<Port465> port465{Port465::kUnknown};
+
+ private:
+  std::mutex contexts_mutex_;
+  std::map<std::string, std::shared_ptr<const tls::ClientContext>> contexts_;  // of other names than the block's
 };
 
 // One snapshot: couriers keep the one a connection began with.
