@@ -48,6 +48,18 @@ def wait_for(condition, seconds=30, every=0.02, what="condition"):
     raise AssertionError(f"timed out after {seconds} s waiting for {what}")
 
 
+def wait_until_none(left, stuck=120, every=0.5, what="things left"):
+    """Polls until left() is 0. However many there are: it ends when there were not fewer for `stuck` seconds."""
+    fewest, since = left(), time.monotonic()
+    while fewest:
+        time.sleep(every)
+        now = left()
+        if now < fewest:
+            fewest, since = now, time.monotonic()
+        elif time.monotonic() - since > stuck:
+            raise AssertionError(f"{now} {what}, not fewer for {stuck} s")
+
+
 def greets(port):
     """Whether an SMTP server on this port of 127.0.0.1 says 220."""
     try:

@@ -22,7 +22,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from support import programs   # noqa: E402
 from support.programs import ALICE, BOB, as_user, environment_for   # noqa: E402
-from support.server import Server, wait_for   # noqa: E402
+from support.server import Server, wait_for, wait_until_none   # noqa: E402
 from support.sink import Sink   # noqa: E402
 
 KILLS = int(os.environ.get("SIDEGATE_KILLS", "9"))
@@ -160,10 +160,10 @@ class House:
         return {"mailbox": list(mailbox()), "file": list(self.box_mails(f"{self.folder}/files/box")), "folder": list(self.folder_mails(f"{self.folder}/files/dir")),
                 "command": list(self.taken()), "relay": [m[3] for m in list(self.sink.messages)]}
 
-    def drained(self):
+    def undelivered(self):
         drop = f"{self.server.folder}/drop"
         left = [name for name in os.listdir(drop) if not name.startswith("tmp-") and name != "bad"]
-        return not left and not self.server.command("queue", "list", "--json", check=0).stdout.strip()
+        return len(left) + self.server.command("queue", "list", "--json", check=0).stdout.count("\n")
 
     def discard(self):
         self.server.discard()
@@ -284,7 +284,8 @@ def run(delivery, kills, rng, sendmail):
         held = {event["id"] for event in house.server.events("message_held")}
         if held:   # in hand at three kills: not to blame
             house.server.command("queue", "release", *sorted(held))
-        wait_for(lambda: house.drained() and not missing(house, load.taken), 120, 0.5, "every message at all of its ends")
+        wait_until_none(house.undelivered, what="messages in the drop directory and the queue")
+        wait_for(lambda: not missing(house, load.taken), what="every message at all of its ends")
         assert house.server.stop() == 0
     except AssertionError as error:
         gone = missing(house, load.taken)

@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from support.content import without_trace   # noqa: E402
-from support.server import Server, wait_for   # noqa: E402
+from support.server import Server, wait_for, wait_until_none   # noqa: E402
 from support.sink import Sink                 # noqa: E402
 
 KILLS = int(os.environ.get("SIDEGATE_KILLS", "30"))
@@ -172,8 +172,7 @@ def main():
         load.end()
         acknowledged = dict(load.acknowledged)
         release_suspects(server)
-        wait_for(lambda: not arrivals.update().missing(acknowledged), 120 + KILLS, 0.5,
-                 "every acknowledged message and report")
+        wait_until_none(lambda: len(arrivals.update().missing(acknowledged)), what="acknowledged messages and reports missing")
         time.sleep(1.5)   # anything sent twice has come by now
         assert server.stop() == 0
     except AssertionError as error:
