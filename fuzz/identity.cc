@@ -7,8 +7,10 @@
 #include "check.h"
 #include "mail/header.h"
 #include "mail/mailbox.h"
+#include "rewrite/address_fields.h"
 #include "rewrite/address_list.h"
 #include "rewrite/identity.h"
+#include "rewrite/rules.h"
 #include "rewrite/srs.h"
 
 using namespace sidegate;
@@ -42,6 +44,37 @@ void check_srs(std::string_view address) {
   SIDEGATE_CHECK(back.has_value() && rewrite::same_address(*back, address));
 }
 
+// Other fields keep their octets, addresses become what was meant, twice is once; whatever a map file says.
+void check_rules(std::string_view header, std::string_view text) {
+  auto home = [](std::string_view address, rewrite::FieldClass) -> std::optional<std::string> {
+    if (iequals(rewrite::domain_part(address), "home.example")) return std::nullopt;
+    return std::string(rewrite::local_part(address)) + "@home.example";
+  };
+  auto once = rewrite::replace_addresses(header, home);
+  if (once) {
+    std::string before, after;
+    auto untouched = [](std::string& into) {
+      return [&into](const mail::Field& field) {
+        into.append(field.name);
+        if (rewrite::class_of_field(field.name) == rewrite::FieldClass::kNone) into.append(field.value);
+        return true;
+      };
+    };
+    mail::for_each_field(header, untouched(before));
+    mail::for_each_field(*once, untouched(after));
+    SIDEGATE_CHECK(before == after);
+    SIDEGATE_CHECK(!rewrite::breaks_signature(header, header));
+  }
+  std::vector<std::string> problems;
+  rewrite::Outgoing rules;
+  rules.own = {"nas.home", {}, "+"};
+  rules.generic = rewrite::AddressMap(rewrite::parse_map_file("f", text, problems));
+  rules.canonical.all = rules.generic;
+  rules.masquerade.domains = {"home"};
+  (void)rules.header(header);
+  (void)rules.apply(text.substr(0, 300), rewrite::kEnvelopeSender);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -61,6 +94,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   SIDEGATE_CHECK(rewrite::same_address(from->addresses[0].address, account.address));
   SIDEGATE_CHECK(others(out) == others(header));
   SIDEGATE_CHECK(rewrite::is_wrapped_report(rewrite::as_wrapped_report(header, account).header, "", account));
+  check_rules(header, text);
   if (auto list = rewrite::parse_address_list(text)) {
     for (const auto& a : list->addresses) {
       SIDEGATE_CHECK(a.mailbox <= a.begin && a.begin < a.end && a.end <= a.mailbox_end && a.mailbox_end <= text.size());

@@ -1,11 +1,13 @@
 #include "rewrite/identity.h"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
 #include "base/text.h"
 #include "mail/header.h"
 #include "rewrite/address_list.h"
+#include "rewrite/rules.h"
 
 namespace sidegate::rewrite {
 namespace {
@@ -88,7 +90,7 @@ class Rewriting {
       return append_field(result_.header, "X-Original-From", field.value);
     }
     auto list = parse_address_list(field.value);
-    bool changed = !is_account(list);
+    bool changed = !may_stay(list);
     from_changed_ = changed;
     result_.unread = !list;
     if (changed && list && !list->addresses.empty()) reply_to_ = qualified(field.value, *list);
@@ -98,7 +100,7 @@ class Rewriting {
 
   // From or Resent-From: the account's address in the place of the first one.
   void take_author(const RawField& field, const std::string& name, const std::optional<AddressList>& list) {
-    if (is_account(list)) return keep(field);
+    if (may_stay(list)) return keep(field);
     result_.changed = true;
     bool one = list && list->addresses.size() == 1 && alone(field.value, list->addresses[0]);
     const std::size_t begin = result_.header.size();
@@ -122,10 +124,22 @@ class Rewriting {
   // RFC 5322 section 3.6.2: Sender names who really sends. That is the account now, and From says so.
   void take_sender(const RawField& field) {
     auto list = parse_address_list(field.value);
-    if (is_account(list)) return keep(field);
+    if (may_stay(list)) return keep(field);
     result_.changed = true;
     bool again = iequals(field.name, "Resent-Sender");
     append_field(result_.header, again ? "X-Original-Resent-Sender" : "X-Original-Sender", field.value);
+  }
+
+  // The account's own, or every one of them is among those it may use.
+  bool may_stay(const std::optional<AddressList>& list) const {
+    if (is_account(list)) return true;
+    if (account_.allowed.empty() || !list || list->addresses.empty()) return false;
+    return std::ranges::all_of(list->addresses, [this](const ListedAddress& one) { return may_use(one.address); });
+  }
+  bool may_use(const std::string& address) const {
+    const bool whole = !domain_part(address).empty();
+    return same_address(address, account_.address) ||
+           is_listed(whole ? address : address + "@" + account_.hostname, account_.allowed);
   }
 
   bool is_account(const std::optional<AddressList>& list) const {

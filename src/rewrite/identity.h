@@ -1,5 +1,5 @@
-// identity = "account": a header as the relay's account sends it. Strict providers take mail only where the sender in
-// the envelope and From in the header are the account's own address.
+// identity = "account" and "allowed": a header as the relay's account sends it. Strict providers take mail only where
+// the sender in the envelope and From in the header are the account's own address.
 //
 //   From        its address becomes the account's, the display name keeps its octets; the original in X-Original-From
 //   Reply-To    the old From where there was none, so that an answer still reaches who wrote it
@@ -11,12 +11,15 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sidegate::rewrite {
 
 struct Account {
   std::string address;   // "me@isp.example"
   std::string hostname;  // makes a whole address of "root" where an answer is to go there
+  // Others that the account may use (rewrite::is_listed): an author or sender among them stays.
+  std::vector<std::string> allowed = {};
 };
 
 struct RewrittenHeader {
