@@ -19,6 +19,7 @@ struct Arguments {
   ListenerCheck check;
   AutoconfigCommand autoconfig;
   UserCommand user;
+  ReplyCommand reply;
   std::string key;
   std::vector<std::string> addresses;
   std::function<int(const Context&)> chosen;
@@ -117,6 +118,15 @@ void add_aliases(CLI::App& root, Arguments& a) {
                               [&a](const Context& c) { return explain_address_command(c, a.addresses); });
   add_json(address, a);
   address->add_option("ADDR", a.addresses, _("addresses: root, taro@example.org"))->required();
+  CLI::App* reply = command(*explain, a, "reply", N_("what a server's reply means, and what then becomes of the mail"),
+                            [&a](const Context& c) { return explain_reply_command(c, a.reply); });
+  add_json(reply, a);
+  reply->add_option("REPLY", a.reply.reply, _("as the server said it: \"550 5.7.1 ...\""))->required();
+  reply->add_option("--way", a.reply.way, _("the relay that said it"));
+  reply
+      ->add_option("--stage", a.reply.stage,
+                   _("in answer to what: greeting, ehlo, starttls, auth, mail, rcpt, data, final"))
+      ->check(CLI::IsMember({"greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "final"}));
 }
 
 void add_relay(CLI::App& root, Arguments& a) {

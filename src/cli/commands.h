@@ -58,6 +58,11 @@ struct UserCommand {  // `sidegate user ...`
   std::string reason;  // of a suspension
 };
 
+struct ReplyCommand {
+  std::string reply;  // "550 5.7.1 ..."
+  std::string way, stage;
+};
+
 int run_command(const Context& context);
 int status_command(const Context& context);
 int reload_command(const Context& context);
@@ -69,6 +74,7 @@ int config_default(const Context& context);
 int config_explain(const Context& context, const std::string& key);
 int config_reference(const Context& context);
 int config_autoconfig(const Context& context, const AutoconfigCommand& command);
+int explain_reply_command(const Context& context, const ReplyCommand& command);
 int explain_address_command(const Context& context, const std::vector<std::string>& addresses);
 // What newaliases(1) does: reads the alias files and says what is in them and what is wrong. Builds nothing.
 int aliases_check_command(const Context& context);

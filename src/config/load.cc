@@ -112,6 +112,7 @@ void fill_all(Draft& draft) {
       }
       void* block = t.name == "relay"          ? static_cast<void*>(&draft.relays.emplace_back())
                     : t.name == "blocklist"    ? static_cast<void*>(&settings.blocklists.emplace_back())
+                    : t.name == "reply"        ? static_cast<void*>(&settings.deliver.replies.emplace_back())
                     : t.name == "milter"       ? static_cast<void*>(&settings.milters.emplace_back())
                     : t.name == "relay_domain" ? static_cast<void*>(&settings.relay_domains.emplace_back())
                                                : static_cast<void*>(&settings.listeners.emplace_back());
@@ -174,6 +175,7 @@ LoadResult load(const LoadRequest& request) {
   resolve_local(draft);
   resolve_auth(draft);
   check_users(draft);
+  check_replies(draft);
   check_queue(draft);
   sort_by_place(draft.problems);
   sort_by_place(draft.loaded.warnings);

@@ -58,6 +58,12 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
       {"[[user_rule]]\nname = \"a\"\nsenders = [\"x@\"]", {"f:3: senders: \"x@\""}},
       {"[[user_rule]]\nname = \"*@b.example\"\n[[user_rule]]\nname = \"*@b.example\"", {"f:4:", "is there twice"}},
       {"[[user_rule]]\nname = \"*\"\n[[user_rule]]\nname = \"*@b.example\"", {"f:4:", "never counts"}},
+      {"[[reply]]\ntext = \"x\"", {"f:1: [[reply]] has no meaning"}},
+      {"[[reply]]\nmeaning = \"greylisted\"", {"f:2: [[reply]] fits every reply"}},
+      {"[[reply]]\ncode = \"5\"\nmeaning = \"greylist\"", {"f:3: meaning: ", "did you mean \"greylisted\"?"}},
+      {"[[reply]]\ncode = \"600\"\nmeaning = \"virus\"", {"f:2: code: \"600\" is no code"}},
+      {"[[reply]]\nstatus = \"5.7\"\nmeaning = \"virus\"", {"f:2: status: \"5.7\" is no enhanced code"}},
+      {"[[reply]]\ncode = \"5\"\nstage = [\"helo\"]\nmeaning = \"virus\"", {"f:3: stage: \"helo\" is not greeting"}},
       {"\n[loging]\nstyle = \"json\"", {"f:2: unknown block [loging]", "did you mean [log]?"}},
       {"[relay]\nhost = \"x.example\"", {"f:1: relay is written with double brackets", "write [[relay]]"}},
       {"[[log]]\nstyle = \"json\"", {"f:1: log is written with single brackets", "write [log]"}},
@@ -187,7 +193,9 @@ TEST(Load, DefaultsAreTheStructsOwn) {
   own.listeners.emplace_back();
   for (const Table& t : tables()) {
     // there are none by default
-    if (t.name == "relay_domain" || t.name == "user_rule" || t.name == "blocklist" || t.name == "milter") continue;
+    if (t.name == "relay_domain" || t.name == "user_rule" || t.name == "blocklist" || t.name == "milter" ||
+        t.name == "reply")
+      continue;
     for (const Option& option : t.options) {
       if (option.name == "hostname" || option.name == "name" || option.name == "host" ||
           option.name == "password_file" || option.name == "local_domains")

@@ -27,6 +27,10 @@ Status check_block_name(std::string& text);      // letters, digits and . _ - : 
 Status check_unix_user(std::string& text);
 Status check_auth_backend(std::string& text);      // file, pam, dovecot, saslauthd, ldap, oauth
 Status check_server_mechanism(std::string& text);  // to upper case; one that we offer
+Status check_reply_stage(std::string& text);
+Status check_reply_code(std::string& text);
+Status check_reply_status(std::string& text);
+Status check_reply_meaning(std::string& text);
 Status check_milter_address(std::string& text);    // milter::parse_address()
 Status check_milter_macro(std::string& text);      // "name=value"; braces around the name are taken away
 Status check_service_name(std::string& text);      // of a file in /etc/pam.d

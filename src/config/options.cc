@@ -513,7 +513,7 @@ std::span<const Table> tables() {
     add_listener_screen_options(listener);
     std::vector<Table> all{global_table(),    log_table(),    queue_table(),        dns_table(),       local_table(),
                            tls_table(),       auth_table(),   users_table(),        user_rule_table(), listener,
-                           blocklist_table(), milter_table(), relay_domain_table(), relay_table()};
+                           blocklist_table(), milter_table(), relay_domain_table(), reply_table(), relay_table()};
     add_submit_options(all.front());
     add_client_rate_options(all.front());
     return all;

@@ -85,6 +85,7 @@ void add_submit_options(Table& global);  // options_submit.cc
 Table users_table();                     // options_users.cc
 Table user_rule_table();
 Table relay_domain_table();              // options_relay_domain.cc
+Table reply_table();                     // options_reply.cc
 Table milter_table();                    // options_milter.cc
 Table tls_table();                       // options_tls.cc
 void add_listener_tls_options(Table& listener);

@@ -41,6 +41,7 @@ void resolve_srs(Draft& draft);
 void resolve_local(Draft& draft);
 void resolve_auth(Draft& draft);
 void check_users(Draft& draft);
+void check_replies(Draft& draft);
 void check_queue(Draft& draft);
 
 // The machine's name, fully qualified where /etc/hosts says so; without a dot when nothing better is known.

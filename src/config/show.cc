@@ -12,6 +12,7 @@ std::shared_ptr<void> new_block(const Table& t) {
   if (t.name == "user_rule") return std::make_shared<intake::UserRules>();
   if (t.name == "blocklist") return std::make_shared<screen::BlockListSettings>();
   if (t.name == "milter") return std::make_shared<MilterBlock>();
+  if (t.name == "reply") return std::make_shared<deliver::ReplyRule>();
   return std::make_shared<Settings>();
 }
 
@@ -38,6 +39,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
   if (t.name == "relay_domain") return option.place.text(&loaded.settings.relay_domains[index]);
   if (t.name == "user_rule") return option.place.text(&loaded.settings.users.some[index]);
   if (t.name == "milter") return option.place.text(&loaded.settings.milters[index]);
+  if (t.name == "reply") return option.place.text(&loaded.settings.deliver.replies[index]);
   if (t.name != "relay") return option.place.text(&loaded.settings);
   RelayBlock relay;
   static_cast<deliver::RelaySettings&>(relay) = loaded.settings.deliver.relays[index];
@@ -52,6 +54,7 @@ std::size_t blocks(const Loaded& loaded, const Table& t) {
   if (t.name == "relay_domain") return loaded.settings.relay_domains.size();
   if (t.name == "user_rule") return loaded.settings.users.some.size();
   if (t.name == "milter") return loaded.settings.milters.size();
+  if (t.name == "reply") return loaded.settings.deliver.replies.size();
   return t.name == "relay" ? loaded.settings.deliver.relays.size() : 1;
 }
 
@@ -177,6 +180,17 @@ std::string diff(const Loaded& loaded) {
   return out;
 }
 
+// What must be given, as an example; else the default.
+static std::string sample_value(const Table& t, const Option& option) {
+  if (t.name == "reply" && option.name == "text") return "\"not known here\"";
+  if (!option.required) return default_toml(t, option);
+  if (option.name == "domain") return "\"example.org\"";
+  if (option.name == "name") return "\"me@example.org\"";
+  if (option.name == "address") return "\"inet:127.0.0.1:11332\"";
+  if (option.name == "meaning") return "\"user-unknown\"";
+  return "\"smtp.example.org\"";
+}
+
 std::string sample() {
   std::string out;
   wrap_comment(out, _("Configuration of Sidegate. Every key is here with its default; a line without # is in force."));
@@ -188,12 +202,7 @@ std::string sample() {
     for (const Option& option : t.options) {
       out += "\n";
       wrap_comment(out, _(option.sentence));
-      out += fmt::format("#{} = {}\n", option.name,
-                         option.required ? option.name == "domain"    ? "\"example.org\""
-                                           : option.name == "name"    ? "\"me@example.org\""
-                                           : option.name == "address" ? "\"inet:127.0.0.1:11332\""
-                                                                      : "\"smtp.example.org\""
-                                         : default_toml(t, option));
+      out += fmt::format("#{} = {}\n", option.name, sample_value(t, option));
     }
   }
   return out;

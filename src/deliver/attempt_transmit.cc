@@ -153,18 +153,18 @@ bool Attempt::is_null_refused(const RelayConnection& connection, const smtp::Tra
   Event event{.phase = Phase::kMail, .authenticated = connection.authenticated, .tls = connection.tls};
   if (sent.mail && !sent.mail->positive()) {
     event.reply = &*sent.mail;
-    return refuses_null_sender(event);
+    return refuses_null_sender(way_.settings, event);
   }
   if (sent.final) {  // nobody has it: one transaction, one answer
     event.phase = Phase::kFinal;
     event.reply = &*sent.final;
-    return refuses_null_sender(event);
+    return refuses_null_sender(way_.settings, event);
   }
   event.phase = Phase::kRcpt;  // many servers say at RCPT what they think of the sender
   return std::ranges::all_of(sent.recipients, [&](const auto& reply) {
     if (!reply) return false;
     event.reply = &*reply;
-    return refuses_null_sender(event);
+    return refuses_null_sender(way_.settings, event);
   });
 }
 

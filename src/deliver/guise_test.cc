@@ -280,7 +280,7 @@ TEST(NullSender, WhatIsNoSuchRefusal) {
   for (const auto& c : cases) {
     mail::Reply reply(c.code, c.text);
     Event event{.phase = c.phase, .reply = &reply};
-    EXPECT_EQ(refuses_null_sender(event), c.refuses) << c.code << " " << c.text;
+    EXPECT_EQ(refuses_null_sender(RelaySettings(), event), c.refuses) << c.code << " " << c.text;
   }
 }
 

@@ -130,12 +130,22 @@ std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Ver
   }
 }
 
-Verdict judge_reply(const Event& event) {
+// A reply whose meaning is that it may go well later does not end the message, whatever its code says. A full mailbox
+// and the recipient's own limits are what a person must see to where they are said with 5yz.
+bool passes_by_itself(Meaning meaning, bool own_rule) {
+  if (!own_rule && (meaning == Meaning::kMailboxFull || meaning == Meaning::kRecipientRateLimited)) return false;
+  return provider::facts(meaning).retry == provider::Retry::kLater;
+}
+
+Verdict judge_reply(const RelaySettings& way, const Event& event) {
   const mail::Reply& reply = *event.reply;
   Verdict v;
   v.scope = event.final_hop && event.phase == Phase::kFinal ? Scope::kRecipient : usual_scope(event.phase);
   v.status = status_of(reply);
-  Meaning meaning = provider::meaning_of(stage_of(event.phase), reply);
+  const provider::Rule& rule = rule_for(way, event);
+  const Meaning meaning = rule.meaning;
+  const bool own_rule = way.replies && !way.replies->own().empty() && &rule >= way.replies->own().data() &&
+                        &rule < way.replies->own().data() + way.replies->own().size();
   const provider::Facts& facts = provider::facts(meaning);
   v.meaning = facts.word;
   v.explanation = facts.explanation;
@@ -155,9 +165,12 @@ Verdict judge_reply(const Event& event) {
   if (event.phase == Phase::kAuth) return hold(v, goes_away ? Scope::kWay : Scope::kAccount);
   if (event.phase < Phase::kMail || goes_away) return hold(v, Scope::kWay);
   if (auto special = by_meaning(event, meaning, v)) return *special;
-  // RFC 5321 section 4.2.1: 5yz is permanent. Everything that is neither is a reply out of place.
-  if (!reply.permanent()) return defer(v);
+  if (passes_by_itself(meaning, own_rule)) return defer(v);
+  // RFC 5321 section 4.2.1: 5yz is permanent, 4yz is not, but where the operator says so.
+  const bool never = own_rule && facts.retry == provider::Retry::kNever;
+  if (!reply.permanent() && !never) return defer(v);
   v.action = Action::kFail;
+  v.status.cls = 5;
   return v;
 }
 
@@ -259,12 +272,17 @@ Verdict judge(const RelaySettings& way, const Event& event) {
     v.uncertain = true;
     return v;
   }
-  return event.reply ? judge_reply(event) : judge_error(event);
+  return event.reply ? judge_reply(way, event) : judge_error(event);
 }
 
-bool refuses_null_sender(const Event& event) {
+const provider::Rule& rule_for(const RelaySettings& way, const Event& event) {
+  const provider::ReplyTable& table = way.replies ? *way.replies : provider::ReplyTable::built_in();
+  return table.find(stage_of(event.phase), *event.reply, way.reply_provider);
+}
+
+bool refuses_null_sender(const RelaySettings& way, const Event& event) {
   if (!event.reply || !event.reply->permanent() || event.phase < Phase::kMail) return false;
-  switch (provider::meaning_of(stage_of(event.phase), *event.reply)) {
+  switch (rule_for(way, event).meaning) {
     case Meaning::kSenderNotAllowed:
     case Meaning::kSenderNotVerified:
     case Meaning::kSenderDomainInvalid:

@@ -52,9 +52,12 @@ struct Verdict {
 
 Verdict judge(const RelaySettings& way, const Event& event);
 
+// The rule by which event.reply is read.
+const provider::Rule& rule_for(const RelaySettings& way, const Event& event);
+
 // A permanent refusal of a message from <> that is about its having no sender: any 5yz to MAIL FROM:<> that speaks of
 // nothing else, and what blames the sender later.
-bool refuses_null_sender(const Event& event);
+bool refuses_null_sender(const RelaySettings& way, const Event& event);
 
 // Our own decisions, in the same form.
 Verdict verdict_smtputf8_lacking();            // RFC 6531 section 3.2

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "deliver/reply_rules.h"
+
 namespace sidegate::deliver {
 namespace {
 
@@ -125,6 +127,66 @@ TEST(Every4yz, NeverFails) {
       EXPECT_TRUE(v.action != Action::kFail && !(v.action == Action::kNextWay && v.otherwise == Action::kFail)) << code;
     }
   }
+}
+
+// What means "later" waits, whatever its code says.
+TEST(Later, IsNoFailureWith5yzEither) {
+  struct {
+    int code;
+    const char* text;
+    const char* meaning;
+  } cases[] = {
+      {550, "Greylisted, come back in 10 minutes", "greylisted"},
+      {552, "Insufficient system storage", "temporary-remote"},
+      {554, "cox too many sessions from 192.0.2.1", "too-many-connections"},
+      {550, "You have exceeded the hourly limit", "rate-limited"},
+      {554, "STOREDRV.Submission.Exception:SubmissionQuotaExceededException", "quota-exceeded"},
+      {550, "Service refused, please try later", "rate-limited"},
+  };
+  for (const auto& c : cases) {
+    for (auto phase : {Phase::kMail, Phase::kRcpt, Phase::kData, Phase::kFinal}) {
+      mail::Reply reply(c.code, c.text);
+      const Verdict v = judge(RelaySettings{}, Event{.phase = phase, .reply = &reply, .authenticated = true});
+      EXPECT_EQ(v.meaning, c.meaning) << c.text;
+      EXPECT_TRUE(v.action == Action::kDefer || v.action == Action::kHoldWay) << c.text;
+      EXPECT_EQ(v.status.cls, 4) << c.text;
+    }
+  }
+}
+
+TEST(OwnRules, SayWhatARepliesMeans) {
+  RelaySettings way;
+  way.name = "isp";
+  way.host = "smtp.gmail.com";
+  const std::vector<ReplyRule> blocks = {
+      {.ways = {"ISP"},
+       .provider = "",
+       .stages = {"rcpt"},
+       .code = "450",
+       .status = "",
+       .text = "unknown",
+       .meaning = "user-unknown"},
+      {.ways = {"other"}, .provider = "", .stages = {}, .code = "5", .status = "", .text = "", .meaning = "greylisted"},
+      {.ways = {},
+       .provider = "gmail",
+       .stages = {},
+       .code = "552",
+       .status = "",
+       .text = "",
+       .meaning = "mailbox-full"},
+  };
+  give_replies(way, blocks);
+  const auto verdict = [&](Phase phase, int code, const char* text) {
+    mail::Reply reply(code, text);
+    return judge(way, Event{.phase = phase, .reply = &reply, .authenticated = true});
+  };
+  EXPECT_EQ(verdict(Phase::kRcpt, 450, "unknown here").action, Action::kFail);  // the operator says that it is for good
+  EXPECT_EQ(verdict(Phase::kRcpt, 450, "unknown here").status.cls, 5);
+  EXPECT_EQ(verdict(Phase::kMail, 450, "unknown here").action, Action::kDefer);
+  EXPECT_EQ(verdict(Phase::kRcpt, 550, "5.1.1 user unknown").action, Action::kFail);
+  EXPECT_EQ(verdict(Phase::kFinal, 552, "x").action, Action::kDefer);  // built in: too big, for ever
+  mail::Reply reply(552, "x");
+  EXPECT_EQ(rule_for(way, Event{.phase = Phase::kFinal, .reply = &reply}).from, "[[reply]] 3");
 }
 
 TEST(BeforeMail, NothingFails) {

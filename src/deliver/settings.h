@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "auth/client.h"
 #include "base/clock.h"
+#include "provider/reply_table.h"
 #include "rewrite/srs.h"
 
 namespace sidegate::deliver {
@@ -58,6 +60,9 @@ struct RelaySettings {
   Duration retry_after =
       30s;  // the first pause of a way in trouble; the scheduler, which knows how trials end, grows it
   Timeouts timeouts;
+  // What its replies mean, made from the [[reply]] blocks that concern it (deliver/reply_rules.h); null: as is built in.
+  std::shared_ptr<const provider::ReplyTable> replies;
+  std::string reply_provider;  // whose rules are asked
   bool has_credentials() const { return !user.empty(); }
 };
 
@@ -85,8 +90,18 @@ inline std::string next_hop_name(const std::string& domain) {
   return "relay_domain:" + domain;
 }
 
+// A [[reply]] block: what some replies mean. Checked when it is loaded.
+struct ReplyRule {
+  std::vector<std::string> ways = {};  // by name; empty: all
+  std::string provider = {};
+  std::vector<std::string> stages = {};
+  std::string code = {}, status = {}, text = {}, meaning = {};
+  bool operator==(const ReplyRule&) const = default;
+};
+
 struct DeliverSettings {
   std::string hostname;  // EHLO
+  std::vector<ReplyRule> replies;
   std::vector<RelaySettings> relays;
   LocalSettings local;
   std::vector<NextHop> next_hops;     // of relay domains: their mail goes there and nowhere else

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "deliver/reply_rules.h"
 
 namespace sidegate::deliver {
 
@@ -112,6 +113,11 @@ std::shared_ptr<Way> find(const Ways* ways, const std::string& name) {
   return at == ways->list.end() ? nullptr : *at;
 }
 
+bool same_replies(const RelaySettings& a, const RelaySettings& b) {
+  if (!a.replies || !b.replies) return a.replies == b.replies;
+  return std::ranges::equal(a.replies->own(), b.replies->own());
+}
+
 // An unchanged block keeps its way object, so what was learnt stays; limits and time-outs may differ, so those need a
 // new one that shares nothing. Good enough: a reload that touches a block starts it afresh.
 bool unchanged(const Way& way, const RelaySettings& s) {
@@ -121,8 +127,9 @@ bool unchanged(const Way& way, const RelaySettings& s) {
   const RelaySettings& have = way.settings;
   return !way.retired && way.tls_error.empty() && same_block(have, wanted) && have.connections == wanted.connections &&
          have.messages_per_connection == wanted.messages_per_connection && have.retry_after == wanted.retry_after &&
-         have.eight_bit == wanted.eight_bit && have.identity == wanted.identity && have.address == wanted.address &&
-         have.timeouts == wanted.timeouts;
+         have.eight_bit == wanted.eight_bit && have.reply_provider == wanted.reply_provider &&
+         have.identity == wanted.identity && have.address == wanted.address && have.timeouts == wanted.timeouts &&
+         same_replies(have, wanted);
 }
 
 }  // namespace
@@ -202,6 +209,8 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
   route::Rule leaves{{}, For::kLeaves}, mailboxes{{}, For::kMailboxes}, stays{{}, For::kStays};
   std::vector<RelaySettings> blocks = settings.relays;
   for (RelaySettings& block : built_in(settings.local)) blocks.push_back(std::move(block));
+  for (RelaySettings& relay : blocks) give_replies(relay, settings.replies);
+  for (NextHop& hop : settings.next_hops) give_replies(hop.relay, settings.replies);
   for (const RelaySettings& relay : blocks) {
     const queue::WayId id = place(*ways, relay, previous);
     (relay.protocol == Protocol::kSmtp   ? leaves

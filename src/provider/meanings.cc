@@ -1,7 +1,6 @@
 #include "provider/meanings.h"
 
-#include "base/text.h"
-#include "provider/reply_rules.h"
+#include "provider/reply_table.h"
 
 namespace sidegate::provider {
 namespace {
@@ -74,13 +73,14 @@ const Facts* facts_of_word(std::string_view word) {
   return nullptr;
 }
 
+std::vector<std::string_view> meaning_words() {
+  std::vector<std::string_view> words;
+  for (const Facts& facts : kFacts) words.emplace_back(facts.word);
+  return words;
+}
+
 Meaning meaning_of(Stage stage, const mail::Reply& reply) {
-  std::string text = lower(reply.text());
-  std::string status = reply.status ? reply.status->text() : std::string();
-  for (const Rule& rule : rules()) {
-    if (fits(rule, stage, reply.code, status, text)) return rule.meaning;
-  }
-  return reply.transient() ? Meaning::kTemporaryRemote : Meaning::kPermanentRemote;
+  return ReplyTable::built_in().find(stage, reply, {}).meaning;
 }
 
 }  // namespace sidegate::provider

@@ -1,8 +1,10 @@
-// What a reply means: from the words of a peer to one of a fixed list of meanings. Pure; the rules are data.
+// What a reply means: from the words of a peer to one of a fixed list of meanings. Pure; the rules are data
+// (provider/reply_table.h).
 #pragma once
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "mail/reply.h"
 
@@ -70,6 +72,7 @@ struct Facts {
 };
 const Facts& facts(Meaning meaning);
 const Facts* facts_of_word(std::string_view word);  // null: not one of ours
+std::vector<std::string_view> meaning_words();
 
 // Where in the dialogue the reply came. A set: one bit each.
 enum Stage : std::uint16_t {
@@ -86,7 +89,7 @@ enum Stage : std::uint16_t {
   kAny = 0xff,
 };
 
-// The first rule that fits; there is always one (the last rules are the classes of codes).
+// By the rules that are built in and of no provider alone (provider/reply_table.h).
 Meaning meaning_of(Stage stage, const mail::Reply& reply);
 
 }  // namespace sidegate::provider

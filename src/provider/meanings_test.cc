@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "provider/reply_rules.h"
+#include "provider/reply_table.h"
 
 namespace sidegate::provider {
 namespace {
