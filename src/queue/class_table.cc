@@ -40,18 +40,32 @@ std::string_view sender_part(std::string_view joined) {
 }  // namespace
 
 const Route* ClassTable::route(std::string_view key) {
-  Route ways = router_ ? router_(split(key)) : Route{};
+  const ClassKey parts = split(key);
+  Route ways = router_ ? router_(parts) : Route{};
   std::erase_if(ways, [this](WayId way) { return way >= ways_; });
-  return &routes_.try_emplace(std::move(ways)).first->first;  // a map's keys stay where they are
+  families_.expand(ways, parts.recipient_domain);
+  const auto [at, fresh] = routes_.try_emplace(std::move(ways));
+  if (fresh) families_.use(at->first);
+  ++at->second;
+  return &at->first;  // a map's keys stay where they are
+}
+
+void ClassTable::leave(const Route* route) {
+  const auto at = routes_.find(*route);
+  if (--at->second > 0) return;
+  families_.leave(at->first);
+  routes_.erase(at);
 }
 
 void ClassTable::set_router(Router router, std::size_t ways) {
   router_ = std::move(router);
   ways_ = ways;
-  routes_.clear();
+  std::map<Route, std::uint32_t> old;
+  old.swap(routes_);
   for (Class& one : classes_) {
     if (one.id != 0) one.route = route(one.key);
   }
+  for (const auto& [route, unused] : old) families_.leave(route);  // now: who is in both keeps what is known of it
 }
 
 std::uint32_t ClassTable::take_sender(std::string_view key) {
@@ -128,6 +142,7 @@ void ClassTable::forget(std::uint32_t slot) {
   by_key_.erase(hash_of(one.key), slot, [this](std::uint32_t at) { return hash_of(classes_[at].key); });
   by_id_.erase(one.id);
   give_sender(one.sender);
+  leave(one.route);
   text_octets_ -= one.key.size();
   one = Class{};
   free_classes_.push_back(slot);
@@ -145,7 +160,8 @@ void ClassTable::sweep(std::int64_t now, unsigned how_many) {
 std::size_t ClassTable::memory() const {
   return classes_.capacity() * sizeof(Class) + senders_.capacity() * sizeof(Sender) + text_octets_ +
          (free_classes_.capacity() + free_senders_.capacity()) * sizeof(std::uint32_t) +
-         by_id_.size() * 4 * sizeof(void*) + by_key_.memory() + senders_by_key_.memory();
+         by_id_.size() * 4 * sizeof(void*) + routes_.size() * 12 * sizeof(void*) + by_key_.memory() +
+         senders_by_key_.memory();
 }
 
 }  // namespace sidegate::queue

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "queue/families.h"
 #include "queue/flat_index.h"
 #include "queue/lease.h"
 
@@ -17,6 +18,8 @@ namespace sidegate::queue {
 // A slot is the class's place in this table: dense, and free again once nothing uses the class.
 class ClassTable {
  public:
+  explicit ClassTable(Families& families) : families_(families) {}
+
   struct Class {
     ClassId id = 0;       // 0: a free slot
     bool stored = false;  // its row is known to be in the store
@@ -56,13 +59,16 @@ class ClassTable {
   std::uint32_t take_sender(std::string_view key);
   void give_sender(std::uint32_t slot);
   const Route* route(std::string_view key);
+  void leave(const Route* route);
 
   std::vector<Class> classes_;
   std::vector<Sender> senders_;
   std::vector<std::uint32_t> free_classes_, free_senders_;
   std::unordered_map<ClassId, std::uint32_t> by_id_;
   FlatIndex by_key_, senders_by_key_;
-  std::map<Route, std::uint32_t> routes_;  // few: every class of one rule shares its route
+  Families& families_;
+  // How many classes go so: few routes where ways are relays, one a destination where it is a family's member.
+  std::map<Route, std::uint32_t> routes_;
   Router router_;
   std::size_t ways_ = 0;
   ClassId last_id_ = 0;

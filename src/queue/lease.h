@@ -13,14 +13,21 @@
 
 namespace sidegate::queue {
 
-using WayId = std::uint16_t;  // index into the configured ways; stable while a way of that name exists
-inline constexpr WayId kNoWay = 0xFFFF;
+// Index into the configured ways; stable while a way of that name exists. A member of a family (queue/families.h) has
+// an id of its own with the highest bit set, made when a class is routed to the family.
+using WayId = std::uint32_t;
+inline constexpr WayId kNoWay = 0xFFFFFFFF;
+inline constexpr WayId kFirstMember = 0x80000000;
+constexpr bool is_member(WayId id) {
+  return id >= kFirstMember && id != kNoWay;
+}
 using Route = std::vector<WayId>;                      // ordered ways out; the first that is up is taken
 using Router = std::function<Route(const ClassKey&)>;  // pure
 
 struct WayLimits {
   std::string name;
   unsigned connections = 10;
+  unsigned each = 0;  // not 0: a family, `connections` over all its members and so many of each
 };
 
 // One message for one way, all of its classes that go there now. Held until finish().
@@ -53,7 +60,15 @@ struct WayStatus {
   std::string reason;                // why it is down
   std::optional<WallTime> again_at;  // when it is tried next
   unsigned connections = 0;
-  std::uint64_t ready = 0;  // messages waiting for it now
+  std::uint64_t ready = 0;    // messages waiting for it now
+  WayId family = kNoWay;      // of a member: its family, whose name it bears
+  std::string domain = {};    // of a member: which one
+  std::uint64_t members = 0;  // of a family
+};
+// Who a member is.
+struct MemberName {
+  WayId family = kNoWay;
+  std::string domain;
 };
 // Where a message's entries are; all false: it waits for its due time.
 struct Standing {

@@ -173,7 +173,7 @@ std::uint32_t ReadySet::next_lane(WayId id) {
 std::size_t ReadySet::memory() const {
   return lanes_.capacity() * sizeof(Lane) + queues_.capacity() * sizeof(SenderQueue) +
          (free_lanes_.capacity() + free_queues_.capacity()) * sizeof(std::uint32_t) +
-         ways_.capacity() * sizeof(WayQueue);
+         (ways_.capacity() + members_.capacity()) * sizeof(WayQueue);
 }
 
 }  // namespace sidegate::queue

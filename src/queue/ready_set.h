@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "queue/class_table.h"
+#include "queue/families.h"
 #include "queue/schedule_entry.h"
 
 namespace sidegate::queue {
@@ -43,7 +44,11 @@ class ReadySet {
   void set_ways(std::size_t count) {
     if (count > ways_.size()) ways_.resize(count);
   }
-  const WayQueue& way(WayId id) const { return id == kNoWay ? no_way_ : ways_[id]; }
+  void set_members(std::size_t slots) {
+    if (slots > members_.size()) members_.resize(slots);
+  }
+  std::size_t member_slots() const { return members_.size(); }
+  const WayQueue& way(WayId id) const { return const_cast<ReadySet*>(this)->way_of(id); }
 
   // The class's lane of that rank and priority, kNone if it has no ready message.
   std::uint32_t find_lane(std::uint32_t cls, std::uint8_t rank, std::uint8_t priority) const;
@@ -68,7 +73,11 @@ class ReadySet {
     WayId way = kNoWay;
     std::array<std::uint32_t, kPriorities> turn{kNone, kNone, kNone, kNone};
   };
-  WayQueue& way_of(WayId id) { return id == kNoWay ? no_way_ : ways_[id]; }
+  WayQueue& way_of(WayId id) {
+    if (id < kFirstMember) [[likely]]
+      return ways_[id];
+    return id == kNoWay ? no_way_ : members_[Families::slot_of(id)];
+  }
   std::uint32_t queue_for(std::uint32_t sender, WayId way);
   void drop_queue(std::uint32_t queue);
   void enter(std::uint32_t lane, WayId way);
@@ -82,7 +91,8 @@ class ReadySet {
   std::vector<SenderQueue> queues_;
   std::vector<std::uint32_t> free_lanes_, free_queues_;
   std::vector<WayQueue> ways_;
-  WayQueue no_way_;  // classes that no way takes wait here for a reload
+  std::vector<WayQueue> members_;  // of families, by their slot
+  WayQueue no_way_;                // classes that no way takes wait here for a reload
 };
 
 }  // namespace sidegate::queue

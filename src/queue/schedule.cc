@@ -8,7 +8,12 @@ constexpr Duration kHorizon = std::chrono::hours(24 * 3650);  // a due time beyo
 }
 
 Schedule::Schedule(ScheduleSettings settings, unsigned loops)
-    : settings_(settings), loops_(std::max(loops, 1u)), timers_(entries_), ready_(entries_, classes_) {}
+    : settings_(settings),
+      loops_(std::max(loops, 1u)),
+      timers_(entries_),
+      families_(this->loops_),
+      classes_(families_),
+      ready_(entries_, classes_) {}
 
 void Schedule::begin(std::int64_t steady_ms, WallTime wall, WakeList* wakes) {
   now_ = steady_ms;
@@ -115,12 +120,16 @@ void Schedule::make_held(std::uint32_t at) {
 void Schedule::make_ready(std::uint32_t at, std::uint8_t rank) {
   ScheduleEntry& entry = entries_[at];
   std::uint32_t lane = ready_.find_lane(entry.cls, rank, entry.priority);
-  if (lane == kNone) lane = ready_.make_lane(entry.cls, rank, entry.priority, resolve(classes_[entry.cls], rank));
+  if (lane == kNone) {
+    ready_.set_members(families_.slots());
+    lane = ready_.make_lane(entry.cls, rank, entry.priority, resolve(classes_[entry.cls], rank));
+  }
   const WayId way = ready_.lane(lane).way;
   const bool follower = follows_sibling(at, way);
   entry.state = EntryState::kReady;
   ++counts_[static_cast<int>(EntryState::kReady)];
   ready_.link(lane, at, follower);
+  touch_trials(ready_.lane(lane));
   touch(way);
 }
 
@@ -185,11 +194,13 @@ void Schedule::retry_now(QueueId id) {
     if (entries_[at].state != EntryState::kReady) return;
     // Who says now may have mended what kept a way down: it is tried now too.
     for (WayId way : *classes_[entries_[at].cls].route) {
-      if (ways_[way].health != Health::kDown) continue;
-      ways_[way].health = Health::kTrial;
-      ways_[way].failures = 0;  // asking ten times makes no pause longer
-      on_trial = true;
-      touch(way);
+      for (WayId one : {is_member(way) ? state(way).family : kNoWay, way}) {
+        if (one == kNoWay || state(one).health != Health::kDown) continue;
+        state(one).health = Health::kTrial;
+        state(one).failures = 0;  // asking ten times makes no pause longer
+        on_trial = true;
+        touch(way);
+      }
     }
   });
   if (on_trial) resolve_lanes();
@@ -249,9 +260,11 @@ bool Schedule::move_due(unsigned budget) {
 
 void Schedule::tick() {
   for (WayState& way : ways_) way.connections.age();
+  families_.for_each_restless([this](WayId id) { families_.state(id).connections.age(); });
   begin_trials();
   call_all(kAnyLoop);
   classes_.sweep(now_, 256);
+  families_.sweep(now_, 256, [this](WayId id) { return ready_.way(id).entries == 0; });
 }
 
 Totals Schedule::totals() const {
@@ -264,7 +277,8 @@ Totals Schedule::totals() const {
 }
 
 std::size_t Schedule::memory() const {
-  return entries_.memory() + messages_.memory() + timers_.memory() + classes_.memory() + ready_.memory();
+  return entries_.memory() + messages_.memory() + timers_.memory() + classes_.memory() + ready_.memory() +
+         families_.memory();
 }
 
 }  // namespace sidegate::queue

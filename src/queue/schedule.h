@@ -13,6 +13,7 @@
 
 #include "queue/arrivals.h"
 #include "queue/class_table.h"
+#include "queue/families.h"
 #include "queue/flat_index.h"
 #include "queue/lease.h"
 #include "queue/ready_set.h"
@@ -83,6 +84,12 @@ class Schedule {
   std::optional<Standing> standing(QueueId id) const;
   Totals totals() const;
   std::vector<WayStatus> ways() const;
+  std::optional<WayStatus> way(WayId way) const;
+  std::vector<WayStatus> ways_of(const ClassKey& key, const Route& route) const;
+  std::optional<MemberName> member(WayId way) const;
+  WayId find_member(WayId family, std::string_view domain) const { return families_.find(family, domain); }
+  bool is_wanted_elsewhere(WayId way) const;
+  std::size_t members() const { return families_.size(); }
   std::size_t memory() const;
 
  private:
@@ -111,10 +118,16 @@ class Schedule {
   bool is_overdue(const ScheduleEntry& entry) const;
   void settle(std::uint32_t at, const Lease& lease, const ClassResult* result);
   std::optional<std::uint8_t> next_rank(const ClassTable::Class& cls, WayId after) const;
-  void end_trial(WayState& way, const Lease& lease, std::span<const ClassResult> results);
+  void end_trial(WayId way, const Lease& lease, std::span<const ClassResult> results);
 
   // --- ways (schedule_ways.cc)
-  bool known(WayId way) const { return way < ways_.size(); }
+  bool known(WayId way) const { return way < ways_.size() || (is_member(way) && families_.alive(way)); }
+  WayState& state(WayId way) { return way < kFirstMember ? ways_[way] : families_.state(way); }
+  const WayState& state(WayId way) const { return way < kFirstMember ? ways_[way] : families_.state(way); }
+  // A member is no better than its family is as a whole.
+  Health health(WayId way) const;
+  bool up(WayId way) const { return health(way) == Health::kUp; }
+  bool on_trial_already(WayId way) const;
   WayId resolve(const ClassTable::Class& cls, std::uint8_t rank) const;
   void resolve_lanes();
   bool may_try(const Lane& lane, WayId way) const;
@@ -125,6 +138,20 @@ class Schedule {
   void touch(WayId way);
   void call_touched(unsigned loop);
   void begin_trials();
+  bool begin_trial(WayState& way);
+  void touch_trials(const Lane& lane);
+  WayStatus status_of(WayId way) const;
+
+  // --- families (schedule_families.cc)
+  Family* family_of(WayId way) { return is_member(way) ? families_.family(families_.state(way).family) : nullptr; }
+  bool may_open(WayId way) const;
+  bool take_member_slot(WayId way, bool wants);
+  void call_in_line(WayId family, unsigned most);
+  void wake_sleeper_of(Family& family, WayId but);
+  void call_members(WayId family, bool all);
+  void call_family_trial(WayId family);
+  void forgive_members(WayId family);
+  WayId member_to_try(const Lane& lane, WayId family) const;
 
   ScheduleSettings settings_;
   unsigned loops_;
@@ -138,6 +165,7 @@ class Schedule {
   EntryArena entries_;
   FlatIndex messages_;  // queue id -> one of its entries
   TimerHeap timers_;
+  Families families_;
   ClassTable classes_;
   ReadySet ready_;
   std::vector<WayState> ways_;
@@ -147,6 +175,7 @@ class Schedule {
   };
   std::vector<Touched> touched_;           // by the operation under way: what became ready, to be called for at its end
   std::uint32_t overdue_at_ = 0;           // where the search goes on
+  std::uint32_t try_at_ = 0;               // and the one for who tries a family
   unsigned next_loop_ = 0;                 // wakes without a preferred loop go round
   std::array<std::uint64_t, 4> counts_{};  // entries by EntryState
 };

@@ -21,15 +21,18 @@ void Schedule::take(std::uint32_t at, Lease& lease) {
 
 std::optional<Lease> Schedule::lease(WayId id) {
   if (!known(id)) return std::nullopt;
-  WayState& way = ways_[id];
-  if (way.health == Health::kDown || (way.health == Health::kTrial && way.trial)) return std::nullopt;
+  WayState& way = state(id);
+  const Health now = health(id);
+  if (now == Health::kDown || (now == Health::kTrial && on_trial_already(id))) return std::nullopt;
+  ready_.set_members(families_.slots());
   std::uint32_t lane = ready_.next_lane(id);
   // A way on trial may have no message of its own, since all went on by another: one of those tries it.
-  if (lane == kNone && way.health == Health::kTrial) lane = lane_to_try(id);
+  if (lane == kNone && now == Health::kTrial) lane = lane_to_try(id);
   if (lane == kNone) return std::nullopt;
 
   Lease lease = take_message(ready_.lane(lane).head, id);
   if (way.health == Health::kTrial) way.trial = lease.id;
+  if (is_member(id) && ways_[way.family].health == Health::kTrial) ways_[way.family].trial = lease.id;
   way.connections.lease();
   call(id, kAnyLoop);
   return lease;
@@ -48,7 +51,7 @@ Lease Schedule::take_message(std::uint32_t first, WayId way) {
 bool Schedule::is_overdue(const ScheduleEntry& entry) const {
   if (entry.state != EntryState::kReady) return false;
   const WayId way = ready_.lane(entry.lane).way;
-  if (known(way) && ways_[way].up()) return false;
+  if (known(way) && up(way)) return false;
   const WallTime arrived = arrivals_.of(QueueId{entry.id});
   return expired(settings_, arrived, wall_) || (!entry.told && delay_report_due(settings_, arrived, wall_));
 }
@@ -65,16 +68,18 @@ std::vector<Lease> Schedule::overdue(unsigned most) {
     leases.push_back(take_message(at, way));
     for_each_sibling(at,
                      [this](std::uint32_t one) { entries_[one].told |= entries_[one].state == EntryState::kLeased; });
-    if (known(way)) ways_[way].connections.lease();  // finish counts it back
+    if (known(way)) state(way).connections.lease();  // finish counts it back
+    if (is_member(way)) families_.stir(way);
   }
   return leases;
 }
 
 void Schedule::finish(const Lease& lease, std::span<const ClassResult> results, unsigned loop) {
   if (known(lease.way)) {
-    ways_[lease.way].connections.finish();
+    state(lease.way).connections.finish();
     touch(lease.way);
-    end_trial(ways_[lease.way], lease, results);
+    end_trial(lease.way, lease, results);
+    if (is_member(lease.way)) end_trial(state(lease.way).family, lease, results);
   }
   std::vector<ClassId> leased(lease.classes);
   std::ranges::sort(leased);
@@ -120,22 +125,23 @@ std::optional<std::uint8_t> Schedule::next_rank(const ClassTable::Class& cls, Wa
   const Route& route = *cls.route;
   const auto here = std::ranges::find(route, after);
   if (here == route.end()) return std::nullopt;
-  const auto next = std::find_if(here + 1, route.end(), [this](WayId way) { return ways_[way].up(); });
+  const auto next = std::find_if(here + 1, route.end(), [this](WayId way) { return up(way); });
   if (next == route.end()) return std::nullopt;
   return static_cast<std::uint8_t>(here + 1 - route.begin());
 }
 
 // The one message of a way on trial came back. If the way answered for the message, it is up again; if the trouble was
 // the way's once more, the pause grows (a courier that says so itself by way_down is heard too).
-void Schedule::end_trial(WayState& way, const Lease& lease, std::span<const ClassResult> results) {
+void Schedule::end_trial(WayId id, const Lease& lease, std::span<const ClassResult> results) {
+  WayState& way = state(id);
   if (way.health != Health::kTrial || way.trial != lease.id) return;
   way.trial = {};
   using Next = ClassResult::Next;
   const auto answered = [](const ClassResult& r) { return r.next != Next::kSameWay && r.next != Next::kNextWay; };
   if (std::ranges::any_of(results, answered)) {
-    way_up(lease.way);
+    way_up(id);
   } else if (std::ranges::any_of(results, [](const ClassResult& r) { return r.next == Next::kSameWay; })) {
-    way_down(lease.way, Duration(way.pause), {});
+    way_down(id, Duration(way.pause), {});
   }
 }
 

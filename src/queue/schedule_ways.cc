@@ -5,13 +5,28 @@
 
 namespace sidegate::queue {
 
+Health Schedule::health(WayId id) const {
+  const WayState& way = state(id);
+  if (way.family == kNoWay) return way.health;
+  const Health whole = ways_[way.family].health;
+  if (way.health == Health::kDown || whole == Health::kDown) return Health::kDown;
+  return way.health == Health::kTrial ? way.health : whole;
+}
+
+// A message tries it, or any of its family, at this moment.
+bool Schedule::on_trial_already(WayId id) const {
+  const WayState& way = state(id);
+  if (way.health == Health::kTrial && way.trial) return true;
+  return way.family != kNoWay && ways_[way.family].health == Health::kTrial && ways_[way.family].trial;
+}
+
 // The first way from `rank` on that is up. If none is: where its messages wait; one on trial, else the first.
 WayId Schedule::resolve(const ClassTable::Class& cls, std::uint8_t rank) const {
   const Route& route = *cls.route;
   if (route.empty()) return kNoWay;
   const auto from = route.begin() + (rank < route.size() ? rank : 0);
   for (const Health health : {Health::kUp, Health::kTrial}) {
-    const auto way = std::find_if(from, route.end(), [&](WayId w) { return ways_[w].health == health; });
+    const auto way = std::find_if(from, route.end(), [&](WayId w) { return this->health(w) == health; });
     if (way != route.end()) return *way;
   }
   return *from;
@@ -19,6 +34,7 @@ WayId Schedule::resolve(const ClassTable::Class& cls, std::uint8_t rank) const {
 
 // After a way's health changed: O(classes with ready messages), not O(messages).
 void Schedule::resolve_lanes() {
+  ready_.set_members(families_.slots());
   for (std::uint32_t at = 0; at < ready_.lane_slots(); ++at) {
     if (ready_.lane(at).cls == kNone) continue;
     const WayId way = resolve(classes_[ready_.lane(at).cls], ready_.lane(at).rank);
@@ -36,6 +52,7 @@ void Schedule::set_ways(std::vector<WayLimits> ways, Router router) {
     ways_[i].name = name;
     ways_[i].connections.limit = name.empty() ? 0 : ways[i].connections;
   }
+  families_.set(ways);
   ready_.set_ways(ways_.size());
   classes_.set_router(std::move(router), ways_.size());
 
@@ -60,7 +77,7 @@ bool Schedule::may_try(const Lane& lane, WayId way) const {
   const Route& route = *classes_[lane.cls].route;
   for (std::size_t i = lane.rank; i < route.size(); ++i) {
     if (route[i] == way) return true;
-    if (route[i] == lane.way && ways_[lane.way].up()) return false;
+    if (route[i] == lane.way && up(lane.way)) return false;
   }
   return false;
 }
@@ -74,36 +91,46 @@ std::uint32_t Schedule::lane_to_try(WayId way) const {
 
 // How many connections could find work on this way now.
 unsigned Schedule::wanted(WayId id) const {
-  const WayState& way = ways_[id];
-  if (way.health == Health::kUp)
-    return static_cast<unsigned>(std::min<std::uint64_t>(ready_.way(id).messages(), 1u << 20));
-  if (way.health == Health::kDown || way.trial) return 0;
-  return ready_.way(id).entries > 0 || lane_to_try(id) != kNone ? 1 : 0;
+  if (families_.family(id) != nullptr) return 0;
+  const std::uint64_t ready =
+      is_member(id) && Families::slot_of(id) >= ready_.member_slots() ? 0 : ready_.way(id).messages();
+  const Health now = health(id);
+  if (now == Health::kUp) return static_cast<unsigned>(std::min<std::uint64_t>(ready, 1u << 20));
+  if (now == Health::kDown || on_trial_already(id)) return 0;
+  return ready > 0 || lane_to_try(id) != kNone ? 1 : 0;
 }
 
 // Wakes for what is ready and will not be asked for without: at most `most`. An idle connection on `loop` first, then
 // one on another loop, then a free slot on `loop`.
 void Schedule::call(WayId id, unsigned loop, unsigned most) {
   if (!known(id)) return;
-  WayConnections& connections = ways_[id].connections;
+  WayConnections& connections = state(id).connections;
   const unsigned want = wanted(id);
   unsigned slots = connections.limit > connections.slots() ? connections.limit - connections.slots() : 0;
+  Family* const family = family_of(id);
+  const bool waits = family != nullptr && slots > 0 && !may_open(id);
+  if (waits) slots = 0;
   for (unsigned woken = 0, asked = 0; woken < most && want > connections.takers() + asked; ++woken) {
     const unsigned preferred = loop == kAnyLoop ? next_loop_++ % loops_ : loop;
     if (const auto sleeping = connections.sleeping_loop(preferred)) {
       connections.wake_idle(*sleeping);
+      if (family != nullptr && connections.asleep() == 0) family->sleepers.erase(id);
       wakes_->push({*sleeping, id});
     } else if (slots > 0) {
       --slots, ++asked;
       wakes_->push({preferred, id});
     } else {
-      return;
+      if (!waits || family->has_room()) return;
+      families_.stand_in_line(id);
+      return wake_sleeper_of(*family, id);
     }
   }
 }
 
 void Schedule::call_all(unsigned loop) {
   for (std::size_t id = 0; id < ways_.size(); ++id) call(static_cast<WayId>(id), loop, ways_[id].connections.limit);
+  families_.for_each_restless([&](WayId id) { call(id, loop, families_.state(id).connections.limit); });
+  for (auto& [id, family] : families_.all()) call_members(id, false);
 }
 
 // A message became ready for it, or a connection free: worth one wake when the operation is done.
@@ -120,8 +147,11 @@ void Schedule::call_touched(unsigned loop) {
 
 bool Schedule::take_slot(WayId id, unsigned loop) {
   if (!known(id)) return false;
-  WayConnections& connections = ways_[id].connections;
-  if (!connections.has_free_slot() || wanted(id) <= connections.takers()) return false;
+  WayConnections& connections = state(id).connections;
+  const bool wants = connections.has_free_slot() && wanted(id) > connections.takers();
+  if (is_member(id)) [[unlikely]]
+    return take_member_slot(id, wants);
+  if (!wants) return false;
   connections.take();
   call(id, kAnyLoop);  // the next one, if more is ready: a wake may have stood for several
   return true;
@@ -129,69 +159,144 @@ bool Schedule::take_slot(WayId id, unsigned loop) {
 
 void Schedule::slot_ready(WayId id, unsigned loop) {
   if (!known(id)) return;
-  ways_[id].connections.stands();
+  if (Family* family = family_of(id)) family->opening -= family->opening > 0;
+  state(id).connections.stands();
   call(id, kAnyLoop);
 }
 
 void Schedule::release_slot(WayId id, unsigned loop, bool stood) {
   if (!known(id)) return;
-  ways_[id].connections.release(stood);
+  state(id).connections.release(stood);
+  if (Family* family = family_of(id)) {
+    family->slots -= family->slots > 0;
+    if (!stood) family->opening -= family->opening > 0;
+    call_in_line(state(id).family, 1);
+  }
   call(id, loop);
 }
 
 void Schedule::idle(WayId id, unsigned loop, int by) {
   if (!known(id)) return;
-  ways_[id].connections.idle(loop, by);
+  state(id).connections.idle(loop, by);
+  if (Family* family = family_of(id)) {
+    state(id).connections.asleep() > 0 ? void(family->sleepers.insert(id)) : void(family->sleepers.erase(id));
+    if (by > 0 && !family->line.empty()) wake_sleeper_of(*family, kNoWay);
+  }
   call(id, loop);
 }
 
 void Schedule::way_down(WayId id, Duration for_how_long, std::string reason) {
   if (!known(id)) return;
-  const bool was_down = ways_[id].health == Health::kDown;
+  const bool was_down = state(id).health == Health::kDown;
   const std::int64_t longest = std::int64_t{30} * 24 * 3600 * 1000;
-  ways_[id].go_down(now_, std::min<std::int64_t>(for_how_long.count(), longest), std::move(reason));
+  state(id).go_down(now_, std::min<std::int64_t>(for_how_long.count(), longest), std::move(reason));
+  if (is_member(id)) families_.stir(id);
   if (was_down) return;
+  if (families_.family(id) != nullptr) forgive_members(id);
   resolve_lanes();
   call_touched(kAnyLoop);
 }
 
 void Schedule::way_up(WayId id) {
-  if (!known(id) || ways_[id].up()) return;
-  ways_[id].go_up();
+  if (!known(id) || state(id).up()) return;
+  state(id).go_up();
+  if (families_.family(id) != nullptr) forgive_members(id);
   resolve_lanes();
   touched_.clear();
-  call(id, kAnyLoop, ways_[id].connections.limit);
+  if (families_.family(id) != nullptr) return call_members(id, true);
+  call(id, kAnyLoop, state(id).connections.limit);
 }
 
 // A pause is over: one connection tries the way, then all may. (The others, if classes moved, are called by call_all.)
+bool Schedule::begin_trial(WayState& way) {
+  if (way.health != Health::kDown || way.again_at > now_) return false;
+  way.health = Health::kTrial;
+  return true;
+}
+
 void Schedule::begin_trials() {
   bool begun = false;
-  for (WayState& way : ways_) {
-    if (way.health != Health::kDown || way.again_at > now_) continue;
-    way.health = Health::kTrial;
-    begun = true;
-  }
+  for (WayState& way : ways_) begun |= begin_trial(way);
+  families_.for_each_restless([&](WayId id) { begun |= begin_trial(families_.state(id)); });
   if (begun) resolve_lanes();
   touched_.clear();
 }
 
+// A way before the lane's own is on trial: this message may try it. Few ever wait where the next way is up, so that
+// nothing would be found when somebody looks for one later.
+void Schedule::touch_trials(const Lane& lane) {
+  if (lane.way == kNoWay) return;
+  const Route& route = *classes_[lane.cls].route;
+  for (std::size_t i = lane.rank; i < route.size() && route[i] != lane.way; ++i) {
+    if (health(route[i]) == Health::kTrial) touch(route[i]);
+  }
+}
+
+WayStatus Schedule::status_of(WayId id) const {
+  const WayState& way = state(id);
+  WayStatus status;
+  status.id = id;
+  status.name = way.name;
+  status.up = up(id);
+  status.reason = way.reason;
+  status.connections = way.connections.slots();
+  std::int64_t again_at = way.again_at;
+  if (is_member(id)) {
+    const WayState& whole = ways_[way.family];
+    status.name = whole.name;
+    status.family = way.family;
+    status.domain = way.name;
+    if (!whole.up()) status.reason = whole.reason;
+    if (!whole.up() && (way.up() || whole.again_at > again_at)) again_at = whole.again_at;
+    if (Families::slot_of(id) < ready_.member_slots()) status.ready = ready_.way(id).messages();
+  } else {
+    status.ready = ready_.way(id).messages();
+  }
+  if (!status.up) status.again_at = wall_ + Duration(std::max<std::int64_t>(again_at - now_, 0));
+  return status;
+}
+
+std::optional<WayStatus> Schedule::way(WayId id) const {
+  if (!known(id) || (id < kFirstMember && ways_[id].name.empty())) return std::nullopt;
+  return status_of(id);
+}
+
+// Of a family the whole, and those of its members that are in trouble of their own.
 std::vector<WayStatus> Schedule::ways() const {
+  constexpr std::size_t kMostMembers = 500;
   std::vector<WayStatus> all;
   for (std::size_t i = 0; i < ways_.size(); ++i) {
-    const WayState& way = ways_[i];
-    if (way.name.empty()) continue;
-    const WayId id = static_cast<WayId>(i);
-    WayStatus status{.id = id,
-                     .name = way.name,
-                     .up = way.up(),
-                     .reason = way.reason,
-                     .again_at = std::nullopt,
-                     .connections = way.connections.slots(),
-                     .ready = ready_.way(id).messages()};
-    if (!way.up()) status.again_at = wall_ + Duration(std::max<std::int64_t>(way.again_at - now_, 0));
-    all.push_back(std::move(status));
+    if (ways_[i].name.empty()) continue;
+    all.push_back(status_of(static_cast<WayId>(i)));
+    if (const Family* family = families_.family(static_cast<WayId>(i))) all.back().connections = family->slots;
+  }
+  std::size_t shown = 0;
+  families_.for_each([&](WayId id, const WayState& one) {
+    auto whole = std::ranges::find(all, one.family, &WayStatus::id);
+    if (whole == all.end()) return;
+    ++whole->members;
+    if (Families::slot_of(id) < ready_.member_slots()) whole->ready += ready_.way(id).messages();
+    if (!one.up() && shown++ < kMostMembers) all.push_back(status_of(id));
+  });
+  return all;
+}
+
+// The ways of a class with what stands for it in a family: its member, or the family where it has none yet.
+std::vector<WayStatus> Schedule::ways_of(const ClassKey& key, const Route& route) const {
+  std::vector<WayStatus> all;
+  for (WayId id : route) {
+    if (families_.family(id) != nullptr) {
+      const WayId member = families_.find(id, key.recipient_domain);
+      if (member != kNoWay) id = member;
+    }
+    if (auto status = way(id)) all.push_back(std::move(*status));
   }
   return all;
+}
+
+std::optional<MemberName> Schedule::member(WayId id) const {
+  if (!is_member(id) || !families_.alive(id)) return std::nullopt;
+  return MemberName{families_.state(id).family, families_.state(id).name};
 }
 
 }  // namespace sidegate::queue

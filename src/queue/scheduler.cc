@@ -159,6 +159,29 @@ Totals Scheduler::totals() const {
 std::vector<WayStatus> Scheduler::ways() const {
   return state_->run([](Schedule& s) { return s.ways(); });
 }
+std::optional<WayStatus> Scheduler::way(WayId way) const {
+  return state_->run([&](Schedule& s) { return s.way(way); });
+}
+std::vector<WayStatus> Scheduler::ways_of(const ClassKey& key, const Route& route) const {
+  return state_->run([&](Schedule& s) { return s.ways_of(key, route); });
+}
+std::optional<MemberName> Scheduler::member(WayId way) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->schedule.member(way);
+}
+WayId Scheduler::find_member(WayId family, std::string_view domain) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->schedule.find_member(family, domain);
+}
+bool Scheduler::is_wanted_elsewhere(WayId way) const {
+  if (!is_member(way)) return false;
+  const std::lock_guard lock(state_->mutex);
+  return state_->schedule.is_wanted_elsewhere(way);
+}
+std::size_t Scheduler::members() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->schedule.members();
+}
 std::size_t Scheduler::memory() const {
   const std::lock_guard lock(state_->mutex);
   return state_->schedule.memory();

@@ -65,7 +65,15 @@ class Scheduler {  // thread-safe
   // kNoWay.
   std::vector<Lease> overdue(unsigned most = 4096);
 
-  // --- health
+  // --- families (families.h). The router names the family; wakes and leases name its member.
+  std::optional<MemberName> member(WayId way) const;               // nullopt: there is no such member any more
+  WayId find_member(WayId family, std::string_view domain) const;  // kNoWay: it has none of that name
+  // Its family has no connection left for somebody who waits: one that has nothing to do should end.
+  bool is_wanted_elsewhere(WayId way) const;
+  std::size_t members() const;
+
+  // --- health. Of a family: as a whole; members that are down for less than an hour are forgiven when it goes down or
+  // comes back, and one message of any member tries it.
   // Its ready messages take their next way that is up, else wait on this one; no attempt is counted. Then it goes on
   // trial: one connection with one message, and all when that was answered (or way_up says so). Each failure in a row
   // doubles the pause, up to ten minutes or for_how_long, whichever is more.
@@ -85,8 +93,11 @@ class Scheduler {  // thread-safe
   void set_largest(std::uint64_t octets) { largest_.store(octets, std::memory_order_relaxed); }
   std::uint64_t largest() const { return largest_.load(std::memory_order_relaxed); }
 
-  Totals totals() const;  // all but `messages` count (message, class)
-  std::vector<WayStatus> ways() const;
+  Totals totals() const;                // all but `messages` count (message, class)
+  std::vector<WayStatus> ways() const;  // of families' members those in trouble, 500 at most
+  std::optional<WayStatus> way(WayId way) const;
+  // For a class that goes by `route`, as the router gave it: a family's place is taken by its member, where it has one.
+  std::vector<WayStatus> ways_of(const ClassKey& key, const Route& route) const;
   std::size_t memory() const;  // octets held for the schedule
 
  private:

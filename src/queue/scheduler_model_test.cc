@@ -14,8 +14,9 @@ namespace {
 
 using Next = ClassResult::Next;
 
-constexpr unsigned kLoops = 3, kWays = 3, kLimit = 2;
-const char* const kRoutes[] = {"a", "b", "ab", "ba", "abc", "cb"};
+constexpr unsigned kLoops = 3, kLimit = 2, kFamilyLimit = 3;
+constexpr WayId kFamily = 3;  // d; what follows it makes another destination of it, so another member
+const char* const kRoutes[] = {"a", "b", "ab", "ba", "abc", "cb", "d", "d2", "d3a", "ad4"};
 const char* const kSenders[] = {"one", "two", "three"};
 
 // What the model knows of one (message, class).
@@ -37,13 +38,18 @@ class Model {
  public:
   Model() : s({}, clock, kLoops) {
     s.set_wake([this](unsigned loop, WayId way) { wakes.push_back({loop, way}); });
-    s.set_ways({{"a", kLimit}, {"b", kLimit}, {"c", kLimit}},
+    s.set_ways({{"a", kLimit}, {"b", kLimit}, {"c", kLimit}, {"d", kFamilyLimit, kLimit}},
                [](const ClassKey& key) { return route_of(key.recipient_domain); });
     for (const char* route : kRoutes) {
       for (const char* sender : kSenders) {
         const ClassId id =
             s.intern({.recipient_domain = route, .sender_key = sender, .user = "", .listener = ""}, nullptr);
         routes[id] = route_of(route);
+        for (WayId& way : routes[id]) {
+          if (way != kFamily) continue;
+          way = s.find_member(kFamily, route);
+          ways.insert(way);
+        }
         senders[id] = sender;
         classes.push_back(id);
       }
@@ -52,12 +58,18 @@ class Model {
 
   static Route route_of(const std::string& text) {
     Route route;
-    for (char c : text) route.push_back(static_cast<WayId>(c - 'a'));
+    for (char c : text) {
+      if (c >= 'a') route.push_back(static_cast<WayId>(c - 'a'));
+    }
     return route;
   }
 
   // --- the naive part
-  bool up(WayId way) const { return !down.contains(way); }
+  bool up(WayId way) const { return !down.contains(way) && !(is_member(way) && down.contains(kFamily)); }
+  WayId some_way(std::uint32_t dice) const {  // or the family
+    const std::size_t which = dice % (ways.size() + 1);
+    return which == ways.size() ? kFamily : *std::next(ways.begin(), static_cast<std::ptrdiff_t>(which));
+  }
   WayId goes_by(ClassId cls, unsigned rank) const {  // kNoWay: none of its ways is up
     for (unsigned i = rank; i < routes.at(cls).size(); ++i) {
       if (up(routes.at(cls)[i])) return routes.at(cls)[i];
@@ -257,6 +269,7 @@ class Model {
     if (!s.take_slot(way, loop)) return;
     connections.push_back({way, loop, Connection::kOpening, std::nullopt});
     RC_ASSERT(std::ranges::count(connections, way, &Connection::way) <= kLimit);
+    RC_ASSERT(std::ranges::count_if(connections, is_member, &Connection::way) <= kFamilyLimit);
   }
   // dice: what may go wrong; 0: nothing does.
   void step(std::size_t which, std::uint32_t dice) {
@@ -269,6 +282,7 @@ class Model {
       case Connection::kBetween:
         if (dice % 11 == 10) return close(which, true);
         connection.lease = lease(connection.way);
+        if (!connection.lease && s.is_wanted_elsewhere(connection.way)) return close(which, true);
         connection.state = connection.lease ? Connection::kBusy : Connection::kIdle;
         if (!connection.lease) s.idle(connection.way, connection.loop, 1);
         return;
@@ -290,7 +304,7 @@ class Model {
   void settle_down() {
     unsigned rounds = 0;
     for (bool moved = true; moved;) {
-      RC_ASSERT(++rounds < 10'000u);   // no wake for nothing, over and over
+      RC_ASSERT(++rounds < 10'000u);  // no wake for nothing, over and over
       moved = !wakes.empty();
       for (unsigned followed = 0; !wakes.empty(); ++followed) {
         RC_ASSERT(followed < 10'000u);
@@ -302,7 +316,7 @@ class Model {
         step(i, 0);  // finish: kEnd for all
       }
     }
-    for (WayId way = 0; way < kWays; ++way) {
+    for (WayId way : ways) {
       if (up(way)) RC_ASSERT(ready_for(way) == 0u);
     }
   }
@@ -326,10 +340,10 @@ class Model {
         clock.jump(Duration(static_cast<std::int64_t>(dice % 2'000'000) - 1'000'000) * 1000);
         return;
       case 8:
-        s.way_down(static_cast<WayId>(dice % kWays), Duration(dice % 60'000), "x");
+        s.way_down(some_way(dice), Duration(dice % 60'000), "x");
         return sync_health();
       case 9:
-        s.way_up(static_cast<WayId>(dice % kWays));
+        s.way_up(some_way(dice));
         return sync_health();
       case 10:
       case 11:
@@ -354,7 +368,8 @@ class Model {
     RC_ASSERT(totals.held == counts[Row::kHeld]);
   }
   void finish_all() {
-    for (WayId way = 0; way < kWays; ++way) s.way_up(way);
+    s.way_up(kFamily);
+    for (WayId way : ways) s.way_up(way);
     sync_health();
     for (std::uint64_t id = 1; id <= last_id; ++id) hold(id, false);
     for (int i = 0; i < 10 && !rows.empty(); ++i) {
@@ -373,6 +388,7 @@ class Model {
   std::vector<ClassId> classes;
   std::map<std::uint64_t, std::map<ClassId, Row>> rows;
   std::map<std::pair<WayId, std::string>, std::map<std::string, int>> waited;
+  std::set<WayId> ways{0, 1, 2};
   std::set<WayId> down;
   std::deque<std::pair<unsigned, WayId>> wakes;
   std::vector<Connection> connections;

@@ -18,6 +18,7 @@ void WayConnections::release(bool stood) {
 }
 
 void WayConnections::idle(unsigned loop, int by) {
+  if (loops_.empty()) loops_.resize(count_);
   PerLoop& at = loops_[loop];
   for (; by > 0; --by) ++at.sleeping, ++sleeping_;
   for (; by < 0; ++by) {
@@ -31,6 +32,7 @@ void WayConnections::idle(unsigned loop, int by) {
 }
 
 bool WayConnections::wake_idle(unsigned loop) {
+  if (loops_.empty()) return false;
   PerLoop& at = loops_[loop];
   if (at.sleeping == 0) return false;
   --at.sleeping, --sleeping_, ++at.woken;

@@ -21,7 +21,7 @@ namespace sidegate::queue {
 
 class WayConnections {
  public:
-  explicit WayConnections(unsigned loops) : loops_(loops) {}
+  explicit WayConnections(unsigned loops) : count_(loops) {}
 
   unsigned limit = 0;
 
@@ -67,7 +67,8 @@ class WayConnections {
   int expected() const { return static_cast<int>(slots_ - opening_) - static_cast<int>(active_ + sleeping_); }
   void note();
 
-  std::vector<PerLoop> loops_;
+  unsigned count_;
+  std::vector<PerLoop> loops_;  // empty until one fell asleep: there may be 100,000 members of a family
   unsigned slots_ = 0, opening_ = 0, active_ = 0, sleeping_ = 0;
   int stale_ = 0, least_ = 0;
 };
@@ -77,7 +78,8 @@ enum class Health : std::uint8_t { kUp, kDown, kTrial };
 struct WayState {
   explicit WayState(unsigned loops) : connections(loops) {}
 
-  std::string name;  // empty: no such way any more
+  std::string name;       // empty: no such way any more; of a member: its domain
+  WayId family = kNoWay;  // of a member
   WayConnections connections;
   Health health = Health::kUp;
   std::string reason;
