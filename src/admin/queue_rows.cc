@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/text.h"
+#include "deliver/sender_story.h"
 
 namespace sidegate::admin {
 namespace {
@@ -125,6 +126,11 @@ json::object attempt_json(const queue::AttemptRow& a, const queue::Message& m) {
   }
   json::object out{{"at", time_text(a.at)},   {"relay", clean(a.way)},   {"address", clean(a.address)},
                    {"phase", clean(a.phase)}, {"reply", clean(a.reply)}, {"meaning", clean(a.meaning)}};
+  if (a.meaning == "sender-not-allowed" || a.meaning == "sender-not-verified" || a.meaning == "sender-domain-invalid") {
+    deliver::RelaySettings relay;
+    relay.name = a.way;
+    out["rule"] = clean(deliver::rule_for_refused_sender(relay, m.envelope.reverse_path));
+  }
   if (a.uncertain) out["uncertain"] = true;
   if (a.next) out["next"] = time_text(*a.next);
   out["recipients"] = std::move(recipients);

@@ -20,6 +20,8 @@ struct Arguments {
   AutoconfigCommand autoconfig;
   UserCommand user;
   ReplyCommand reply;
+  SenderQuestion sender;
+  DkimCommand dkim;
   std::string key;
   std::vector<std::string> addresses;
   std::function<int(const Context&)> chosen;
@@ -127,6 +129,25 @@ void add_aliases(CLI::App& root, Arguments& a) {
       ->add_option("--stage", a.reply.stage,
                    _("in answer to what: greeting, ehlo, starttls, auth, mail, rcpt, data, final"))
       ->check(CLI::IsMember({"greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "final"}));
+  CLI::App* sender = command(*explain, a, "sender", N_("as whom mail from an address leaves, and by which rule"),
+                             [&a](const Context& c) { return explain_sender_command(c, a.sender); });
+  add_json(sender, a);
+  sender->add_option("--from", a.sender.from, _("the envelope sender: root, taro@example.org, <>"))->required();
+  sender->add_option("--header-from", a.sender.header_from, _("the address in From, where it is another one"));
+  sender->add_option("--way", a.sender.way, _("one way out alone: a relay's name, or direct"));
+}
+
+void add_dkim(CLI::App& root, Arguments& a) {
+  CLI::App* dkim = group(root, "dkim", N_("keys that sign mail of your domains"));
+  CLI::App* fresh = command(*dkim, a, "new", N_("make a key; says what to publish and what to write"),
+                            [&a](const Context& c) { return dkim_new_command(c, a.dkim); });
+  add_json(fresh, a);
+  fresh->add_option("DOMAIN", a.dkim.domain, _("the domain of From"))->required();
+  fresh->add_option("--selector", a.dkim.selector, _("the record's name; default sg with year and month"));
+  fresh->add_option("--algorithm", a.dkim.algorithm, _("rsa (2048 bits; default), ed25519, or both"));
+  fresh->add_option("--directory", a.dkim.directory, _("where the key is written; default /etc/sidegate/dkim"));
+  fresh->add_flag("--dry-run", a.dkim.dry_run, _("write nothing"));
+  add_json(command(*dkim, a, "show", N_("the records of the keys in the configuration"), dkim_show_command), a);
 }
 
 void add_relay(CLI::App& root, Arguments& a) {
@@ -211,6 +232,7 @@ void build(CLI::App& root, Arguments& a) {
            a);
   add_queue(root, a);
   add_config(root, a);
+  add_dkim(root, a);
   add_relay(root, a);
   add_check(root, a);
   add_users(root, a);

@@ -50,6 +50,15 @@ struct AutoconfigCommand {  // `sidegate config autoconfig`
   bool records = false;     // DNS records in place of the XML file
 };
 
+struct SenderQuestion {  // `sidegate explain sender`
+  std::string from, header_from, way;
+};
+
+struct DkimCommand {  // `sidegate dkim new`
+  std::string domain, selector, algorithm = "rsa", directory = "/etc/sidegate/dkim";
+  bool dry_run = false;
+};
+
 struct UserCommand {  // `sidegate user ...`
   std::string name;
   std::string file;           // instead of the configuration's users_file
@@ -76,6 +85,9 @@ int config_reference(const Context& context);
 int config_autoconfig(const Context& context, const AutoconfigCommand& command);
 int explain_reply_command(const Context& context, const ReplyCommand& command);
 int explain_address_command(const Context& context, const std::vector<std::string>& addresses);
+int dkim_new_command(const Context& context, const DkimCommand& asked);
+int dkim_show_command(const Context& context);
+int explain_sender_command(const Context& context, const SenderQuestion& asked);
 // What newaliases(1) does: reads the alias files and says what is in them and what is wrong. Builds nothing.
 int aliases_check_command(const Context& context);
 int user_add_command(const Context& context, const UserCommand& command);

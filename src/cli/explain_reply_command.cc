@@ -39,6 +39,8 @@ std::string what_happens(Action action, Action otherwise, deliver::Scope scope) 
     case Action::kNextWay:
       return tr("it goes by the next way out; where there is none: {}",
                 what_happens(otherwise, otherwise, deliver::Scope::kMessage));
+    case Action::kHold:
+      return _("the message is held until you release it");
     case Action::kStepAside:
       return _("it is tried again shortly; no attempt is counted");
   }
@@ -109,7 +111,8 @@ int explain_reply_command(const Context& context, const ReplyCommand& command) {
   event.authenticated = way->has_credentials() && event.phase > smtp::Phase::kAuth;
   event.tls = way->tls != deliver::TlsMode::kNone && event.phase > smtp::Phase::kTls && !command.way.empty();
   event.final_hop = way->protocol != deliver::Protocol::kSmtp;
-  const deliver::Verdict verdict = deliver::judge(*way, event);
+  deliver::Verdict verdict = deliver::judge(*way, event);
+  if (deliver::refuses_sender(*way, event)) verdict = deliver::verdict_sender_refused(*way, std::move(verdict));
   const provider::Rule& rule = deliver::rule_for(*way, event);
   const provider::Facts& facts = provider::facts(rule.meaning);
   const std::string happens = what_happens(verdict.action, verdict.otherwise, verdict.scope);

@@ -334,7 +334,15 @@ const Words<deliver::EightBit>& words() {
 template <>
 const Words<deliver::Identity>& words() {
   using deliver::Identity;
-  static const Words<Identity> kWords = {{"keep", Identity::kKeep}, {"account", Identity::kAccount}};
+  static const Words<Identity> kWords = {
+      {"keep", Identity::kKeep}, {"account", Identity::kAccount}, {"allowed", Identity::kAllowed}};
+  return kWords;
+}
+template <>
+const Words<deliver::OnSenderRefused>& words() {
+  using enum deliver::OnSenderRefused;
+  static const Words<deliver::OnSenderRefused> kWords = {
+      {"auto", kAuto}, {"account", kAccount}, {"next", kNext}, {"hold", kHold}, {"fail", kFail}};
   return kWords;
 }
 template <>
@@ -541,8 +549,8 @@ const Codec& codec<std::uint32_t>() {
 }
 template <>
 const Codec& codec<std::int32_t>() {
-  static const Codec kCodec = {"number", set_signed, [](const void* m) { return fmt::format("{}", as<std::int32_t>(m)); },
-                               nullptr};
+  static const Codec kCodec = {"number", set_signed,
+                               [](const void* m) { return fmt::format("{}", as<std::int32_t>(m)); }, nullptr};
   return kCodec;
 }
 template <>
@@ -630,6 +638,10 @@ const Codec& codec<deliver::EightBit>() {
 template <>
 const Codec& codec<deliver::Identity>() {
   return enum_codec<deliver::Identity>();
+}
+template <>
+const Codec& codec<deliver::OnSenderRefused>() {
+  return enum_codec<deliver::OnSenderRefused>();
 }
 template <>
 const Codec& codec<deliver::ForwardSender>() {

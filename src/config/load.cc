@@ -113,6 +113,7 @@ void fill_all(Draft& draft) {
       void* block = t.name == "relay"          ? static_cast<void*>(&draft.relays.emplace_back())
                     : t.name == "blocklist"    ? static_cast<void*>(&settings.blocklists.emplace_back())
                     : t.name == "reply"        ? static_cast<void*>(&settings.deliver.replies.emplace_back())
+                    : t.name == "dkim"         ? static_cast<void*>(&settings.dkim.emplace_back())
                     : t.name == "milter"       ? static_cast<void*>(&settings.milters.emplace_back())
                     : t.name == "relay_domain" ? static_cast<void*>(&settings.relay_domains.emplace_back())
                                                : static_cast<void*>(&settings.listeners.emplace_back());
@@ -172,6 +173,8 @@ LoadResult load(const LoadRequest& request) {
   resolve_relays(draft);
   resolve_relay_domains(draft);
   resolve_srs(draft);
+  resolve_rewrite(draft);
+  resolve_dkim(draft);
   resolve_local(draft);
   resolve_auth(draft);
   check_users(draft);

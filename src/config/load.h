@@ -23,6 +23,7 @@ struct LoadRequest {
   std::vector<std::pair<std::string, std::string>> environment;
   std::string system_name;  // the machine's name; empty: the system is asked
   bool open_files = true;   // false: passwords and CA files are not looked at (fuzzing)
+  bool open_maps = false;   // the files of [rewrite] are read even so
   std::shared_ptr<Files> files = std::make_shared<Files>();  // what is read goes through it, and stays in it
 
   static LoadRequest from_process(std::string path);  // with this process's environment

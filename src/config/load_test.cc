@@ -82,6 +82,19 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
         "add address = \"me@isp.example\""}},
       {"[[relay]]\nhost = \"127.0.0.1\"\nuser = \"ann\"\npassword = \"p\"\nidentity = \"account\"",
        {"f:5:", "add address = \"ann@example.org\""}},
+      {"[rewrite]\nmasquerade_domains = [\"a b\"]", {"f:2: masquerade_domains:"}},
+      {"[rewrite]\nmasquerade_classes = [\"header_senders\"]", {"f:2:", "did you mean \"header_sender\"?"}},
+      {"[rewrite]\ngeneric_file = \"regexp:/etc/postfix/generic\"", {"f:2: generic_file:", "type \"regexp\""}},
+      {"[rewrite]\ngeneric_file = \"hash:/nonexistent/generic\"", {"f:2: generic_file: /nonexistent/generic"}},
+      {"[rewrite]\ngeneric = { root = \"me\", \"a b\" = \"x@y.example\" }", {"f:2: generic: \"a b\" is no address"}},
+      {"[rewrite]\ngeneric = { root = \"me@@\" }", {"f:2: generic: \"root\" leads to \"me@@\""}},
+      {"[rewrite]\ngeneric = [\"root\"]", {"f:2: generic: must be a table"}},
+      {"[rewrite]\ngenerics = { root = \"a@b.example\" }", {"f:2:", "did you mean \"generic\"?"}},
+      {"[[relay]]\nhost = \"x.example\"\nidentity = \"allowed\"\naddress = \"me@x.example\"",
+       {"f:3:", "needs the list", "add allowed"}},
+      {"[[relay]]\nhost = \"x.example\"\nallowed = [\"@y.example\"]", {"identity = \"allowed\" needs the account's"}},
+      {"[[relay]]\nhost = \"x.example\"\nallowed = [\"y.example\"]",
+       {"f:3:", "a whole domain is written \"@y.example\""}},
       {"[[relay]]\nhost = \"x.example\"\nidentity = \"acount\"", {"f:3: identity:", "did you mean \"account\"?"}},
       {"[[relay]]\nhost = \"x.example\"\naddress = \"me\"", {"f:3: address: \"me\" is not a mail address"}},
       {"forward_sender = \"sr\"", {"f:1: forward_sender:", "\"srs\" | \"account\" | \"keep\""}},
@@ -194,7 +207,7 @@ TEST(Load, DefaultsAreTheStructsOwn) {
   for (const Table& t : tables()) {
     // there are none by default
     if (t.name == "relay_domain" || t.name == "user_rule" || t.name == "blocklist" || t.name == "milter" ||
-        t.name == "reply")
+        t.name == "reply" || t.name == "dkim")
       continue;
     for (const Option& option : t.options) {
       if (option.name == "hostname" || option.name == "name" || option.name == "host" ||

@@ -25,19 +25,26 @@ Status check_mechanism(std::string& text);       // to upper case; one that we k
 Status check_fingerprint(std::string& text);     // "sha256:<hex>", or the form with colons that openssl x509 prints
 Status check_block_name(std::string& text);      // letters, digits and . _ - : [ ]
 Status check_unix_user(std::string& text);
-Status check_auth_backend(std::string& text);      // file, pam, dovecot, saslauthd, ldap, oauth
-Status check_server_mechanism(std::string& text);  // to upper case; one that we offer
+Status check_auth_backend(std::string& text);       // file, pam, dovecot, saslauthd, ldap, oauth
+Status check_server_mechanism(std::string& text);   // to upper case; one that we offer
+Status check_milter_address(std::string& text);     // milter::parse_address()
+Status check_milter_macro(std::string& text);       // "name=value"; braces around the name are taken away
+Status check_service_name(std::string& text);       // of a file in /etc/pam.d
+Status check_ldap_url(std::string& text);           // ldap://, ldaps://, ldapi://; empty: none
+Status check_sender(std::string& text);             // "me@example.org", "@example.org", "*"
+Status check_user_pattern(std::string& text);       // a user's name, or "*@example.org"
+Status check_dkim_selector(std::string& text);      // to lower case
+Status check_field_name(std::string& text);         // of a header field
+Status check_canonicalization(std::string& text);   // "relaxed/simple"
+Status check_map_path(std::string& text);           // absolute; Postfix's "hash:" and its kin are taken away
+Status check_masquerade_domain(std::string& text);  // "example.org", "!lab.example.org"
+Status check_address_class(std::string& text);      // "envelope_sender" ...
+Status check_allowed(std::string& text);            // "me@example.org", "@example.org", ".example.org"
+Status check_http_url(std::string& text);           // https://, or http:// to this machine; empty: none
 Status check_reply_stage(std::string& text);
 Status check_reply_code(std::string& text);
 Status check_reply_status(std::string& text);
 Status check_reply_meaning(std::string& text);
-Status check_milter_address(std::string& text);    // milter::parse_address()
-Status check_milter_macro(std::string& text);      // "name=value"; braces around the name are taken away
-Status check_service_name(std::string& text);      // of a file in /etc/pam.d
-Status check_ldap_url(std::string& text);          // ldap://, ldaps://, ldapi://; empty: none
-Status check_sender(std::string& text);            // "me@example.org", "@example.org", "*"
-Status check_user_pattern(std::string& text);      // a user's name, or "*@example.org"
-Status check_http_url(std::string& text);          // https://, or http:// to this machine; empty: none
 
 bool is_numeric_address(const std::string& text);   // IPv4 or IPv6, no brackets
 bool is_loopback_address(const std::string& text);  // 127.0.0.0/8, ::1

@@ -427,7 +427,19 @@ Table relay_table() {
           {"identity", Place(&RelayBlock::identity), "keep", kAny, kLive, kOpen,
            N_("Whom mail that leaves by it is from. keep: the sender as it is. account: the account's address, in the "
               "envelope and in From, for a relay that takes no other; the old From goes to Reply-To (where there is "
-              "none) and X-Original-From.")},
+              "none) and X-Original-From. allowed: so for senders that are not in the list of that name. Not given: "
+              "allowed where there is such a list, else keep.")},
+          {"on_sender_refused", Place(&RelayBlock::on_sender_refused), "auto", kAny, kLive, kOpen,
+           N_("When the relay refuses a message for whom it is from. account: it is sent once more at once, as the "
+              "account (where its address is known). next: by the next way, else it waits. hold: until you let it go. "
+              "fail: it is returned. auto: account for senders of this machine (root, cron), which nobody elsewhere "
+              "can "
+              "answer, next for all others. The log and `sidegate queue show` name the rule to write.")},
+          {"sign", Place(&RelayBlock::sign), "true", kAny, kLive, kOpen,
+           N_("Whether the keys of [[dkim]] sign mail that leaves by it.")},
+          {"allowed", Place(&RelayBlock::allowed).checked(check_allowed), "", kAny, kLive, kOpen,
+           N_("What else the account may send as, for identity = \"allowed\": addresses, and whole domains "
+              "(\"@example.org\"; \".example.org\" is what lies below it).")},
           {"address", Place(&RelayBlock::address).checked(check_mailbox), "", kAny, kLive, kOpen,
            N_("The account's own mail address. Empty: user, where that is an address.")},
           {"connections",
@@ -511,9 +523,12 @@ std::span<const Table> tables() {
     Table listener = listener_table();
     add_listener_tls_options(listener);
     add_listener_screen_options(listener);
+    Table relay = relay_table();
+    add_relay_rewrite_options(relay);
     std::vector<Table> all{global_table(),    log_table(),    queue_table(),        dns_table(),       local_table(),
                            tls_table(),       auth_table(),   users_table(),        user_rule_table(), listener,
-                           blocklist_table(), milter_table(), relay_domain_table(), reply_table(), relay_table()};
+                           blocklist_table(), milter_table(), relay_domain_table(), rewrite_table(),   dkim_table(),
+                           reply_table(),     relay};
     add_submit_options(all.front());
     add_client_rate_options(all.front());
     return all;

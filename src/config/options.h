@@ -92,6 +92,9 @@ void add_listener_tls_options(Table& listener);
 void add_listener_screen_options(Table& listener);  // options_screen.cc
 void add_client_rate_options(Table& global);
 Table blocklist_table();
+Table rewrite_table();  // options_rewrite.cc
+Table dkim_table();     // options_dkim.cc
+void add_relay_rewrite_options(Table& relay);
 
 std::span<const Table> tables();
 const Table& table(std::string_view name);

@@ -38,6 +38,8 @@ void resolve_milters(Draft& draft);
 void resolve_relays(Draft& draft);
 void resolve_relay_domains(Draft& draft);
 void resolve_srs(Draft& draft);
+void resolve_rewrite(Draft& draft);
+void resolve_dkim(Draft& draft);
 void resolve_local(Draft& draft);
 void resolve_auth(Draft& draft);
 void check_users(Draft& draft);

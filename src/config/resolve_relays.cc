@@ -152,12 +152,22 @@ void resolve_identity(const Subject& s) {
   RelayBlock& r = s.relay;
   const bool is_address = r.user.find('@') != std::string::npos && mail::is_mailbox(r.user, true);
   if (r.address.empty() && is_address) r.address = r.user;
-  if (r.identity != deliver::Identity::kAccount || !r.address.empty()) return;
+  using deliver::Identity;
+  if (!r.allowed.empty() && !s.given("identity")) r.identity = Identity::kAllowed;
+  if (!r.allowed.empty() && r.identity != Identity::kAllowed)
+    s.warn("allowed", _("allowed counts with identity = \"allowed\" alone"), _("remove identity, or allowed"));
+  if (r.identity == Identity::kAllowed && r.allowed.empty())
+    s.error("identity", _("identity = \"allowed\" needs the list of what is allowed"),
+            _("add allowed = [\"@example.org\"]"));
+  if (r.identity == Identity::kKeep || !r.address.empty()) return;
   const std::size_t dot = r.host.find('.');
   const bool deep = dot != std::string::npos && r.host.find('.', dot + 1) != std::string::npos;
   const std::string domain = deep && !is_numeric_address(r.host) ? r.host.substr(dot + 1) : "example.org";
   const std::string user = r.user.empty() || !mail::is_mailbox(r.user + "@" + domain, true) ? "me" : r.user;
-  s.error("identity", _("identity = \"account\" needs the account's mail address, and user is none"),
+  s.error("identity",
+          r.identity == Identity::kAllowed
+              ? _("identity = \"allowed\" needs the account's mail address, and user is none")
+              : _("identity = \"account\" needs the account's mail address, and user is none"),
           tr("add address = {}", quoted(user + "@" + domain)));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "login/settings.h"
 #include "milter/settings.h"
 #include "queue/settings.h"
+#include "rewrite/rules.h"
 #include "screen/settings.h"
 #include "tls/context.h"
 
@@ -51,6 +53,21 @@ struct MilterBlock {
   std::vector<std::string> macros;  // "name=value"
 };
 
+// A [[dkim]] block as written.
+struct DkimBlock {
+  std::string domain, selector, key_file;
+  std::vector<std::string> headers;
+  std::string canonicalization = "relaxed/relaxed";
+  bool subdomains = true;
+};
+
+// [rewrite], as mail comes in.
+struct RewriteSettings {
+  rewrite::MapText canonical, sender_canonical, recipient_canonical;
+  std::string canonical_file, sender_canonical_file, recipient_canonical_file;
+  std::vector<std::string> canonical_classes;
+};
+
 struct Settings {
   std::string hostname;           // default: the system's name, fully qualified where that is known
   std::string user = "sidegate";  // whom to become after the ports are bound, when started as root
@@ -69,6 +86,10 @@ struct Settings {
   login::Settings auth;
   intake::UserSettings users;                                     // what they may do
   std::string ldap_bind_password_file, oauth_client_secret_file;  // resolved into auth
+  RewriteSettings rewrite;
+  std::vector<DkimBlock> dkim;  // resolved into deliver.dkim
+  rewrite::RulesText rewrite_out;                     // resolved into deliver.rewrite
+  std::shared_ptr<const rewrite::Incoming> incoming;  // resolved from rewrite; null: nothing
   LogSettings log;
   queue::StoreSettings store;
   queue::ScheduleSettings schedule;

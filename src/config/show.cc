@@ -13,6 +13,7 @@ std::shared_ptr<void> new_block(const Table& t) {
   if (t.name == "blocklist") return std::make_shared<screen::BlockListSettings>();
   if (t.name == "milter") return std::make_shared<MilterBlock>();
   if (t.name == "reply") return std::make_shared<deliver::ReplyRule>();
+  if (t.name == "dkim") return std::make_shared<DkimBlock>();
   return std::make_shared<Settings>();
 }
 
@@ -40,6 +41,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
   if (t.name == "user_rule") return option.place.text(&loaded.settings.users.some[index]);
   if (t.name == "milter") return option.place.text(&loaded.settings.milters[index]);
   if (t.name == "reply") return option.place.text(&loaded.settings.deliver.replies[index]);
+  if (t.name == "dkim") return option.place.text(&loaded.settings.dkim[index]);
   if (t.name != "relay") return option.place.text(&loaded.settings);
   RelayBlock relay;
   static_cast<deliver::RelaySettings&>(relay) = loaded.settings.deliver.relays[index];
@@ -55,6 +57,7 @@ std::size_t blocks(const Loaded& loaded, const Table& t) {
   if (t.name == "user_rule") return loaded.settings.users.some.size();
   if (t.name == "milter") return loaded.settings.milters.size();
   if (t.name == "reply") return loaded.settings.deliver.replies.size();
+  if (t.name == "dkim") return loaded.settings.dkim.size();
   return t.name == "relay" ? loaded.settings.deliver.relays.size() : 1;
 }
 
@@ -187,6 +190,8 @@ static std::string sample_value(const Table& t, const Option& option) {
   if (option.name == "domain") return "\"example.org\"";
   if (option.name == "name") return "\"me@example.org\"";
   if (option.name == "address") return "\"inet:127.0.0.1:11332\"";
+  if (option.name == "selector") return "\"s1\"";
+  if (option.name == "key_file") return "\"/etc/sidegate/dkim/example.org.s1.key\"";
   if (option.name == "meaning") return "\"user-unknown\"";
   return "\"smtp.example.org\"";
 }

@@ -159,6 +159,7 @@ struct Server::Parts {
   std::vector<admin::CertificateRow> certificate_rows() const;
   void set_ways(const config::Settings& from);
   void set_relay_domains(const config::Settings& from);
+  void set_rewriting(const config::Settings& from);
   void set_screening(const config::Settings& from);
   net::Awaitable<intake::Known> call_forward(unsigned loop, std::string domain, std::string address);
   net::Awaitable<Result<std::unique_ptr<net::Stream>>> dial_filter(unsigned loop, milter::Address to, Duration timeout);
@@ -202,6 +203,7 @@ void Server::Parts::set_ways(const config::Settings& from) {
   if (deliver.srs.secrets.empty()) deliver.srs.secrets = {srs_secret};
   if (intake) set_relay_domains(from);
   if (intake) intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(deliver.srs));
+  if (intake) set_rewriting(from);
   if (deliver.hostname.empty()) deliver.hostname = from.hostname;
   deliver.log_tls = from.log.tls;
   ways = deliver::Ways::make(std::move(deliver), ways.get());
@@ -209,6 +211,14 @@ void Server::Parts::set_ways(const config::Settings& from) {
   for (auto& courier : couriers) courier->set_ways(ways);
   route_anew();
   scheduler.set_largest(ways->largest());
+}
+
+// What is done to mail as it comes in: canonical maps, and the hashes that signatures will need.
+void Server::Parts::set_rewriting(const config::Settings& from) {
+  const dkim::Signers* keys = from.deliver.dkim.get();
+  intake->canonical.set(from.incoming);
+  intake->hash_simple = keys && keys->uses(dkim::Form::kSimple);
+  intake->hash_relaxed = keys && keys->uses(dkim::Form::kRelaxed);
 }
 
 void Server::Parts::set_relay_domains(const config::Settings& from) {
@@ -347,6 +357,7 @@ Status Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake->poison = poison.get();
   intake->admission.set_limits(loaded.settings.admission);
   intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(ways->settings.srs));
+  set_rewriting(loaded.settings);
   intake->log_connections = loaded.settings.log.connections;
   set_relay_domains(loaded.settings);
   intake->call_forward = [this](unsigned loop, std::string domain, std::string address) {

@@ -207,7 +207,7 @@ void Attempt::log_deliveries(const Circumstances& c) const {
   std::string id = lease_.id.text();
   for (const Target& t : targets_) {
     bool sent = t.verdict.action == Action::kDelivered;
-    bool held = std::ranges::find(settled.held, t.n) != settled.held.end();
+    bool held = std::ranges::find(settled.held, t.n) != settled.held.end() || t.verdict.action == Action::kHold;
     bool bounced = t.verdict.action == Action::kFail && !held;
     LogWeight weight = sent || bounced || held ? LogWeight::kStory : LogWeight::kSession;
     LogLevel level = held ? LogLevel::kWarning : LogLevel::kInfo;

@@ -90,13 +90,17 @@ class Attempt {
   std::vector<std::size_t> take_batch(const Guise& guise, std::vector<std::size_t>& todo) const;
   smtp::Transmission transmission(const RelayConnection& connection, const Guise& guise,
                                   std::span<const std::size_t> batch, smtp::ContentSource& source) const;
+  Verdict judged(const Event& event) const;
+  bool may_go_as_account(const Guise& guise, std::size_t target) const;
+  void note_sender_refused(const Guise& guise, std::size_t target, const mail::Reply& reply) const;
+  net::Awaitable<std::optional<std::string>> sign(const Guise& guise, smtp::ContentSource& source, bool converted);
   void note_null_refused(const smtp::Transmitted& sent);
   bool takes_null_elsewhere() const;
   bool is_null_refused(const RelayConnection& connection, const smtp::Transmitted& sent,
                        std::span<const std::size_t> batch) const;
   void log_guise() const;
-  void absorb(const RelayConnection& connection, const smtp::Transmitted& sent, std::span<const std::size_t> batch,
-              std::vector<std::size_t>& again);
+  void absorb(const RelayConnection& connection, const Guise& guise, const smtp::Transmitted& sent,
+              std::span<const std::size_t> batch, std::vector<std::size_t>& again);
   void judge_all(const Verdict& verdict, smtp::Phase phase, const std::string& words, bool by_peer);
   void write_delivered(std::span<const std::size_t> batch);
   void set(Target& target, const Verdict& verdict, smtp::Phase phase, std::string words, bool by_peer);
@@ -117,6 +121,8 @@ class Attempt {
   Content content_;  // as it was accepted
   Guise guise_;      // as it goes out by this way
   std::vector<Target> targets_;
+  std::vector<std::size_t> as_account_;  // targets whose sender was refused: once more, as the account
+  bool went_as_account_ = false;
   bool others_ended_ = true;
   bool reused_ = false, dsn_ = false, final_ = false;
   std::string host_, address_;

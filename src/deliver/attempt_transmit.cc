@@ -4,6 +4,9 @@
 #include "base/text.h"
 #include "deliver/attempt.h"
 #include "deliver/parameters.h"
+#include "deliver/sender_story.h"
+#include "deliver/signature.h"
+#include "rewrite/address_list.h"
 
 namespace sidegate::deliver {
 namespace {
@@ -64,6 +67,23 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
   bool known_to_refuse = guise_.is_null() && way_.null_sender.refused(parts_.loop.clock().steady());
   if (!known_to_refuse) todo = co_await transmit_as(connection, guise_, std::move(todo));
   if (!todo.empty()) co_await send_without_null(connection, std::move(todo));
+  if (as_account_.empty()) co_return;
+  went_as_account_ = true;
+  guise_ = Guise::of_account(content_, way_.settings, ways_.settings, taken_);
+  log_guise();
+  todo = std::exchange(as_account_, {});
+  co_await transmit_as(connection, guise_, std::move(todo));
+}
+
+// The fields to put before the message; empty: none. Nothing: its body cannot be read just now.
+net::Awaitable<std::optional<std::string>> Attempt::sign(const Guise& guise, smtp::ContentSource& source,
+                                                         bool converted) {
+  auto fields = co_await signature_fields(parts_.workers, ways_.settings, guise, source, converted, taken_);
+  if (fields) co_return std::move(*fields);
+  const std::string id = lease_.id.text();
+  parts_.loop.log().error("not_signed", {{"id", id}, {"error", fields.error().text}});
+  if (fields.error().kind == ErrorKind::kInternal) co_return std::string();
+  co_return std::nullopt;
 }
 
 net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& connection, const Guise& guise,
@@ -80,7 +100,17 @@ net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& c
       co_return std::vector<std::size_t>();
     }
   }
-  smtp::ContentSource& source = converted ? static_cast<smtp::ContentSource&>(*converted) : stored;
+  smtp::ContentSource& plain = converted ? static_cast<smtp::ContentSource&>(*converted) : stored;
+  std::optional<SignedSource> with_signature;
+  if (may_sign(way_.settings, ways_.settings, *content_.message)) {
+    auto fields = co_await sign(guise, plain, converted.has_value());
+    if (!fields) {
+      judge_all(verdict_our_trouble(), Phase::kMail, "the message could not be read to be signed", false);
+      co_return std::vector<std::size_t>();
+    }
+    if (!fields->empty()) with_signature.emplace(plain, std::move(*fields));
+  }
+  smtp::ContentSource& source = with_signature ? static_cast<smtp::ContentSource&>(*with_signature) : plain;
   while (!todo.empty()) {
     std::vector<std::size_t> batch = take_batch(guise, todo);
     smtp::Transmission transmission_now = transmission(connection, guise, batch, source);
@@ -113,7 +143,7 @@ net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& c
       co_return std::vector<std::size_t>();
     }
     std::vector<std::size_t> again;
-    absorb(connection, sent, batch, again);
+    absorb(connection, guise, sent, batch, again);
     todo.insert(todo.begin(), again.begin(), again.end());
     result_.usable = usable;
     if (!todo.empty()) write_delivered(batch);
@@ -121,6 +151,14 @@ net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& c
     bool sender_refused = sent.mail && !sent.mail->positive();
     bool all_stop = !result_.usable || result_.trouble;
     if (!all_stop && !sender_refused) continue;
+    if (!all_stop && !as_account_.empty()) {  // its other recipients go with those
+      std::erase_if(todo, [&](std::size_t i) {
+        bool same = guise.sender(targets_[i].n) == transmission_now.reverse_path;
+        if (same) as_account_.push_back(i);
+        return same;
+      });
+      continue;
+    }
     const Target told = targets_[batch.front()];
     Verdict verdict = told.verdict;
     if (!result_.trouble && result_.usable == false && verdict.action == Action::kDelivered)
@@ -144,6 +182,38 @@ std::vector<std::size_t> Attempt::take_batch(const Guise& guise, std::vector<std
     return taken;
   });
   return batch;
+}
+
+// --- a relay that does not take this sender
+
+// Where the account's address is known, and the message did not go out as it already. By itself only for senders of
+// this machine, which nobody elsewhere could answer: what a person wrote leaves in no other name unless that is said.
+bool Attempt::may_go_as_account(const Guise& guise, std::size_t target) const {
+  const RelaySettings& way = way_.settings;
+  const bool asked = way.on_sender_refused == OnSenderRefused::kAccount;
+  const bool by_itself = way.on_sender_refused == OnSenderRefused::kAuto;
+  if ((!asked && !by_itself) || way.address.empty() || way.identity == Identity::kAccount) return false;
+  if (went_as_account_ || guise.is_null() || guise.is_wrapped()) return false;
+  const rewrite::OwnNames own{ways_.settings.hostname, ways_.settings.srs.own, {}};
+  return asked || own.has(rewrite::domain_part(guise.sender(targets_[target].n)));
+}
+
+void Attempt::note_sender_refused(const Guise& guise, std::size_t target, const mail::Reply& reply) const {
+  const std::string id = lease_.id.text(), line = printable(reply.line());
+  const std::string& sender = guise.sender(targets_[target].n);
+  const char* then =
+      may_go_as_account(guise, target) ? "sent again as the account" : name(way_.settings.on_sender_refused);
+  parts_.loop.log().warning("sender_refused", {{"id", id},
+                                               {"relay", way_.settings.name},
+                                               {"from", sender},
+                                               {"reply", line},
+                                               {"then", then},
+                                               {"next", rule_for_refused_sender(way_.settings, sender)}});
+}
+
+Verdict Attempt::judged(const Event& event) const {
+  Verdict verdict = judge(way_.settings, event);
+  return refuses_sender(way_.settings, event) ? verdict_sender_refused(way_.settings, std::move(verdict)) : verdict;
 }
 
 // --- a relay that takes nothing from <>
@@ -222,9 +292,9 @@ void Attempt::log_guise() const {
                                   {"relay", relay},
                                   {"explanation", "From is no list of addresses; the original is in X-Original-From"}});
   }
-  if (guise_.breaks_signature()) {
+  if (guise_.breaks_signature() && way_.broken_signatures.first(lease_.id)) {
     log.info("signature_broken",
-             {{"id", id}, {"relay", relay}, {"explanation", "identity = \"account\" changed From under it"}});
+             {{"id", id}, {"relay", relay}, {"explanation", "an address that it signs was rewritten for this way"}});
   }
 }
 
@@ -257,7 +327,9 @@ smtp::Transmission Attempt::transmission(const RelayConnection& connection, cons
   t.recipients.reserve(batch.size());
   for (std::size_t i : batch) {
     const mail::Recipient& recipient = envelope.recipients[targets_[i].n];
-    t.recipients.push_back({recipient.address, rcpt_parameters(offered, recipient)});
+    const std::string_view other = guise.recipient(targets_[i].n);
+    t.recipients.push_back(
+        {other.empty() ? recipient.address : std::string(other), rcpt_parameters(offered, recipient)});
   }
   t.content = &source;
   t.bdat = offered.chunking && source.size() <= kMostBdat && !way_.bdat_broken.load(std::memory_order_relaxed);
@@ -282,7 +354,7 @@ void Attempt::note_trouble(const Target& target) {
 }
 
 // What was answered, for each of the batch: its own refusal, else what ended the transaction.
-void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted& sent,
+void Attempt::absorb(const RelayConnection& connection, const Guise& guise, const smtp::Transmitted& sent,
                      std::span<const std::size_t> batch, std::vector<std::size_t>& again) {
   Event common{.phase = Phase::kFinal,
                .uncertain = sent.uncertain,
@@ -313,7 +385,17 @@ void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted&
   result_.answered |= sent.final.has_value() || !sent.finals.empty() ||
                       std::ranges::any_of(sent.recipients, [](const auto& r) { return r && !r->positive(); });
   std::optional<Verdict> verdict;
-  if (common.reply || common.error) verdict = judge(way_.settings, common);
+  if (common.reply || common.error) verdict = judged(common);
+  const bool usable = sent.usable && !sent.broken;
+  bool told = false;
+  // True: the sender was refused, and this recipient gets it from the account.
+  auto sender_refused = [&](std::size_t i, const Event& event) {
+    if (!refuses_sender(way_.settings, event)) return false;
+    if (!std::exchange(told, true)) note_sender_refused(guise, i, *event.reply);
+    if (!usable || !may_go_as_account(guise, i)) return false;
+    as_account_.push_back(i);
+    return true;
+  };
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Target& target = targets_[batch[i]];
     const auto& own = sent.recipients[i];
@@ -327,7 +409,8 @@ void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted&
       event.reply = &*own;
       event.error = nullptr;
       event.uncertain = false;
-      set(target, judge(way_.settings, event), Phase::kRcpt, printable(own->line()), true);
+      if (sender_refused(batch[i], event)) continue;
+      set(target, judged(event), Phase::kRcpt, printable(own->line()), true);
     } else if (i < sent.finals.size() && sent.finals[i]) {  // RFC 2033: each recipient has a reply of its own
       Event event = common;
       event.phase = Phase::kFinal;
@@ -336,6 +419,7 @@ void Attempt::absorb(const RelayConnection& connection, const smtp::Transmitted&
       event.uncertain = false;
       set(target, judge(way_.settings, event), Phase::kFinal, printable(sent.finals[i]->line()), true);
     } else if (verdict) {
+      if (sender_refused(batch[i], common)) continue;
       set(target, *verdict, common.phase, words, by_peer);
     } else {  // accepted, and then nothing: not to be had from a ClientSession
       set(target, verdict_our_trouble(), Phase::kFinal, "no reply", false);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "deliver/test_house.h"
 #include "rewrite/srs.h"
 
@@ -67,6 +68,67 @@ TEST(Guise, NothingIsCopiedWhereNothingChanges) {
   Guise guise(content, {}, settings_with(ForwardSender::kSrs), kNow);
   EXPECT_EQ(guise.content().header.get(), content.header.get());
   EXPECT_FALSE(guise.is_wrapped() || guise.from_unread() || guise.breaks_signature());
+}
+
+std::shared_ptr<const rewrite::Outgoing> home_rules() {
+  rewrite::Outgoing rules;
+  rules.own = {"nas.home.example", {"localhost"}, "+"};
+  rules.masquerade.domains = {"home.example"};
+  rules.generic = rewrite::AddressMap({{"root@home.example", "me@isp.example"}});
+  return std::make_shared<const rewrite::Outgoing>(std::move(rules));
+}
+
+queue::Content content_of(const char* sender, const char* header) {
+  auto message = std::make_shared<queue::Message>();
+  message->envelope.reverse_path = sender;
+  message->envelope.recipients.emplace_back().address = "ann@pc.home.example";
+  message->envelope.recipients.emplace_back().address = "root@home.example";
+  return {message, std::make_shared<const std::string>(header), nullptr};
+}
+
+TEST(Guise, RulesThenIdentity) {
+  DeliverSettings settings = settings_with(ForwardSender::kSrs);
+  settings.rewrite = home_rules();
+  RelaySettings way;
+  queue::Content content =
+      content_of("root@nas.home.example", "From: R <root@nas.home.example>\r\nTo: ann@pc.home.example\r\n");
+  Guise guise(content, way, settings, kNow);
+  EXPECT_EQ(guise.sender(0), "me@isp.example");
+  EXPECT_EQ(guise.recipient(0), "");  // hosts of recipients stay
+  EXPECT_EQ(guise.recipient(1), "me@isp.example");
+  EXPECT_EQ(*guise.content().header, "From: R <me@isp.example>\r\nTo: ann@home.example\r\n");
+
+  way.rewrite = std::make_shared<const rewrite::Outgoing>();  // of its own: none
+  EXPECT_EQ(Guise(content, way, settings, kNow).sender(0), "root@nas.home.example");
+  way.rewrite = nullptr;
+  way.protocol = Protocol::kLmtp;
+  EXPECT_EQ(Guise(content, way, settings, kNow).content().header.get(), content.header.get());
+
+  way.protocol = Protocol::kSmtp;
+  way.identity = Identity::kAllowed;
+  way.address = "account@isp.example";
+  way.allowed = {"me@isp.example"};
+  EXPECT_EQ(Guise(content, way, settings, kNow).sender(0), "me@isp.example");
+  EXPECT_EQ(*Guise(content, way, settings, kNow).content().header,
+            "From: R <me@isp.example>\r\nTo: ann@home.example\r\n");
+  queue::Content other = content_of("bob@nas.home.example", "From: bob@nas.home.example\r\n");
+  EXPECT_EQ(Guise(other, way, settings, kNow).sender(0), "account@isp.example");
+  EXPECT_EQ(*Guise(other, way, settings, kNow).content().header,
+            "From: bob <account@isp.example>\r\nX-Original-From: bob@home.example\r\nReply-To: bob@home.example\r\n");
+  way.allowed = {"@home.example"};
+  EXPECT_EQ(*Guise(other, way, settings, kNow).content().header, "From: bob@home.example\r\n");
+  queue::Content report = content_of("", "From: MAILER-DAEMON@nas.home.example\r\n");
+  EXPECT_TRUE(Guise(report, way, settings, kNow).is_null());
+}
+
+TEST(Guise, ASignatureIsBrokenOnlyByWhatItSigns) {
+  DeliverSettings settings = settings_with(ForwardSender::kSrs);
+  settings.rewrite = home_rules();
+  for (const auto& [list, broken] : {std::pair("From:Subject", false), std::pair("From:To", true)}) {
+    std::string header =
+        fmt::format("DKIM-Signature: v=1; h={}; b=x\r\nFrom: x@y.example\r\nTo: ann@pc.home.example\r\n", list);
+    EXPECT_EQ(Guise(content_of("x@y.example", header.c_str()), {}, settings, kNow).breaks_signature(), broken) << list;
+  }
 }
 
 // --- Through the courier
@@ -165,6 +227,183 @@ TEST(Forwarding, ReportsGoToEachReturnPath) {
   EXPECT_NE(house.report_text(reports[0]).find("a@x.example"), std::string::npos);
   EXPECT_EQ(house.report_text(reports[0]).find("Final-Recipient: rfc822;b@x.example"), std::string::npos);
   EXPECT_NE(house.report_text(reports[1]).find("Final-Recipient: rfc822;b@x.example"), std::string::npos);
+}
+
+// --- A relay that does not take this sender
+
+void strict_relay(RelaySettings& relay) {
+  relay.address = "me@isp.example";
+  relay.on_sender_refused = OnSenderRefused::kAccount;
+}
+const char* kNotOwned = "553 5.7.1 <me@home.example>: Sender address rejected: not owned by user me@isp.example";
+
+TEST(SenderRefused, OnceMoreAsTheAccount) {
+  for (const char* key : {"MAIL FROM:<me@home", "RCPT TO:<a@x", "."}) {
+    SCOPED_TRACE(key);
+    const bool at_rcpt = std::string_view(key).starts_with("RCPT");
+    House house(std::string_view(key) == "." ? Answers{{"MAIL FROM:<me@home", kNotOwned}} : Answers{{key, kNotOwned}},
+                strict_relay);
+    auto id = house.add({"a@x.example", "b@x.example"}, {}, "\r\n", Duration(0), kFrom);
+    if (at_rcpt) {  // b goes as it is; a was refused both times
+      house.run_until([&] { return house.relay().said("MAIL FROM:<me@isp"); });
+      EXPECT_EQ(house.relay().carried[0].rcpt, (std::vector<std::string>{"RCPT TO:<b@x.example>"}));
+      continue;
+    }
+    house.settle();
+    EXPECT_TRUE(house.gone(id));
+    ASSERT_EQ(house.relay().carried.size(), 1u);
+    EXPECT_TRUE(house.relay().carried[0].mail.starts_with("MAIL FROM:<me@isp.example>"));
+    EXPECT_EQ(house.relay().carried[0].rcpt.size(), 2u);
+    EXPECT_TRUE(house.relay().carried[0].content.starts_with(
+        "From: Ann <me@isp.example>\r\nX-Original-From: Ann <ann@home.example>\r\n"));
+    std::string log = house.log_text();
+    EXPECT_EQ(House::count(log, "sender_refused"), 1);
+    EXPECT_NE(log.find("identity = "), std::string::npos);
+  }
+}
+
+TEST(SenderRefused, AsTheAccountToo) {
+  House house(Answers{{"MAIL FROM", kNotOwned}}, strict_relay);
+  auto id = house.add({"a@x.example"}, {}, "\r\n", Duration(0), kFrom);
+  house.run_until([&] { return house.relay().said("MAIL FROM:<me@isp"); });
+  house.settle();
+  EXPECT_FALSE(house.gone(id));  // it waits, nothing bounces
+  EXPECT_EQ(House::count(house.log_text(), "status=bounced"), 0);
+}
+
+// By itself only what comes from this machine.
+TEST(SenderRefused, UnlessToldOwnSendersAlone) {
+  for (bool own : {false, true}) {
+    House house(Answers{{"MAIL FROM:<me@home", kNotOwned}},
+                [](RelaySettings& relay) { relay.address = "me@isp.example"; });
+    if (own) house.settings.srs.own = {"home.example"};
+    house.apply();
+    auto id = house.add({"a@x.example"}, {}, "\r\n", Duration(0), kFrom);
+    house.settle();
+    EXPECT_EQ(house.gone(id), own);
+    EXPECT_EQ(house.relay().carried.size(), own ? 1u : 0u);
+    EXPECT_EQ(House::count(house.log_text(), "sender_refused"), 1);
+  }
+}
+
+TEST(SenderRefused, ByTheSetting) {
+  for (OnSenderRefused action : {OnSenderRefused::kNext, OnSenderRefused::kHold, OnSenderRefused::kFail}) {
+    House house(std::vector<Answers>{{{"MAIL FROM:<me@home", kNotOwned}}, {}}, [&](RelaySettings& relay) {
+      strict_relay(relay);
+      relay.on_sender_refused = action;
+    });
+    auto id = house.add({"a@x.example"}, {}, "\r\n", Duration(0), kFrom);
+    if (action == OnSenderRefused::kNext) {
+      house.run_until([&] { return house.gone(id); });
+      EXPECT_EQ(house.relay(1).carried.size(), 1u);
+    } else if (action == OnSenderRefused::kFail) {
+      house.run_until([&] { return !house.reports().empty(); });
+      EXPECT_TRUE(house.gone(id));
+    } else {
+      house.settle();
+      EXPECT_FALSE(house.gone(id));
+      EXPECT_TRUE(house.relay(1).carried.empty());
+      EXPECT_EQ(house.scheduler.totals().held, 1u);
+    }
+    EXPECT_FALSE(house.relay(0).said("MAIL FROM:<me@isp"));
+  }
+}
+
+// --- Signed as it leaves
+
+std::shared_ptr<const dkim::Signers> a_key(dkim::Form form = dkim::Form::kRelaxed) {
+  dkim::Signer signer;
+  signer.domain = "home.example";
+  signer.selector = "s1";
+  signer.header_form = signer.body_form = form;
+  signer.key = std::make_shared<const dkim::Key>(dkim::Key::generate(dkim::Algorithm::kEd25519).value());
+  return std::make_shared<const dkim::Signers>(std::vector<dkim::Signer>{signer});
+}
+
+std::string body_hash_in(const std::string& content) {
+  auto at = content.find("bh=");
+  return at == std::string::npos ? "" : content.substr(at + 3, content.find(';', at) - at - 3);
+}
+
+std::string relaxed_hash(std::string_view body) {
+  dkim::BodyHasher hasher(false, true);
+  hasher.push(body);
+  hasher.finish();
+  const dkim::Hash hash = hasher.relaxed();
+  return base64({reinterpret_cast<const char*>(hash.data()), hash.size()});
+}
+
+TEST(Signed, OwnMailAlone) {
+  House house;
+  house.settings.dkim = a_key();
+  house.apply();
+  house.add({"a@x.example"}, [](queue::Message& m) { m.submitted = true; }, "\r\nHello \r\n\r\n", Duration(0), kFrom);
+  house.settle();
+  house.add({"a@x.example"}, {}, "\r\nHello\r\n", Duration(0), kFrom);  // a stranger's, who says that he is Ann
+  house.settle();
+  ASSERT_EQ(house.relay().carried.size(), 2u);
+  const auto& carried = house.relay().carried[0];
+  EXPECT_TRUE(carried.content.starts_with("DKIM-Signature: v=1; a=ed25519-sha256;")) << carried.content;
+  EXPECT_TRUE(carried.content.ends_with(std::string(kFrom) + "\r\nHello \r\n\r\n"));
+  EXPECT_EQ(body_hash_in(carried.content), relaxed_hash("Hello\r\n"));
+  EXPECT_NE(carried.mail.find("SIZE=" + std::to_string(carried.content.size())), std::string::npos) << carried.mail;
+  EXPECT_EQ(house.relay().carried[1].content, std::string(kFrom) + "\r\nHello\r\n");
+}
+
+TEST(Signed, TheHashMadeAsItCameInIsUsed) {
+  House house;
+  house.settings.dkim = a_key();
+  house.apply();
+  house.add(
+      {"a@x.example"},
+      [](queue::Message& m) {
+        m.submitted = true;
+        m.body_hash_relaxed.fill(7);
+      },
+      "\r\nHello\r\n", Duration(0), kFrom);
+  house.settle();
+  dkim::Hash sevens;
+  sevens.fill(7);
+  EXPECT_EQ(body_hash_in(house.relay().carried.at(0).content),
+            base64({reinterpret_cast<const char*>(sevens.data()), sevens.size()}));
+}
+
+TEST(Signed, WhatWasConvertedIsHashedAnew) {
+  House house(Answers{{"EHLO", "250-relay.example\r\n250 PIPELINING"}},
+              [](RelaySettings& relay) { relay.eight_bit = EightBit::kConvert; });
+  house.settings.dkim = a_key();
+  house.apply();
+  house.add(
+      {"a@x.example"},
+      [](queue::Message& m) {
+        m.submitted = true;
+        m.eight_bit_body = true;
+        m.body_hash_relaxed.fill(7);
+      },
+      "\r\n\xc3\xa4\r\n", Duration(0), kFrom);
+  house.settle();
+  ASSERT_EQ(house.relay().carried.size(), 1u);
+  const std::string& content = house.relay().carried[0].content;
+  EXPECT_TRUE(content.ends_with("\r\n\r\n=C3=A4\r\n")) << content;
+  EXPECT_EQ(body_hash_in(content), relaxed_hash("=C3=A4\r\n"));
+}
+
+TEST(Signed, NotWhereTheDomainHasDoneSoAndItHolds) {
+  const std::string before = "DKIM-Signature: v=1; d=home.example; s=other; h=From; b=x\r\n";
+  for (bool changed : {false, true}) {
+    House house(Answers{}, [&](RelaySettings& relay) {
+      if (!changed) return;
+      rewrite::Outgoing rules;
+      rules.generic = rewrite::AddressMap({{"ann@home.example", "me@home.example"}});
+      relay.rewrite = std::make_shared<const rewrite::Outgoing>(std::move(rules));
+    });
+    house.settings.dkim = a_key();
+    house.apply();
+    house.add({"a@x.example"}, [](queue::Message& m) { m.submitted = true; }, "\r\n", Duration(0), before + kFrom);
+    house.settle();
+    ASSERT_EQ(house.relay().carried.size(), 1u);
+    EXPECT_EQ(House::count(house.relay().carried[0].content, "DKIM-Signature"), changed ? 2 : 1);
+  }
 }
 
 // --- A relay that takes nothing from <>

@@ -259,7 +259,13 @@ const char* name(Scope scope) {
 }
 
 const char* name(Action action) {
-  constexpr const char* kNames[] = {"delivered", "defer", "fail", "hold", "next-way", "step-aside"};
+  constexpr const char* kNames[] = {"delivered", "defer", "fail", "hold", "next-way", "kept", "step-aside"};
+  return kNames[static_cast<int>(action)];
+}
+
+const char* name(OnSenderRefused action) {
+  constexpr const char* kNames[] = {"by the next way, or later", "by the next way, or later",
+                                    "by the next way, or later", "held", "returned"};
   return kNames[static_cast<int>(action)];
 }
 
@@ -301,6 +307,31 @@ bool refuses_null_sender(const RelaySettings& way, const Event& event) {
     default:
       return false;  // limits, logins, TLS, our address, size: it would be said to any sender
   }
+}
+
+bool refuses_sender(const RelaySettings& way, const Event& event) {
+  if (!event.reply || !event.reply->permanent() || event.final_hop || event.phase < Phase::kMail) return false;
+  const Meaning meaning = rule_for(way, event).meaning;
+  return meaning == Meaning::kSenderNotAllowed || meaning == Meaning::kSenderNotVerified ||
+         meaning == Meaning::kSenderDomainInvalid;
+}
+
+Verdict verdict_sender_refused(const RelaySettings& way, Verdict v) {
+  switch (way.on_sender_refused) {
+    case OnSenderRefused::kAuto:
+    case OnSenderRefused::kAccount:
+    case OnSenderRefused::kNext:
+      return v;
+    case OnSenderRefused::kHold:
+      v.action = Action::kHold;
+      v.status = as_temporary(v.status);
+      return v;
+    case OnSenderRefused::kFail:
+      v.action = Action::kFail;
+      v.status.cls = 5;
+      return v;
+  }
+  return v;
 }
 
 Verdict verdict_smtputf8_lacking() {

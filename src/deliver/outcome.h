@@ -23,10 +23,12 @@ enum class Action : std::uint8_t {
   kFail,
   kHoldWay,    // the way (or its account) waits; the message has not had an attempt
   kNextWay,    // by another way; where there is none, `otherwise`
+  kHold,       // until an operator lets it go
   kStepAside,  // a limit of ours: again after `hold`, no attempt is counted
 };
 const char* name(Scope scope);
 const char* name(Action action);
+const char* name(OnSenderRefused action);  // for people
 
 // One thing that happened: reply or error is set.
 struct Event {
@@ -58,6 +60,11 @@ const provider::Rule& rule_for(const RelaySettings& way, const Event& event);
 // A permanent refusal of a message from <> that is about its having no sender: any 5yz to MAIL FROM:<> that speaks of
 // nothing else, and what blames the sender later.
 bool refuses_null_sender(const RelaySettings& way, const Event& event);
+
+// A permanent refusal that means "not as this sender", in the envelope or in From.
+bool refuses_sender(const RelaySettings& way, const Event& event);
+// What a way's on_sender_refused makes of such a verdict, where the message is not sent again as the account.
+Verdict verdict_sender_refused(const RelaySettings& way, Verdict verdict);
 
 // Our own decisions, in the same form.
 Verdict verdict_smtputf8_lacking();            // RFC 6531 section 3.2

@@ -89,6 +89,7 @@ queue::Accept make_report_message(const ReportInput& input) {
   message->longest_line = std::max(longest_line(made.header), longest_line(made.body));
   message->message_id = mail::field_value(made.header, "Message-ID");
   message->is_report = true;
+  message->submitted = true;
 
   queue::Accept accept;
   accept.message = std::move(message);

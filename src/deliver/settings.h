@@ -9,6 +9,8 @@
 #include "auth/client.h"
 #include "base/clock.h"
 #include "provider/reply_table.h"
+#include "dkim/signer.h"
+#include "rewrite/rules.h"
 #include "rewrite/srs.h"
 
 namespace sidegate::deliver {
@@ -18,7 +20,16 @@ using namespace std::chrono_literals;
 enum class TlsMode : std::uint8_t { kStartTls, kImplicit, kNone, kOpportunistic };  // the last: where it is offered
 enum class LogTls : std::uint8_t { kNone, kSummary, kHandshake };
 enum class EightBit : std::uint8_t { kPass, kConvert, kBounce };
-enum class Identity : std::uint8_t { kKeep, kAccount };
+enum class Identity : std::uint8_t { kKeep, kAccount, kAllowed };
+// What follows where a relay refuses a message because of who it is from.
+enum class OnSenderRefused : std::uint8_t {
+  kAuto,
+  kAccount,
+  kNext,
+  kHold,
+  kFail
+};  // kAuto: kAccount for this
+    // machine's own senders, else kNext
 enum class ForwardSender : std::uint8_t { kSrs, kAccount, kKeep };
 // What is spoken on a way. Relays are SMTP; the built-in ways of this machine are the others.
 enum class Protocol : std::uint8_t { kSmtp, kLmtp, kLocal };
@@ -46,7 +57,7 @@ struct RelaySettings {
   bool tls_verify = true;
   std::string tls_ca_file;
   std::string tls_ca_pem;  // the file's content, where the configuration's loader has read it
-  std::string tls_name;  // expected name; empty: host
+  std::string tls_name;    // expected name; empty: host
   std::vector<std::string> tls_fingerprints;
   std::string user;
   std::string password;                 // secret; from password, password_file or its environment form
@@ -54,7 +65,13 @@ struct RelaySettings {
   auth::InsecureAuth insecure_auth = auth::InsecureAuth::kNever;
   EightBit eight_bit = EightBit::kPass;
   Identity identity = Identity::kKeep;
-  std::string address;  // the account's own; empty: unknown (identity is then kKeep)
+  std::string address;               // the account's own; empty: unknown (identity is then kKeep)
+  std::vector<std::string> allowed;  // kAllowed: what else the account may send as (rewrite::is_listed)
+  OnSenderRefused on_sender_refused = OnSenderRefused::kAuto;
+  bool sign = true;                 // with the keys of DeliverSettings
+  bool rewrites = true;             // false: nothing of [rewrite] holds here
+  rewrite::RulesText rewrite_text;  // as the operator wrote them for this way; what follows from them and [rewrite]:
+  std::shared_ptr<const rewrite::Outgoing> rewrite;  // null: those of DeliverSettings; empty: none
   std::uint32_t connections = 10;
   std::uint32_t messages_per_connection = 200;
   Duration retry_after =
@@ -109,6 +126,8 @@ struct DeliverSettings {
   std::string postmaster;             // who gets a report that cannot be delivered; empty: the dead-letter store
   ForwardSender forward_sender = ForwardSender::kSrs;  // of what an address of ours forwards
   rewrite::SrsKeys srs;
+  std::shared_ptr<const rewrite::Outgoing> rewrite;  // of every way that has no rules of its own; null: none
+  std::shared_ptr<const dkim::Signers> dkim;         // null: nothing is signed
 };
 
 }  // namespace sidegate::deliver

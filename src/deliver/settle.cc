@@ -26,7 +26,8 @@ void resolve(const Circumstances& c, Target& t) {
     auto key = route::class_key(envelope, c.message->origin, recipient_of(c, t));
     if (!c.routes->after(key, c.lease->way)) t.verdict.action = t.verdict.otherwise;
   }
-  bool waits = t.verdict.action != Action::kDelivered && t.verdict.action != Action::kFail;
+  bool waits =
+      t.verdict.action != Action::kDelivered && t.verdict.action != Action::kFail && t.verdict.action != Action::kHold;
   if (waits && queue::expired(*c.schedule, c.arrived, c.now)) t.verdict = verdict_expired(t.verdict);
 }
 
@@ -100,7 +101,7 @@ Next next_of(const Settled& s, queue::ClassId id, std::span<const Target> target
   bool defer = false, next_way = false, way = false, held = false, aside = false;
   for (const Target& t : targets) {
     if (t.class_id != id) continue;
-    if (is_held(s, t)) {
+    if (is_held(s, t) || t.verdict.action == Action::kHold) {
       held = true;
     } else if (!ended(t)) {
       next_way |= t.verdict.action == Action::kNextWay;

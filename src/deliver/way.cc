@@ -56,6 +56,14 @@ bool NullSender::learn(SteadyTime now) {
   return refused_until_.exchange(now + kAskAgain) <= now;
 }
 
+bool ToldOnce::first(QueueId id) {
+  std::lock_guard lock(mutex_);
+  if (std::ranges::find(told_, id) != told_.end()) return false;
+  if (told_.size() == kMost) told_.pop_front();
+  told_.push_back(id);
+  return true;
+}
+
 bool split_host(const std::string& text, std::string* host, std::uint16_t* port) {
   if (!text.starts_with('[')) {
     *host = text;
@@ -87,6 +95,12 @@ const std::string& tls_name_of(const RelaySettings& s) {
 
 auto make_context(const RelaySettings& s, const std::string& name) {
   return tls::ClientContext::make(tls::PeerPolicy{s.tls_verify, name, s.tls_ca_file, s.tls_ca_pem, s.tls_fingerprints});
+}
+
+bool same_identity(const RelaySettings& a, const RelaySettings& b) {
+  const bool same_rules = a.rewrite == b.rewrite || (a.rewrite && b.rewrite && *a.rewrite == *b.rewrite);
+  return a.identity == b.identity && a.address == b.address && a.allowed == b.allowed && same_rules &&
+         a.sign == b.sign && a.on_sender_refused == b.on_sender_refused;
 }
 
 std::shared_ptr<Way> make_way(queue::WayId id, RelaySettings settings) {
@@ -128,8 +142,7 @@ bool unchanged(const Way& way, const RelaySettings& s) {
   return !way.retired && way.tls_error.empty() && same_block(have, wanted) && have.connections == wanted.connections &&
          have.messages_per_connection == wanted.messages_per_connection && have.retry_after == wanted.retry_after &&
          have.eight_bit == wanted.eight_bit && have.reply_provider == wanted.reply_provider &&
-         have.identity == wanted.identity && have.address == wanted.address && have.timeouts == wanted.timeouts &&
-         same_replies(have, wanted);
+         same_identity(have, wanted) && have.timeouts == wanted.timeouts && same_replies(have, wanted);
 }
 
 }  // namespace

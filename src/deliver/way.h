@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -59,6 +60,17 @@ class NullSender {  // thread-safe
   std::atomic<SteadyTime> refused_until_{SteadyTime::min()};
 };
 
+// Messages of which something was told: the log says it once of each, as long as there are not too many.
+class ToldOnce {  // thread-safe
+ public:
+  bool first(QueueId id);
+
+ private:
+  static constexpr std::size_t kMost = 1000;
+  std::mutex mutex_;
+  std::deque<QueueId> told_;
+};
+
 struct Way {
   queue::WayId id = 0;
   RelaySettings settings;                         // host and port apart
@@ -76,6 +88,7 @@ struct Way {
   std::atomic<bool> bdat_broken{false};       // learnt: this relay breaks on BDAT
   std::atomic<std::uint64_t> most_octets{0};  // learnt: its SIZE; 0: not known, or none
   std::atomic<bool> tls_broken{false};        // learnt, where TLS is opportunistic: its handshake fails
+  ToldOnce broken_signatures;                 // of others, by what this way demands
   NullSender null_sender;                     // learnt: this relay takes no reports from <>
   std::atomic<int> good_family{0};            // 4 or 6: the one that worked last
   enum class Port465 : int { kUnknown, kTls, kNo };

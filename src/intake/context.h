@@ -22,6 +22,7 @@
 #include "queue/poison.h"
 #include "queue/scheduler.h"
 #include "queue/store.h"
+#include "rewrite/rules.h"
 #include "rewrite/srs.h"
 #include "screen/asker.h"
 #include "screen/blocklists.h"
@@ -49,6 +50,26 @@ class ReturnAddresses {  // thread-safe
  private:
   mutable std::mutex mutex_;
   std::shared_ptr<const rewrite::SrsKeys> keys_;  // null: none
+};
+
+// Canonical maps as mail comes in; replaced by a reload.
+class IncomingRules {  // thread-safe
+ public:
+  std::shared_ptr<const rewrite::Incoming> get() const {  // null: nothing is rewritten
+    if (!some_.load(std::memory_order_relaxed)) return nullptr;
+    std::lock_guard lock(mutex_);
+    return rules_;
+  }
+  void set(std::shared_ptr<const rewrite::Incoming> rules) {
+    std::lock_guard lock(mutex_);
+    rules_ = std::move(rules);
+    some_ = rules_ != nullptr;
+  }
+
+ private:
+  std::atomic<bool> some_{false};
+  mutable std::mutex mutex_;
+  std::shared_ptr<const rewrite::Incoming> rules_;
 };
 
 // Replaced by a reload.
@@ -104,6 +125,9 @@ struct IntakeContext {
   Log& log;
   Admission admission;
   ReturnAddresses return_addresses;
+  IncomingRules canonical;
+  // The forms in which bodies of what may be signed are hashed as they come in.
+  std::atomic<bool> hash_simple{false}, hash_relaxed{false};
   std::atomic<LogConnections> log_connections{LogConnections::kAll};
   std::atomic<bool> log_tls{true};  // a line for each handshake
   RelayDomainTable relay_domains;
@@ -118,8 +142,8 @@ struct IntakeContext {
   UserAccounts users;
   BlockListTable block_lists;
   ClientRates rates;
-  screen::Asker* asker = nullptr;  // about strangers; null: nobody is asked (tests)
-  std::function<net::Loop&(unsigned)> loop;  // by index; set where asker is
+  screen::Asker* asker = nullptr;                // about strangers; null: nobody is asked (tests)
+  std::function<net::Loop&(unsigned)> loop;      // by index; set where asker is
   smtp::Authenticator* authenticator = nullptr;  // who verifies logins; null: AUTH is not offered
   net::WorkerPool* workers = nullptr;            // for what asks the system; null: asked where it stands (tests)
   // Lists what is in hand, so that a crash can be traced to its message; null: nothing is listed.

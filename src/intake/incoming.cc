@@ -42,8 +42,18 @@ void Incoming::end_header() {
   if (!back.empty()) append_body(back);
 }
 
+// All but the empty line that the body begins with.
+void Incoming::hash(std::string_view bytes) {
+  const bool whole_start = start_size_ == 2;
+  if (body_size_ >= 2) return hasher_->push(bytes);
+  if (!whole_start) return;  // finish() has what is so short
+  if (!separated()) hasher_->push({start_, 2});
+  hasher_->push(bytes.substr(std::min<std::size_t>(bytes.size(), 2 - body_size_)));
+}
+
 void Incoming::append_body(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size() && start_size_ < 2; ++i) start_[start_size_++] = bytes[i];
+  if (hasher_) hash(bytes);
   if (eight_bit_header_ && !eight_bit_body_) eight_bit_body_ = !is_ascii(bytes);
   append_within(body_, bytes, queue::kChunkSize);
   body_size_ += bytes.size();
@@ -54,9 +64,13 @@ std::string Incoming::take_chunk() {
 }
 
 void Incoming::finish() {
-  if (splitter_.done()) return;
-  splitter_.finish();
-  end_header();
+  if (!splitter_.done()) {
+    splitter_.finish();
+    end_header();
+  }
+  if (!hasher_) return;
+  if (start_size_ == 1) hasher_->push({start_, 1});
+  hasher_->finish();
 }
 
 void Incoming::replace_body(std::string rest, std::uint32_t chunks, std::uint64_t size, bool eight_bit) {

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "dkim/canonical.h"
 #include "mail/header.h"
 #include "mail/reply.h"
 #include "queue/expected.h"
@@ -31,6 +32,11 @@ class Incoming {
   bool other_bodies = false;             // the store has chunks of such as are not wanted
   std::optional<std::string> block;      // the whole header block as filters left it, the trace field included
   std::optional<std::string> hold;       // why it is to be held
+
+  // Makes the body's hashes while it comes in.
+  void hash_body(bool simple, bool relaxed) { hasher_.emplace(simple, relaxed); }
+  // After finish(). Nothing where none were asked for, or the body is another one than came in.
+  const dkim::BodyHasher* body_hashes() const { return hasher_ && !replaced_ ? &*hasher_ : nullptr; }
 
   // Takes what it can of `bytes`, and returns how much; less than all only when the body holds a full chunk, which has
   // to be taken out with take_chunk() first. Sets `refusal` when the header block grows over the limit.
@@ -62,6 +68,7 @@ class Incoming {
  private:
   void end_header();
   void append_body(std::string_view bytes);
+  void hash(std::string_view bytes);
 
   queue::Expected::Token expected_;
   mail::HeaderSplitter splitter_;
@@ -73,6 +80,7 @@ class Incoming {
   bool eight_bit_header_ = false;
   bool eight_bit_body_ = false;  // only looked for where the header has such octets
   bool replaced_ = false;
+  std::optional<dkim::BodyHasher> hasher_;
 };
 
 }  // namespace sidegate::intake

@@ -11,6 +11,7 @@
 #include "intake/reply_for.h"
 #include "mail/address_list.h"
 #include "queue/await_commit.h"
+#include "rewrite/address_fields.h"
 #include "route/ways.h"
 
 namespace sidegate::intake {
@@ -101,9 +102,14 @@ net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::
   if (submitter_.has_user()) {
     if (auto refusal = co_await submitter_.mail(&reverse_path, command.size, own_name())) co_return std::move(*refusal);
   }
+  // After whose address it is was asked: what a user may send as is what he writes.
+  if (auto rules = context_.canonical.get()) reverse_path = rules->apply(reverse_path, rewrite::kEnvelopeSender);
   incoming_ = std::make_unique<Incoming>(context_.store.expected());
   mail::Envelope& envelope = incoming_->envelope;
   incoming_->announced = command.size;
+  const bool simple = context_.hash_simple.load(std::memory_order_relaxed);
+  const bool relaxed = context_.hash_relaxed.load(std::memory_order_relaxed);
+  if ((simple || relaxed) && may_relay(session, *policy_)) incoming_->hash_body(simple, relaxed);
   screening_.begin();
   envelope.reverse_path = std::move(reverse_path);
   envelope.body = command.body;
@@ -127,6 +133,17 @@ Result<std::optional<mail::Mailbox>> Intake::led_back(const mail::Mailbox& mailb
   return *parsed;
 }
 
+// By a canonical map, before anybody is asked whose address it is. Nothing: it stays.
+std::optional<mail::Mailbox> Intake::canonical(const mail::Mailbox& mailbox) const {
+  auto rules = context_.canonical.get();
+  if (!rules) return std::nullopt;
+  const std::string address = mailbox.domain().empty() ? mailbox.local() : mailbox.text();
+  const std::string made = rules->apply(address, rewrite::kEnvelopeRecipient);
+  if (made == address) return std::nullopt;
+  auto parsed = mail::Mailbox::parse(made, true);
+  return parsed ? std::optional(std::move(*parsed)) : std::nullopt;
+}
+
 net::Awaitable<Reply> Intake::take_rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command) {
   if (screening_.looks_at(session)) {
     std::string reverse_path = incoming_->envelope.reverse_path;
@@ -147,12 +164,16 @@ net::Awaitable<Reply> Intake::take_recipient(bool relays, smtp::RcptCommand comm
     co_return expired ? Reply(550, {5, 1, 1}, "This return address has expired")
                       : Reply(550, {5, 7, 1}, "This return address was not made here");
   }
-  const mail::Mailbox& mailbox = *sender ? **sender : command.path.mailbox;
   // Where a return address leads only we could say, so everyone may send a report there.
   bool trusted = *sender || relays;
+  std::optional<mail::Mailbox> other = *sender ? std::move(*sender) : canonical(command.path.mailbox);
+  const mail::Mailbox& mailbox = other ? *other : command.path.mailbox;
   mail::Recipient recipient;
   recipient.address = mailbox.text();
-  if (*sender) recipient.original = command.path.mailbox.text();
+  if (other) {
+    recipient.original = command.path.mailbox.text();
+    if (command.path.mailbox.domain().empty()) recipient.original += "@" + own_name();
+  }
   recipient.notify = command.notify;
   recipient.orcpt = std::move(command.orcpt);
   if (mailbox.domain().empty()) {
@@ -232,6 +253,9 @@ net::Awaitable<Reply> Intake::resolve(mail::Recipient given, mail::Mailbox mailb
       co_return Reply(451, {4, 3, 0}, "Local trouble with this address, try again later");
     case alias::Fate::kResolved:
       break;
+  }
+  if (!given.original.empty()) {  // a canonical map had its turn before
+    for (mail::Recipient& recipient : expansion.recipients) recipient.original = given.original;
   }
   co_return add_resolved(std::move(expansion.recipients));
 }
@@ -375,8 +399,24 @@ std::optional<Reply> Intake::content_fault() const {
   return std::nullopt;
 }
 
-// The client's header block with what is ours to mend in it.
+// The header block as it is kept: mended, and its addresses as canonical maps have them. Those of other servers' mail
+// stay, as in Postfix (local_header_rewrite_clients).
 std::string Intake::own_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const {
+  std::string header = mended_header(session, envelope, now);
+  auto rules = context_.canonical.get();
+  if (!rules || !may_relay(session, *policy_)) return header;
+  auto made = rules->header(header);
+  if (!made) return header;
+  if (rewrite::breaks_signature(header, *made)) {
+    context_.log.info("signature_broken", {{"id", incoming_->id.text()},
+                                           {"explanation", "a canonical map changed an address that it signs"}});
+  }
+  return std::move(*made);
+}
+
+// The client's header block with what is ours to mend in it.
+std::string Intake::mended_header(const smtp::SessionInfo& session, const mail::Envelope& envelope,
+                                  WallTime now) const {
   const Incoming& in = *incoming_;
   const ListenerSettings& settings = policy_->settings;
   const std::string& hostname = settings.smtp.hostname;
@@ -470,6 +510,11 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
     accept.header = trace_field(session, message->origin, envelope, now) + screening_.tag_field();
     accept.header += own_header(session, envelope, now);
   }
+  if (const dkim::BodyHasher* hashes = in.body_hashes()) {
+    message->body_hash_simple = hashes->simple();
+    message->body_hash_relaxed = hashes->relaxed();
+  }
+  message->submitted = may_relay(session, *policy_);
   accept.body = std::move(in.body());
   accept.first_chunk = in.chunks_put;
 

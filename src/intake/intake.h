@@ -65,6 +65,7 @@ class Intake final : public smtp::Receiver {
   net::Awaitable<mail::Reply> take_mail(const smtp::SessionInfo& session, smtp::MailCommand command);
   net::Awaitable<mail::Reply> take_rcpt(const smtp::SessionInfo& session, smtp::RcptCommand command);
   Result<std::optional<mail::Mailbox>> led_back(const mail::Mailbox& mailbox) const;
+  std::optional<mail::Mailbox> canonical(const mail::Mailbox& mailbox) const;
   net::Awaitable<mail::Reply> take_recipient(bool relays, smtp::RcptCommand command);
   net::Awaitable<mail::Reply> resolve(mail::Recipient given, mail::Mailbox mailbox, bool trusted);
   mail::Reply pass_on(mail::Recipient given, const mail::Mailbox& mailbox, bool trusted, Whose whose);
@@ -82,6 +83,7 @@ class Intake final : public smtp::Receiver {
   std::optional<queue::Content> copy_for_cache(const queue::Accept& accept) const;
   std::optional<mail::Reply> content_fault() const;
   std::string own_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const;
+  std::string mended_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const;
   bool too_large_to_leave(std::uint64_t octets) const;
   mail::Reply no_way_takes() const;
   std::string trace_field(const smtp::SessionInfo& session, const mail::Origin& origin, const mail::Envelope& envelope,

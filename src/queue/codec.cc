@@ -172,7 +172,7 @@ std::string encode(std::string_view key, const Message& m, std::uint32_t chunks)
   out.octet(static_cast<std::uint8_t>(m.envelope.body));
   out.octet(static_cast<std::uint8_t>(m.envelope.ret));
   out.string(m.envelope.envid);
-  out.octet(bits({m.envelope.smtputf8, m.eight_bit_header, m.eight_bit_body, m.is_report, hashes}));
+  out.octet(bits({m.envelope.smtputf8, m.eight_bit_header, m.eight_bit_body, m.is_report, hashes, m.submitted}));
   for (const auto* text :
        {&m.origin.listener, &m.origin.peer_address, &m.origin.helo, &m.origin.user, &m.origin.protocol}) {
     out.string(*text);
@@ -209,6 +209,7 @@ Result<Message> decode_message(std::string_view key, std::string_view value) {
   m.eight_bit_header = flags & 2;
   m.eight_bit_body = flags & 4;
   m.is_report = flags & 8;
+  m.submitted = flags & 32;
   for (auto* text : {&m.origin.listener, &m.origin.peer_address, &m.origin.helo, &m.origin.user, &m.origin.protocol}) {
     *text = in.string();
   }
@@ -225,7 +226,7 @@ Result<Message> decode_message(std::string_view key, std::string_view value) {
       if (!bytes.empty()) std::memcpy(hash->data(), bytes.data(), hash->size());
     }
   }
-  if (!ok || !in.done() || flags >= 32) return unreadable(Family::kEnvelope, "malformed");
+  if (!ok || !in.done() || flags >= 64) return unreadable(Family::kEnvelope, "malformed");
   return m;
 }
 

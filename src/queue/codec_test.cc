@@ -59,6 +59,7 @@ Message full_message() {
   m.eight_bit_header = m.eight_bit_body = m.is_report = true;
   m.longest_line = 998;
   m.body_hash_relaxed[31] = 0xff;
+  m.submitted = true;
   return m;
 }
 
@@ -73,6 +74,7 @@ void expect_same(const Message& a, const Message& b) {
             std::tie(b.eight_bit_header, b.eight_bit_body, b.is_report));
   EXPECT_EQ(a.body_hash_simple, b.body_hash_simple);
   EXPECT_EQ(a.body_hash_relaxed, b.body_hash_relaxed);
+  EXPECT_EQ(a.submitted, b.submitted);
 }
 
 TEST(Codec, MessageComesBackWhole) {

@@ -45,6 +45,7 @@ struct Message {
   std::array<std::uint8_t, 32> body_hash_relaxed{};   // section 3.4); made while it streams in; all zero: not made
   std::string message_id;            // the field's value, for the log
   bool is_report = false;            // one of our DSNs: cannot bounce
+  bool submitted = false;            // by who may relay here, or ours: it may carry our signature
 };
 inline constexpr std::size_t kChunkSize = 256 * 1024;
 
