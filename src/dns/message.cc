@@ -107,8 +107,11 @@ std::optional<std::string> read_data(Reader& reader, RecordType type, std::size_
       return address_text(AF_INET6, data);
     case RecordType::kTxt:
       return joined_strings(data);
+    case RecordType::kSrv:
+      for (int i = 0; i < 2; ++i) text += std::to_string(reader.number_16()) + ' ';
+      [[fallthrough]];
     case RecordType::kMx:
-      text = std::to_string(reader.number_16()) + ' ';
+      text += std::to_string(reader.number_16()) + ' ';
       [[fallthrough]];
     case RecordType::kCname:
     case RecordType::kPtr: {

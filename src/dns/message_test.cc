@@ -102,6 +102,9 @@ TEST(RecordText, OfEachType) {
       {kMx, "\0\x0a\2mx\0"s, "10 mx"},
       {kMx, "\0\0\0"s, "0 ."},  // RFC 7505
       {kMx, "\0"s, nullptr},
+      {kSrv, "\0\1\0\2\1\xd1\4smtp\0"s, "1 2 465 smtp"},  // RFC 2782
+      {kSrv, "\0\0\0\0\0\0\0"s, "0 0 0 ."},
+      {kSrv, "\0\1\0\2\1"s, nullptr},
       {kTxt, "\5hello\6 world"s, "hello world"},
       {kTxt, "\0"s, ""},
       {kTxt, "\6hello"s, nullptr},
