@@ -15,6 +15,10 @@ bool holds(const std::vector<std::string>& names, std::string_view name) {
 // promise 5 of doc/design.md: a secret goes to a verified TLS peer, or where the relay's block says so in words. TLS
 // without a verified certificate is no better than none: whoever sits between is the peer.
 std::string_view forbidden_here(const Mechanism& mechanism, const Circumstances& c) {
+  if (mechanism.shows == Shows::kNothing) {
+    return c.certificate ? std::string_view()
+                         : "it is for a client that shows a certificate; set tls_certificate and tls_key";
+  }
   if (c.tls_verified || c.insecure == InsecureAuth::kAll) return {};
   if (mechanism.shows == Shows::kChallenge && c.insecure == InsecureAuth::kChallenge) return {};
   if (c.tls) {

@@ -117,6 +117,9 @@ Status GsaslMechanism::start(const Credentials& credentials, const Circumstances
   auto property = [&](Gsasl_property key, const std::string& value) {
     set = set && gsasl_property_set(session_, key, value.c_str()) == GSASL_OK;
   };
+  // RFC 4422 appendix A.1: EXTERNAL's own response is the name to act for; none: whom the certificate stands for.
+  // With a password the user is somebody for the other mechanisms.
+  if (mechanism_.shows == Shows::kNothing) property(GSASL_AUTHZID, credentials.password.empty() ? credentials.user : "");
   property(GSASL_AUTHID, credentials.user);
   property(GSASL_PASSWORD, credentials.password);
   property(GSASL_SERVICE, "smtp");  // RFC 4954 section 4, item (1)

@@ -8,6 +8,7 @@
 namespace sidegate::auth {
 
 enum class Shows : std::uint8_t {
+  kNothing,    // TLS has shown who we are
   kPassword,   // the peer, and whoever listens in the clear, gets the password itself
   kChallenge,  // a listener gets something to guess passwords against
 };
@@ -22,7 +23,8 @@ struct Mechanism {
 
 // SCRAM with SHA-1 and a binding stands before SCRAM with SHA-256 without one: a relayed login is the likelier attack.
 // DIGEST-MD5 (historic, RFC 6331) before CRAM-MD5: it verifies the server. PLAIN before LOGIN: one round trip less.
-inline constexpr std::array<Mechanism, 8> kMechanisms{{
+inline constexpr std::array<Mechanism, 9> kMechanisms{{
+    {"EXTERNAL", Shows::kNothing, false, true, false},  // RFC 4422 appendix A
     {"SCRAM-SHA-256-PLUS", Shows::kChallenge, true, true, true},
     {"SCRAM-SHA-1-PLUS", Shows::kChallenge, true, true, true},
     {"SCRAM-SHA-256", Shows::kChallenge, false, true, true},

@@ -131,6 +131,7 @@ net::Awaitable<Step<mail::Reply>> ClientSession::authenticate(const std::vector<
     secrets_.clear();
     if (reply) co_return reply;
     last = std::move(reply.error());
+    if (last.reply && name == "EXTERNAL") continue;  // no password was tried
     if (!last.reply || !refuses_mechanism(*last.reply)) break;
   }
   co_return std::unexpected(std::move(last));

@@ -31,4 +31,7 @@ using Certificate = std::unique_ptr<X509, FreeX509>;
 // Every certificate of a PEM text; kTls where there is none, or one that cannot be read. `name` is for the error.
 Result<std::vector<Certificate>> read_certificates(const std::string& pem, const std::string& name);
 
+// The context shows this certificate with this key.
+Status use_identity(SSL_CTX* context, const Identity& identity);
+
 }  // namespace sidegate::tls

@@ -5,6 +5,7 @@
 #include <deque>
 #include <mutex>
 
+#include "tls/certificate.h"
 #include "tls/context.h"
 #include "tls/setup.h"
 
@@ -102,6 +103,9 @@ Result<std::shared_ptr<ClientContext>> ClientContext::make(PeerPolicy policy) {
     // The hashed directory is read as certificates are needed: nothing is held in memory for what is never asked.
     SSL_CTX_set_default_verify_paths(self->ctx_);
     ERR_clear_error();
+  }
+  if (!self->policy_.own.cert_file.empty()) {
+    if (Status shown = use_identity(self->ctx_, self->policy_.own); !shown) return std::unexpected(shown.error());
   }
   // The handshake goes on with a bad certificate, so that judge() can tell the reason.
   SSL_CTX_set_verify(self->ctx_, SSL_VERIFY_NONE, nullptr);

@@ -20,6 +20,14 @@ using SSL_CTX = struct ssl_ctx_st;
 
 namespace sidegate::tls {
 
+// One certificate, its chain behind it, and its key: PEM files; or their content, where the process itself may not open
+// them (the files then only name it).
+struct Identity {
+  std::string cert_file, key_file;
+  std::string cert_pem = {}, key_pem = {};
+  bool operator==(const Identity&) const = default;
+};
+
 // How a peer's certificate is judged.
 struct PeerPolicy {
   bool verify = true;        // false: encrypt only (never with credentials unless the relay's block says so)
@@ -31,6 +39,7 @@ struct PeerPolicy {
   // "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3": this version and no other, to see whether a server takes it. The first
   // two (RFC 8996: not to be used) come with the ciphers of their time; nothing may be sent there.
   std::string only_version = {};
+  Identity own = {};  // shown to a peer that asks for a certificate; no file: none
 };
 
 // What a handshake came to; goes to the log and to `relay test`.
@@ -60,14 +69,6 @@ class ClientContext {
   SSL_CTX* ctx_ = nullptr;
   struct Sessions;
   std::unique_ptr<Sessions> sessions_;
-};
-
-// One certificate, its chain behind it, and its key: PEM files; or their content, where the process itself may not open
-// them (the files then only name it).
-struct Identity {
-  std::string cert_file, key_file;
-  std::string cert_pem = {}, key_pem = {};
-  bool operator==(const Identity&) const = default;
 };
 
 enum class Version : std::uint8_t { kTls12, kTls13 };

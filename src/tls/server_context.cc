@@ -159,6 +159,12 @@ bool is_for(const CertificateFacts& facts, const std::string& name) {
 
 }  // namespace
 
+Status use_identity(SSL_CTX* context, const Identity& identity) {
+  auto shown = read_identity(identity);
+  if (!shown) return std::unexpected(shown.error());
+  return show(context, *shown);
+}
+
 // A site is one SSL_CTX: for a set of names, a certificate of each kind of key.
 struct ServerContext::Sites {
   std::map<std::string, SSL_CTX*, std::less<>> by_name;  // lower case; "*.example.org" too
