@@ -134,7 +134,8 @@ std::string Commands::status() const {
       t.ready -= std::min<std::uint64_t>(way.ready, t.ready);
       continue;
     }
-    (way.name == "local" || way.name == "lmtp" ? here : relays).push_back(std::move(way));
+    const bool decided = way.name == "hold" || way.name == "discard" || way.name.starts_with("fail:");
+    (decided || way.name == "local" || way.name == "lmtp" ? here : relays).push_back(std::move(way));
   }
   json::array warnings;
   if (parts_.warnings) {

@@ -24,6 +24,7 @@ struct Arguments {
   DkimCommand dkim;
   std::string key;
   std::vector<std::string> addresses;
+  ExplainRoute route;
   std::function<int(const Context&)> chosen;
 };
 
@@ -101,6 +102,7 @@ void add_config(CLI::App& root, Arguments& a) {
                               [&a](const Context& c) { return config_explain(c, a.key); });
   explain->add_option("KEY", a.key, _("relay.host, host, [relay], SIDEGATE_RELAY_0_HOST"))->required();
   command(*config, a, "reference", N_("the reference as Markdown"), config_reference);
+  add_json(command(*config, a, "providers", N_("the providers that provider = \"...\" knows"), config_providers), a);
   CLI::App* autoconfig =
       command(*config, a, "autoconfig", N_("what mail clients look for to set themselves up: an XML file, DNS records"),
               [&a](const Context& c) { return config_autoconfig(c, a.autoconfig); });
@@ -135,6 +137,14 @@ void add_aliases(CLI::App& root, Arguments& a) {
   sender->add_option("--from", a.sender.from, _("the envelope sender: root, taro@example.org, <>"))->required();
   sender->add_option("--header-from", a.sender.header_from, _("the address in From, where it is another one"));
   sender->add_option("--way", a.sender.way, _("one way out alone: a relay's name, or direct"));
+  CLI::App* route =
+      command(*explain, a, "route", N_("which way a message would leave by, rule by rule; nothing is sent"),
+              [&a](const Context& c) { return explain_route_command(c, a.route); });
+  add_json(route, a);
+  route->add_option("--from", a.route.from, _("the sender; <> for reports"))->required();
+  route->add_option("--to", a.route.to, _("the recipient"))->required();
+  route->add_option("--user", a.route.user, _("who has logged in, or the program's Unix user"));
+  route->add_option("--listener", a.route.listener, _("the name of the listener it came in by"));
 }
 
 void add_dkim(CLI::App& root, Arguments& a) {

@@ -84,10 +84,15 @@ int config_explain(const Context& context, const std::string& key);
 int config_reference(const Context& context);
 int config_autoconfig(const Context& context, const AutoconfigCommand& command);
 int explain_reply_command(const Context& context, const ReplyCommand& command);
+int config_providers(const Context& context);
 int explain_address_command(const Context& context, const std::vector<std::string>& addresses);
 int dkim_new_command(const Context& context, const DkimCommand& asked);
 int dkim_show_command(const Context& context);
 int explain_sender_command(const Context& context, const SenderQuestion& asked);
+struct ExplainRoute {  // `sidegate explain route`
+  std::string from, to, user, listener;
+};
+int explain_route_command(const Context& context, const ExplainRoute& what);
 // What newaliases(1) does: reads the alias files and says what is in them and what is wrong. Builds nothing.
 int aliases_check_command(const Context& context);
 int user_add_command(const Context& context, const UserCommand& command);

@@ -325,6 +325,13 @@ const Words<deliver::TlsMode>& words() {
   return kWords;
 }
 template <>
+const Words<deliver::RouteAction>& words() {
+  using enum deliver::RouteAction;
+  static const Words<deliver::RouteAction> kWords = {{"ways", kWays}, {"discard", kDiscard}, {"hold", kHold},
+                                                     {"fail", kFail}, {"local", kLocal},     {"lmtp", kLmtp}};
+  return kWords;
+}
+template <>
 const Words<deliver::EightBit>& words() {
   using deliver::EightBit;
   static const Words<EightBit> kWords = {
@@ -630,6 +637,10 @@ const Codec& codec<deliver::TlsMode>() {
 template <>
 const Codec& codec<deliver::MailboxDelivery>() {
   return enum_codec<deliver::MailboxDelivery>();
+}
+template <>
+const Codec& codec<deliver::RouteAction>() {
+  return enum_codec<deliver::RouteAction>();
 }
 template <>
 const Codec& codec<deliver::EightBit>() {

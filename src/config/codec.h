@@ -35,6 +35,7 @@ template <typename T>
 const Codec& codec();         // by the member's type
 const Codec& size32_codec();  // octets: "50MiB", "64KB" or a number
 const Codec& size64_codec();
+const Codec& one_or_list_codec();  // of texts; options_route.cc
 
 // "250ms", "30s", "5min", "4h", "5d", "2w", and sums such as "1h 30min"; "0" needs no unit.
 Result<Duration> parse_duration(std::string_view text);

@@ -115,6 +115,7 @@ void fill_all(Draft& draft) {
                     : t.name == "reply"        ? static_cast<void*>(&settings.deliver.replies.emplace_back())
                     : t.name == "dkim"         ? static_cast<void*>(&settings.dkim.emplace_back())
                     : t.name == "milter"       ? static_cast<void*>(&settings.milters.emplace_back())
+                    : t.name == "route"        ? static_cast<void*>(&settings.deliver.routes.emplace_back())
                     : t.name == "relay_domain" ? static_cast<void*>(&settings.relay_domains.emplace_back())
                                                : static_cast<void*>(&settings.listeners.emplace_back());
       set_defaults(t, block);
@@ -176,6 +177,7 @@ LoadResult load(const LoadRequest& request) {
   resolve_rewrite(draft);
   resolve_dkim(draft);
   resolve_local(draft);
+  resolve_routes(draft);
   resolve_auth(draft);
   check_users(draft);
   check_replies(draft);

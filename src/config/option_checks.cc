@@ -173,7 +173,8 @@ Status check_dns_server(std::string& text) {
 Status check_mechanism(std::string& text) {
   static const std::vector<std::string_view> kMechanisms = {
       "PLAIN",       "LOGIN",         "CRAM-MD5",         "DIGEST-MD5",
-      "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"};
+      "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS",
+      "EXTERNAL"};
   text = upper(text);
   if (std::ranges::find(kMechanisms, text) != kMechanisms.end()) return {};
   std::string_view near = suggest(text, kMechanisms);

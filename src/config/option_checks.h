@@ -45,6 +45,8 @@ Status check_reply_stage(std::string& text);
 Status check_reply_code(std::string& text);
 Status check_reply_status(std::string& text);
 Status check_reply_meaning(std::string& text);
+Status check_source_address(std::string& text);    // numeric, of a family of its own
+Status check_relay_host(std::string& text);        // "host", "host:port", "[address]:port"
 
 bool is_numeric_address(const std::string& text);   // IPv4 or IPv6, no brackets
 bool is_loopback_address(const std::string& text);  // 127.0.0.0/8, ::1

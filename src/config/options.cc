@@ -18,7 +18,6 @@ using enum Apply;
 using enum Secrecy;
 
 constexpr Range kAny{};
-constexpr bool kRequired = true;
 
 Table global_table() {
   return {
@@ -392,8 +391,7 @@ Table relay_table() {
            N_("What the log, the queue and routing call it. Empty: its host.")},
           {"host", Place(&RelayBlock::host), "", kAny, kLive, kOpen,
            N_("The provider's server, used as it is (no MX lookup). \"[smtp.example]:587\" and \"smtp.example:465\" "
-              "give the port too."),
-           kRequired},
+              "give the port too. With mx or srv: a domain.")},
           {"port", Place(&RelayBlock::port), "submission", kAny, kLive, kOpen,
            N_("Port number, or smtp (25), submission (587), submissions (465). Without it: 465 where tls = "
               "\"implicit\", else 587.")},
@@ -525,10 +523,11 @@ std::span<const Table> tables() {
     add_listener_screen_options(listener);
     Table relay = relay_table();
     add_relay_rewrite_options(relay);
+    add_relay_place_options(relay);
     std::vector<Table> all{global_table(),    log_table(),    queue_table(),        dns_table(),       local_table(),
                            tls_table(),       auth_table(),   users_table(),        user_rule_table(), listener,
                            blocklist_table(), milter_table(), relay_domain_table(), rewrite_table(),   dkim_table(),
-                           reply_table(),     relay};
+                           reply_table(),     relay,          route_table()};
     add_submit_options(all.front());
     add_client_rate_options(all.front());
     return all;

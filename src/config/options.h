@@ -44,6 +44,10 @@ class Place {
     check_ = check;
     return std::move(*this);
   }
+  Place one_or_list() && {  // text alone is a list of one
+    codec_ = &one_or_list_codec();
+    return std::move(*this);
+  }
   Place as_size() && {
     codec_ = codec_ == &codec<std::uint32_t>() ? &size32_codec() : &size64_codec();
     return std::move(*this);
@@ -84,6 +88,8 @@ Table auth_table();                      // options_auth.cc
 void add_submit_options(Table& global);  // options_submit.cc
 Table users_table();                     // options_users.cc
 Table user_rule_table();
+void add_relay_place_options(Table& relay);  // options_relay.cc
+Table route_table();                     // options_route.cc
 Table relay_domain_table();              // options_relay_domain.cc
 Table reply_table();                     // options_reply.cc
 Table milter_table();                    // options_milter.cc

@@ -36,11 +36,16 @@ void resolve_blocklists(Draft& draft);
 void resolve_tls(Draft& draft);
 void resolve_milters(Draft& draft);
 void resolve_relays(Draft& draft);
+// One relay: its preset, where nothing else is said; its hosts, ports, proxy and certificate. Before and after its port
+// and TLS are settled.
+void resolve_preset(Draft& draft, std::size_t index);
+void resolve_places(Draft& draft, std::size_t index);
 void resolve_relay_domains(Draft& draft);
 void resolve_srs(Draft& draft);
 void resolve_rewrite(Draft& draft);
 void resolve_dkim(Draft& draft);
 void resolve_local(Draft& draft);
+void resolve_routes(Draft& draft);  // after the ways they name
 void resolve_auth(Draft& draft);
 void check_users(Draft& draft);
 void check_replies(Draft& draft);

@@ -83,6 +83,8 @@ void read_password(const Subject& s) {
 void check_credentials(const Subject& s) {
   const RelayBlock& r = s.relay;
   const bool has_password = !r.password.empty() || !r.password_file.empty();
+  const bool has_certificate = !r.certificate.cert_file.empty();
+  if (r.has_credentials() && !has_password && has_certificate) return;
   if (r.has_credentials() && !has_password) {
     return s.error("user", _("user is given and no password"),
                    _("add password_file = \"/etc/sidegate/NAME.password\""));
@@ -189,12 +191,14 @@ void check_names(Draft& draft) {
 void resolve_relays(Draft& draft) {
   for (std::size_t i = 0; i < draft.relays.size(); ++i) {
     const Subject s{draft, i, draft.relays[i]};
+    resolve_preset(draft, i);
     const std::uint16_t before = s.relay.port;
     s.relay.port = s.given("port") ? before : 0;
     split_host(s);
     const bool port_known = s.relay.port != 0;
     if (!port_known) s.relay.port = 587;
     default_port_and_tls(s, port_known);
+    resolve_places(draft, i);
     read_password(s);
     check_credentials(s);
     resolve_identity(s);

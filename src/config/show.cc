@@ -8,6 +8,7 @@ namespace sidegate::config {
 std::shared_ptr<void> new_block(const Table& t) {
   if (t.name == "listener") return std::make_shared<intake::ListenerSettings>();
   if (t.name == "relay") return std::make_shared<RelayBlock>();
+  if (t.name == "route") return std::make_shared<deliver::RouteSettings>();
   if (t.name == "relay_domain") return std::make_shared<RelayDomainBlock>();
   if (t.name == "user_rule") return std::make_shared<intake::UserRules>();
   if (t.name == "blocklist") return std::make_shared<screen::BlockListSettings>();
@@ -37,6 +38,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
   if (option.secrecy == Secrecy::kSecret && loaded.password_files.contains(in_file)) return "\"\"";
   if (t.name == "listener") return option.place.text(&loaded.settings.listeners[index]);
   if (t.name == "blocklist") return option.place.text(&loaded.settings.blocklists[index]);
+  if (t.name == "route") return option.place.text(&loaded.settings.deliver.routes[index]);
   if (t.name == "relay_domain") return option.place.text(&loaded.settings.relay_domains[index]);
   if (t.name == "user_rule") return option.place.text(&loaded.settings.users.some[index]);
   if (t.name == "milter") return option.place.text(&loaded.settings.milters[index]);
@@ -53,6 +55,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
 std::size_t blocks(const Loaded& loaded, const Table& t) {
   if (t.name == "listener") return loaded.settings.listeners.size();
   if (t.name == "blocklist") return loaded.settings.blocklists.size();
+  if (t.name == "route") return loaded.settings.deliver.routes.size();
   if (t.name == "relay_domain") return loaded.settings.relay_domains.size();
   if (t.name == "user_rule") return loaded.settings.users.some.size();
   if (t.name == "milter") return loaded.settings.milters.size();
@@ -186,6 +189,8 @@ std::string diff(const Loaded& loaded) {
 // What must be given, as an example; else the default.
 static std::string sample_value(const Table& t, const Option& option) {
   if (t.name == "reply" && option.name == "text") return "\"not known here\"";
+  if (t.name == "relay" && option.name == "host") return "\"smtp.example.org\"";
+  if (t.name == "route" && option.name == "ways") return "[\"direct\"]";
   if (!option.required) return default_toml(t, option);
   if (option.name == "domain") return "\"example.org\"";
   if (option.name == "name") return "\"me@example.org\"";

@@ -78,6 +78,7 @@ class Attempt {
  private:
   friend class RelayConnection;  // the transports: each fills the targets' verdicts its own way
   friend class LocalConnection;
+  friend class DecidedConnection;
 
   net::Awaitable<Status> load();
   net::Awaitable<Status> load_rows();

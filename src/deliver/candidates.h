@@ -2,6 +2,7 @@
 // delivery the MX of a domain. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,18 @@ struct Candidate {
   std::string tls_name;  // what the certificate must carry; empty: nothing is known to ask for
 
   bool is_path() const { return host.starts_with('/'); }
+  std::string text() const;  // "smtp.isp.example:587", "[2001:db8::1]:587"
   bool operator==(const Candidate&) const = default;
 };
 
-// Of a block as it is written. Never empty.
+// Of a block as it is written: each host on each port. Never empty.
 std::vector<Candidate> candidates_of(const RelaySettings& settings);
+
+// What a block that names a domain (mx, srv) comes to, from the records as the resolver has them, malformed ones passed
+// over. random: of each call; equal preferences and weights are shuffled with it.
+std::vector<Candidate> candidates_of_mx(const RelaySettings& settings, const std::vector<std::string>& records,
+                                        std::uint32_t random);
+std::vector<Candidate> candidates_of_srv(const RelaySettings& settings, const std::vector<std::string>& records,
+                                         bool implicit, std::uint32_t random);
 
 }  // namespace sidegate::deliver

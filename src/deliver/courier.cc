@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "deliver/decided_connection.h"
 #include "deliver/local_connection.h"
 #include "queue/await_commit.h"
 
@@ -131,6 +132,10 @@ net::Awaitable<void> Courier::run(std::shared_ptr<const Ways> ways, std::shared_
 net::Awaitable<bool> Courier::open(Line& line) {
   if (line.way->settings.protocol == Protocol::kLocal) {
     line.connection = std::make_unique<LocalConnection>();
+    co_return true;
+  }
+  if (line.way->settings.protocol == Protocol::kDiscard || line.way->settings.protocol == Protocol::kFail) {
+    line.connection = std::make_unique<DecidedConnection>();
     co_return true;
   }
   RelayOpening opening(parts_.loop, parts_.resolver, *line.way, line.ways->settings);

@@ -277,6 +277,76 @@ TEST(Courier, BdatWhereOfferedAndLearntOff) {
   EXPECT_TRUE(house.all_ways->list[0]->bdat_broken);
 }
 
+// A port that nothing listens at, before the relay's own.
+void put_closed_port_first(RelaySettings& r) {
+  auto fds = net::bind_listener({"127.0.0.1", 0}, 1);
+  ASSERT_TRUE(fds);
+  r.places.ports = {static_cast<std::uint16_t>(net::bound_port(fds->front())), r.port};
+  r.places.tls_given = true;
+  ::close(fds->front());
+}
+
+TEST(Courier, TheNextPortOfTheLadderCarriesTheMail) {
+  House house(Answers{}, put_closed_port_first);
+  auto first = house.add({"a@x.example"});
+  house.settle();
+  EXPECT_TRUE(house.gone(first));
+  ASSERT_EQ(house.relay().carried.size(), 1u);
+  EXPECT_TRUE(house.scheduler.ways()[0].up);  // a closed port is no trouble of the relay
+  EXPECT_EQ(house.all_ways->list[0]->rungs.current(), "127.0.0.1:" + std::to_string(house.relay().port));
+  EXPECT_EQ(House::count(house.log_text(), "relay_place"), 1);
+}
+
+TEST(Courier, WhereNothingAnswersEveryPortIsNamed) {
+  House house(Answers{}, [](RelaySettings& r) {
+    put_closed_port_first(r);
+    std::uint16_t closed = r.places.ports[0];
+    put_closed_port_first(r);
+    r.places.ports[1] = closed;
+    r.port = closed;
+  });
+  auto id = house.add({"a@x.example"});
+  house.run_until([&] { return !house.scheduler.ways()[0].up; });
+  EXPECT_FALSE(house.gone(id));
+  const std::string reason = house.scheduler.ways()[0].reason;
+  const auto& ports = house.all_ways->list[0]->settings.places.ports;
+  for (std::uint16_t port : ports) EXPECT_NE(reason.find(":" + std::to_string(port)), std::string::npos) << reason;
+}
+
+// Another port does not know the password either; trying it there is what providers lock accounts for.
+TEST(Courier, ARefusedPasswordIsNotTriedAtTheNextPort) {
+  House house(Answers{{"EHLO", "250-relay.example\r\n250 AUTH PLAIN"}, {"AUTH", "535 5.7.8 bad credentials"}},
+              [](RelaySettings& r) {
+                r.user = "me", r.password = "wrong";
+                r.insecure_auth = auth::InsecureAuth::kAll;
+                r.places.more_hosts = {"[127.0.0.1]:" + std::to_string(r.port)};
+                r.places.tls_given = true;
+              });
+  house.add({"a@x.example"});
+  house.run_until([&] { return !house.scheduler.ways()[0].up; });
+  EXPECT_EQ(house.relay().connections, 1u);
+}
+
+TEST(Courier, ARouteDiscardsOrRefuses) {
+  House house;
+  RouteSettings discard, refuse;
+  discard.conditions.recipients = {"hole.example"};
+  discard.action = RouteAction::kDiscard;
+  refuse.conditions.recipients = {"bad.example"};
+  refuse.action = RouteAction::kFail;
+  refuse.text = "we do not write to them";
+  house.settings.routes = {discard, refuse};
+  house.apply();
+  auto gone = house.add({"a@hole.example"});
+  auto bounced = house.add({"a@bad.example"});
+  house.relay().answers()["RCPT TO:<me@home"] = "450 4.2.0 later";  // so that the report stays to be looked at
+  house.run_until([&] { return house.gone(gone) && house.gone(bounced); });
+  EXPECT_TRUE(house.relay().carried.empty());
+  auto reports = house.reports();
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_NE(house.report_text(reports[0]).find("we do not write to them"), std::string::npos);
+}
+
 TEST(Courier, AFailedReportIsHeldAndNothingIsLost) {
   House house(Answers{{"RCPT", "550 5.1.1 no such user"}});
   house.add({"a@x.example"});

@@ -23,6 +23,14 @@ constexpr Duration kHelperBusy = 250ms;
 constexpr unsigned kMostBusy = 240;
 constexpr Duration kHelperGone = 30s;
 
+// What a route brings here (action = "local") is for the mailbox of the address's local part.
+mail::Recipient as_local(mail::Recipient recipient) {
+  if (recipient.destination != mail::Destination::kRoute) return recipient;
+  recipient.destination = mail::Destination::kMailbox;
+  recipient.target = lower(recipient.address.substr(0, recipient.address.rfind('@')));
+  return recipient;
+}
+
 mail::Destination destination_of(const LocalSettings& settings, const mail::Recipient& recipient) {
   using mail::Destination;
   if (recipient.destination == Destination::kFile && recipient.target == "/dev/null") return Destination::kDiscard;
@@ -135,7 +143,7 @@ net::Awaitable<void> LocalConnection::work(std::shared_ptr<Round> round) {
 net::Awaitable<LocalEnd> LocalConnection::deliver(std::shared_ptr<Round> round, Target& target) {
   Attempt& attempt = round->attempt;
   const queue::Message& message = *attempt.content_.message;
-  const mail::Recipient& recipient = message.envelope.recipients[target.n];
+  const mail::Recipient recipient = as_local(message.envelope.recipients[target.n]);
   const LocalSettings& settings = attempt.ways_.settings.local;
   if (went_round(*attempt.content_.header, recipient)) co_return judge_loop(recipient.address);
   net::Loop& loop = attempt.parts_.loop;

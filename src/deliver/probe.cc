@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "deliver/find_candidates.h"
 #include "deliver/probe_advice.h"
 #include "deliver/relay_connection.h"
+#include "deliver/socks5.h"
 #include "deliver/way.h"
 #include "net/socket.h"
 
@@ -12,10 +14,6 @@ namespace sidegate::deliver {
 namespace {
 
 using smtp::Phase;
-
-bool is_ipv6(const std::string& address) {
-  return address.find(':') != std::string::npos;
-}
 
 smtp::ClientTimeouts patient(const Timeouts& timeouts, Duration most) {
   smtp::ClientTimeouts c = client_timeouts(timeouts);
@@ -136,6 +134,7 @@ bool Probe::settings() {
   policy.ca_file = relay_.tls_ca_file;
   policy.ca_pem = relay_.tls_ca_pem;
   policy.fingerprints = relay_.tls_fingerprints;
+  policy.own = relay_.certificate;
   auto made = tls::ClientContext::make(std::move(policy));
   if (!made) {
     return failed("settings", printable(made.error().text, 500),
@@ -146,14 +145,17 @@ bool Probe::settings() {
 }
 
 net::Awaitable<bool> Probe::look_up() {
-  auto found = co_await resolver_.addresses(loop_, relay_.host);
+  // A proxy looks the relay's name up itself.
+  const std::string name = relay_.proxy.host.empty() ? relay_.host : relay_.proxy.host;
+  auto found = co_await resolver_.addresses(loop_, name);
   if (!found || found->list.empty()) {
-    Error error = found ? Error{ErrorKind::kNotFound, relay_.host + " has no address"} : found.error();
+    Error error = found ? Error{ErrorKind::kNotFound, name + " has no address"} : found.error();
     co_return failed("dns", printable(error.text, 500), advise_dns(relay_, error));
   }
   addresses_ = found->list;
   ProbeStep step{"dns", ProbeMark::kGood, {}, {}, {}, {{"addresses", addresses_}}};
-  step.text = fmt::format("{}: {}", printable(relay_.host, 300), shown(addresses_));
+  step.text =
+      fmt::format("{}{}: {}", relay_.proxy.host.empty() ? "" : "proxy ", printable(name, 300), shown(addresses_));
   if (found->stale) {
     step.mark = ProbeMark::kNote;
     step.text += " (an earlier answer: the name servers do not answer now)";
@@ -192,10 +194,22 @@ net::Awaitable<bool> Probe::connect() {
 }
 
 net::Awaitable<bool> Probe::connect_one(std::string address) {
-  net::Endpoint to{address, relay_.port};
+  const bool proxied = !relay_.proxy.host.empty();
+  net::Endpoint to{address, proxied ? relay_.proxy.port : relay_.port};
+  std::string source;
+  for (const std::string& ours : relay_.source_addresses) {
+    if (is_ipv6(ours) == is_ipv6(address)) source = ours;
+  }
   const std::string family = is_ipv6(address) ? "IPv6" : "IPv4";
   SteadyTime began = loop_.clock().steady();
-  auto stream = co_await net::connect(loop_, to, std::min(relay_.timeouts.connect, options_.patience));
+  const Duration limit = std::min(relay_.timeouts.connect, options_.patience);
+  auto stream = co_await net::connect(loop_, to, limit, std::move(source));
+  if (stream && proxied && !stream_) {
+    Proxy proxy = relay_.proxy;
+    std::string host = relay_.host;
+    Status through = co_await socks5_connect(**stream, std::move(proxy), std::move(host), relay_.port, limit);
+    if (!through) stream = std::unexpected(through.error());
+  }
   auto took = std::chrono::duration_cast<Duration>(loop_.clock().steady() - began).count();
   ProbeStep step;
   step.name = "connect";
@@ -330,6 +344,7 @@ auth::Circumstances Probe::circumstances() const {
   c.tls_verified = c.tls && stream_->verdict().verified;
   c.insecure = relay_.insecure_auth;
   c.host = relay_.host;
+  c.certificate = c.tls && !relay_.certificate.cert_file.empty();
   if (c.tls) {
     tls::ChannelBinding binding = stream_->channel_binding();
     c.binding_type = std::move(binding.type);
@@ -366,7 +381,8 @@ bool Probe::mechanisms() {
 }
 
 net::Awaitable<bool> Probe::log_in() {
-  if (!relay_.has_credentials()) co_return true;
+  const bool external = std::ranges::find(usable_, "EXTERNAL") != usable_.end();
+  if (!relay_.has_credentials() && !external) co_return true;
   auth::Credentials credentials{relay_.user, relay_.password};
   auth::Circumstances here = circumstances();
   std::string used;
@@ -417,7 +433,7 @@ net::Awaitable<bool> Probe::sender() {
 
 // For the advice's sake: does port 465 of the same host speak TLS? A handshake, and not one octet after it.
 net::Awaitable<void> Probe::other_port() {
-  if (relay_.port == 465 || addresses_.empty()) co_return;
+  if (relay_.port == 465 || addresses_.empty() || !relay_.proxy.host.empty()) co_return;
   net::Endpoint to{stream_ ? stream_->peer().address : addresses_.front(), 465};
   if (!stream_) {  // the family that exists
     auto ipv4 = std::ranges::find_if_not(addresses_, is_ipv6);
@@ -446,8 +462,33 @@ net::Awaitable<void> Probe::other_port() {
 
 net::Awaitable<bool> probe(net::Loop& loop, dns::Resolver& resolver, RelaySettings relay, ProbeOptions options,
                            std::function<void(const ProbeStep&)> sink) {
-  Probe one(loop, resolver, std::move(relay), std::move(options), std::move(sink));
-  co_return co_await one.run();
+  const bool several = !relay.places.more_hosts.empty() || !relay.places.ports.empty();
+  if (!several && !relay.places.mx && !relay.places.srv) {
+    Probe one(loop, resolver, std::move(relay), std::move(options), std::move(sink));
+    co_return co_await one.run();
+  }
+  RelaySettings asked = relay;
+  auto lot = static_cast<std::uint32_t>(loop.clock().steady().time_since_epoch().count());
+  auto found = co_await find_candidates(loop, resolver, std::move(asked), lot);
+  if (!found) {
+    ProbeAdvice advice = advise_dns(relay, found.error());
+    sink({"dns", ProbeMark::kFailed, printable(found.error().text, 500), advice.cause, advice.cure, {}});
+    sink({"result", ProbeMark::kFailed, "no server was found; nothing was sent", {}, {}, {}});
+    co_return false;
+  }
+  for (const Candidate& candidate : *found) {
+    sink({"candidate", ProbeMark::kGood, candidate.text(), {}, {}, {{"host", candidate.host}}});
+    RelaySettings there = relay;
+    there.places = {};
+    there.host = candidate.host;
+    there.port = candidate.port;
+    there.tls = candidate.tls;
+    there.tls_name = candidate.tls_name;
+    Probe one(loop, resolver, std::move(there), options, sink);
+    bool good = co_await one.run();
+    if (good) co_return true;
+  }
+  co_return false;
 }
 
 }  // namespace sidegate::deliver

@@ -24,6 +24,7 @@ enum class ProbeMark : std::uint8_t {
   kFailed,
 };
 
+// Of a relay with several hosts or ports each is tried until one would take mail; "candidate" begins each.
 // Names, in the order in which they come: "settings", "dns", "connect" (one for each address), "greeting", "ehlo",
 // "starttls", "tls", "certificate", "ehlo_tls", "mechanisms", "auth", "mail", "port465", "result". With TLS from the
 // first octet "tls" and "certificate" come before "greeting". They are an interface: `--json`.

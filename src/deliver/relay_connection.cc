@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "deliver/find_candidates.h"
+#include "deliver/socks5.h"
 
 namespace sidegate::deliver {
 namespace {
@@ -10,6 +12,8 @@ namespace {
 using smtp::Phase;
 
 constexpr std::size_t kMostAddresses = 8;  // tried in one opening
+constexpr Duration kStepPatience = 10s;    // with one host and port, while there is another one
+constexpr Duration kKnownHeadStart = 2s;   // of the address family that worked last
 
 std::unexpected<smtp::Trouble> trouble(Phase phase, Error error) {
   return std::unexpected(smtp::Trouble{phase, std::nullopt, std::move(error)});
@@ -21,6 +25,25 @@ std::unexpected<smtp::Trouble> trouble(Phase phase, ErrorKind kind, std::string 
 
 int family_of(const std::string& address) {
   return address.find(':') == std::string::npos ? 4 : 6;
+}
+
+// Another host or port does not know a password that this one refuses: trying it there only counts as guessing.
+bool ends_the_search(const smtp::Trouble& trouble) {
+  return trouble.phase == Phase::kAuth && trouble.reply.has_value();
+}
+
+// Of several troubles the one that came furthest says most; the words of all are kept.
+void keep_telling(std::optional<OpenTrouble>& kept, OpenTrouble now, const Candidate& at, bool several) {
+  constexpr std::size_t kMostWords = 1500;
+  if (several) now.reason = fmt::format("{}: {}", at.text(), now.reason);
+  if (!kept) {
+    kept = std::move(now);
+    return;
+  }
+  std::string words = kept->reason + "; " + now.reason;
+  if (words.size() > kMostWords) words = kept->reason;
+  if (now.trouble.phase > kept->trouble.phase) kept = std::move(now);
+  kept->reason = std::move(words);
 }
 
 }  // namespace
@@ -42,22 +65,62 @@ smtp::ClientTimeouts client_timeouts(const Timeouts& t) {
 
 net::Awaitable<Opened> RelayOpening::run() {
   SteadyTime began = loop_.clock().steady();
-  std::optional<OpenTrouble> first;  // what the candidate that is meant to work came to
-  for (Candidate& candidate : candidates_) {
-    at_ = std::move(candidate);
+  made_ = std::make_unique<RelayConnection>();
+  const bool ours = candidates_.empty();
+  if (ours) {
+    Done found = co_await find();
+    if (!found) co_return std::unexpected(explain(std::move(found.error())));
+  }
+  const Candidate top = candidates_.front();
+  if (ours) candidates_ = way_.rungs.in_order(std::move(candidates_), began);
+  std::optional<OpenTrouble> told;
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    at_ = candidates_[i];
+    last_ = i + 1 == candidates_.size();
     made_ = std::make_unique<RelayConnection>();
     made_->lmtp = way_.settings.protocol == Protocol::kLmtp;
     // A Unix socket is on this machine, so it goes by this machine's name.
     made_->host = at_.is_path() ? settings_.hostname : at_.host;
     Done step = co_await open();
     if (step) {
+      if (ours) worked(top, told);
       made_->took = std::chrono::duration_cast<Duration>(loop_.clock().steady() - began);
       co_return std::move(made_);
     }
-    if (!first) first = explain(std::move(step.error()));
+    const bool ends = ends_the_search(step.error());
+    keep_telling(told, explain(std::move(step.error())), at_, candidates_.size() > 1);
     if (made_->stream) made_->stream->close();
+    if (ends || cancelled_) break;
   }
-  co_return std::unexpected(std::move(*first));
+  co_return std::unexpected(std::move(*told));
+}
+
+// What was learnt: one line when it is another host or port than before.
+void RelayOpening::worked(const Candidate& top, const std::optional<OpenTrouble>& told) {
+  if (candidates_.size() < 2 || !way_.rungs.worked(at_, top, loop_.clock().steady())) return;
+  loop_.log().info("relay_place", {{"relay", way_.settings.name},
+                                   {"at", at_.text()},
+                                   {"first", top.text()},
+                                   {"reason", told ? told->reason : std::string()}});
+}
+
+net::Awaitable<RelayOpening::Done> RelayOpening::find() {
+  if (!way_.settings.places.mx && !way_.settings.places.srv) {
+    candidates_ = candidates_of(way_.settings);
+    co_return Done{};
+  }
+  RelaySettings settings = way_.settings;
+  auto lot = static_cast<std::uint32_t>(loop_.clock().steady().time_since_epoch().count());
+  auto found = co_await find_candidates(loop_, resolver_, std::move(settings), lot);
+  if (found) {
+    way_.set_found(*found);
+    candidates_ = std::move(*found);
+    co_return Done{};
+  }
+  // What the DNS said when it still spoke.
+  if (found.error().kind != ErrorKind::kNotFound) candidates_ = way_.found();
+  if (candidates_.empty()) co_return trouble(Phase::kResolve, found.error());
+  co_return Done{};
 }
 
 net::Awaitable<RelayOpening::Done> RelayOpening::open() {
@@ -85,36 +148,99 @@ std::vector<std::string> RelayOpening::in_order(std::vector<std::string> address
   return addresses;
 }
 
+RaceRules RelayOpening::race_rules() const {
+  RaceRules rules;
+  rules.timeout = way_.settings.timeouts.connect;
+  // Where another host or port may do, this one is given less: most that answer at all do so within a second.
+  if (!last_) rules.timeout = std::min(rules.timeout, kStepPatience);
+  if (way_.good_family.load(std::memory_order_relaxed)) rules.head_start = kKnownHeadStart;
+  for (const std::string& source : way_.settings.source_addresses)
+    (is_ipv6(source) ? rules.source6 : rules.source4) = source;
+  return rules;
+}
+
 net::Awaitable<RelayOpening::Done> RelayOpening::reach() {
   context_ = at_.tls == TlsMode::kNone ? nullptr : way_.tls_for(at_.tls_name);
   if (at_.tls != TlsMode::kNone && !context_) co_return trouble(Phase::kTls, ErrorKind::kTls, way_.tls_error);
-  if (at_.is_path()) co_return co_await reach_one(at_.host);
+  if (at_.is_path()) {
+    std::vector<net::Endpoint> path;
+    path.push_back({at_.host, 0});
+    co_return co_await reach_any(std::move(path));
+  }
+  if (!way_.settings.proxy.host.empty()) co_return co_await through_proxy();
   auto found = co_await resolver_.addresses(loop_, at_.host);
   if (!found) co_return trouble(Phase::kResolve, found.error());
   if (found->list.empty()) co_return trouble(Phase::kResolve, ErrorKind::kNotFound, at_.host + " has no address");
+  std::vector<net::Endpoint> places;
+  for (std::string& address : in_order(std::move(found->list))) places.push_back({std::move(address), at_.port});
+  co_return co_await reach_any(std::move(places));
+}
+
+// Until one of them greets us.
+net::Awaitable<RelayOpening::Done> RelayOpening::reach_any(std::vector<net::Endpoint> places) {
   std::optional<smtp::Trouble> last, unreachable;
-  for (std::string& address : in_order(std::move(found->list))) {
-    int family = family_of(address);
-    Done one = co_await reach_one(std::move(address));
+  while (!places.empty()) {
+    std::vector<net::Endpoint> these = places;
+    RaceRules rules = race_rules();
+    made_->address = places.front().text();
+    Raced raced = co_await connect_first(loop_, std::move(these), std::move(rules));
+    for (auto& [place, error] : raced.failed) {
+      std::erase(places, place);
+      // A family that this network does not have is no attempt and no error, as long as there is another one.
+      auto& kept = error.kind == ErrorKind::kUnreachable ? unreachable : last;
+      kept = smtp::Trouble{Phase::kConnect, std::nullopt, error};
+    }
+    if (!raced.stream) break;
+    std::erase(places, raced.to);
+    made_->address = raced.to.text();
+    loop_.log().info(
+        "connected",
+        {{"relay", way_.settings.name}, {"host", at_.host}, {"address", raced.to.address}, {"port", raced.to.port}});
+    Done one = co_await begin(std::move(raced.stream));
     if (one) {
-      way_.good_family.store(family, std::memory_order_relaxed);
+      if (!at_.is_path()) way_.good_family.store(family_of(raced.to.address), std::memory_order_relaxed);
       co_return Done{};
     }
-    // A family that this network does not have is no attempt and no error, as long as there is another one.
-    bool no_network = one.error().phase == Phase::kConnect && one.error().error.kind == ErrorKind::kUnreachable;
-    (no_network ? unreachable : last) = std::move(one.error());
+    last = std::move(one.error());
   }
   co_return std::unexpected(std::move(last ? *last : *unreachable));
 }
 
-net::Awaitable<RelayOpening::Done> RelayOpening::reach_one(std::string address) {
-  net::Endpoint to{std::move(address), at_.is_path() ? 0u : at_.port};
-  made_->address = to.text();
-  auto stream = co_await net::connect(loop_, to, way_.settings.timeouts.connect);
-  if (!stream) co_return trouble(Phase::kConnect, stream.error());
-  made_->stream = std::move(*stream);
-  loop_.log().info("connected",
-                   {{"relay", way_.settings.name}, {"host", at_.host}, {"address", to.address}, {"port", to.port}});
+// The proxy is reached as a relay would be, and looks the name up itself.
+net::Awaitable<RelayOpening::Done> RelayOpening::through_proxy() {
+  Proxy proxy = way_.settings.proxy;
+  made_->address = at_.text();
+  auto found = co_await resolver_.addresses(loop_, proxy.host);
+  if (!found) co_return trouble(Phase::kConnect, ErrorKind::kUnreachable, "SOCKS5 proxy: " + found.error().text);
+  std::vector<net::Endpoint> places;
+  for (std::string& address : found->list) places.push_back({std::move(address), proxy.port});
+  RaceRules rules = race_rules();
+  const Duration limit = rules.timeout;
+  Raced raced = co_await connect_first(loop_, std::move(places), std::move(rules));
+  if (!raced.stream) {
+    Error why = raced.failed.empty() ? Error{ErrorKind::kUnreachable, "no address"} : raced.failed.back().second;
+    why.text = "SOCKS5 proxy: " + why.text;
+    co_return trouble(Phase::kConnect, std::move(why));
+  }
+  std::string host = at_.host;
+  made_->stream = std::move(raced.stream);
+  Status through = co_await socks5_connect(*made_->stream, std::move(proxy), std::move(host), at_.port, limit);
+  if (!through) {
+    Error why = through.error();
+    if (!why.text.starts_with("SOCKS5")) why.text = "SOCKS5 proxy: " + why.text;
+    co_return trouble(Phase::kConnect, std::move(why));
+  }
+  loop_.log().info("connected", {{"relay", way_.settings.name},
+                                 {"host", at_.host},
+                                 {"address", at_.host},
+                                 {"port", at_.port},
+                                 {"proxy", raced.to.text()}});
+  std::unique_ptr<net::Stream> stream = std::move(made_->stream);
+  co_return co_await begin(std::move(stream));
+}
+
+net::Awaitable<RelayOpening::Done> RelayOpening::begin(std::unique_ptr<net::Stream> stream) {
+  made_->stream = std::move(stream);
   made_->session = std::make_unique<smtp::ClientSession>(*made_->stream, settings_.hostname,
                                                          client_timeouts(way_.settings.timeouts));
   if (made_->lmtp) made_->session->speak_lmtp();
@@ -155,6 +281,11 @@ net::Awaitable<RelayOpening::Done> RelayOpening::secure() {
 
 net::Awaitable<RelayOpening::Done> RelayOpening::starttls() {
   if (!made_->session->capabilities().starttls) {
+    const bool tried = std::ranges::any_of(candidates_, [](const Candidate& c) { return c.port == 465; });
+    if (tried) {
+      co_return trouble(Phase::kStartTls, ErrorKind::kTls,
+                        fmt::format("{} offers no STARTTLS on port {}{}", at_.host, at_.port, refused_ehlo()));
+    }
     co_await probe_465();
     bool answers = way_.port465.load() == Way::Port465::kTls;
     std::string text = fmt::format("{} offers no STARTTLS on port {}, so nothing was sent", at_.host, at_.port);
@@ -220,8 +351,11 @@ void RelayOpening::log_tls() {
 
 net::Awaitable<RelayOpening::Done> RelayOpening::log_in() {
   const RelaySettings& settings = way_.settings;
-  if (!settings.has_credentials()) co_return Done{};
   const auto& offered = made_->session->capabilities().auth;
+  const bool certificate = made_->tls && !settings.certificate.cert_file.empty();
+  const bool external = certificate && std::ranges::find(offered, "EXTERNAL") != offered.end();
+  // With a certificate and nothing else, a server that asks for no login knows us by it.
+  if (!settings.has_password() && !external) co_return Done{};
   if (offered.empty()) {
     co_return trouble(Phase::kAuth, ErrorKind::kAuth,
                       fmt::format("{} offers no AUTH {}, and nothing is sent without it{}", at_.host,
@@ -231,17 +365,18 @@ net::Awaitable<RelayOpening::Done> RelayOpening::log_in() {
   circumstances.tls = made_->tls;
   circumstances.tls_verified = made_->tls && made_->stream->verdict().verified;
   circumstances.insecure = settings.insecure_auth;
+  circumstances.certificate = certificate;
   circumstances.host = at_.host;
   if (made_->tls) {
     auto binding = made_->stream->channel_binding();
     circumstances.binding_type = std::move(binding.type);
     circumstances.binding_data = std::move(binding.data);
   }
-  std::vector<std::string> why;
-  auto usable = auth::choose(offered, settings.mechanisms, circumstances, &why);
+  auto allowed = settings.mechanisms;
+  if (!settings.has_password()) allowed = {"EXTERNAL"};
+  auto usable = auth::choose(offered, allowed, circumstances, nullptr);
   if (usable.empty()) {
-    co_return trouble(Phase::kAuth, ErrorKind::kAuth,
-                      auth::no_common_mechanism(offered, settings.mechanisms, circumstances));
+    co_return trouble(Phase::kAuth, ErrorKind::kAuth, auth::no_common_mechanism(offered, allowed, circumstances));
   }
   auth::Credentials credentials{settings.user, settings.password};
   std::string used;

@@ -9,6 +9,7 @@
 #include "deliver/candidates.h"
 #include "deliver/connection.h"
 #include "deliver/outcome.h"
+#include "deliver/race.h"
 #include "deliver/way.h"
 #include "dns/resolver.h"
 #include "net/socket.h"
@@ -46,20 +47,27 @@ using Opened = std::expected<std::unique_ptr<RelayConnection>, OpenTrouble>;
 class RelayOpening {
  public:
   RelayOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, const DeliverSettings& settings)
-      : RelayOpening(loop, resolver, way, settings, candidates_of(way.settings)) {}
+      : RelayOpening(loop, resolver, way, settings, {}) {}
+  // candidates: empty: the way's own, as its block, the DNS and what was learnt name them.
   RelayOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, const DeliverSettings& settings,
                std::vector<Candidate> candidates)
       : loop_(loop), resolver_(resolver), way_(way), settings_(settings), candidates_(std::move(candidates)) {}
   net::Awaitable<Opened> run();
-  void cancel() {  // a wait under way on the stream ends
+  void cancel() {  // a wait under way on the stream ends, and no other candidate is tried
+    cancelled_ = true;
     if (made_ && made_->stream) made_->stream->cancel();
   }
 
  private:
   using Done = smtp::Step<void>;
+  net::Awaitable<Done> find();   // the candidates
   net::Awaitable<Done> open();   // at_, as far as the login
   net::Awaitable<Done> reach();  // resolve, connect, greeting: each address in turn
-  net::Awaitable<Done> reach_one(std::string address);
+  net::Awaitable<Done> reach_any(std::vector<net::Endpoint> places);
+  net::Awaitable<Done> through_proxy();
+  net::Awaitable<Done> begin(std::unique_ptr<net::Stream> stream);
+  void worked(const Candidate& top, const std::optional<OpenTrouble>& told);
+  RaceRules race_rules() const;
   net::Awaitable<Done> hello();
   std::string refused_ehlo() const;
   net::Awaitable<Done> secure();  // STARTTLS or TLS from the start, and the verdict on the peer
@@ -77,7 +85,9 @@ class RelayOpening {
   Way& way_;
   const DeliverSettings& settings_;
   std::vector<Candidate> candidates_;
-  Candidate at_;                                       // the one that is tried
+  Candidate at_;      // the one that is tried
+  bool last_ = true;  // no other one after it
+  bool cancelled_ = false;
   std::shared_ptr<const tls::ClientContext> context_;  // its
   std::unique_ptr<RelayConnection> made_;
 };

@@ -12,6 +12,8 @@
 #include "dkim/signer.h"
 #include "rewrite/rules.h"
 #include "rewrite/srs.h"
+#include "route/conditions.h"
+#include "tls/context.h"
 
 namespace sidegate::deliver {
 
@@ -32,9 +34,10 @@ enum class OnSenderRefused : std::uint8_t {
     // machine's own senders, else kNext
 enum class ForwardSender : std::uint8_t { kSrs, kAccount, kKeep };
 // What is spoken on a way. Relays are SMTP; the built-in ways of this machine are the others.
-enum class Protocol : std::uint8_t { kSmtp, kLmtp, kLocal };
+enum class Protocol : std::uint8_t { kSmtp, kLmtp, kLocal, kDiscard, kFail };  // the last two: a route has decided
 constexpr const char* name(Protocol protocol) {
-  return protocol == Protocol::kSmtp ? "smtp" : protocol == Protocol::kLmtp ? "lmtp" : "local";
+  constexpr const char* kNames[] = {"smtp", "lmtp", "local", "discard", "fail"};
+  return kNames[static_cast<unsigned>(protocol)];
 }
 enum class MailboxDelivery : std::uint8_t { kMbox, kMaildir, kLmtp, kCommand, kDiscard };
 
@@ -48,6 +51,25 @@ struct Timeouts {  // RFC 5321 section 4.5.3.2
   bool operator==(const Timeouts&) const = default;
 };
 
+struct Proxy {       // SOCKS5 (RFC 1928)
+  std::string host;  // empty: none
+  std::uint16_t port = 1080;
+  std::string user, password;  // RFC 1929
+  std::string url;             // as it was written
+  bool operator==(const Proxy&) const = default;
+};
+
+// Where a relay is, when its host alone does not say it.
+struct Places {
+  std::string provider, server, region;  // a preset (provider/presets.h), and what it leaves to the user
+  std::vector<std::string> more_hosts;   // after host, in order; each may give a port of its own
+  std::vector<std::uint16_t> ports;      // tried in order on each host; empty: port
+  bool tls_given = false;                // the block says tls: it holds for every port but 465
+  bool mx = false;                       // host is a domain: the servers are its MX
+  bool srv = false;                      // host is a domain: the servers are its SRV records (RFC 6186, RFC 8314)
+  bool operator==(const Places&) const = default;
+};
+
 struct RelaySettings {
   std::string name;
   Protocol protocol = Protocol::kSmtp;
@@ -57,8 +79,13 @@ struct RelaySettings {
   bool tls_verify = true;
   std::string tls_ca_file;
   std::string tls_ca_pem;  // the file's content, where the configuration's loader has read it
-  std::string tls_name;    // expected name; empty: host
+  Places places;
+  std::vector<std::string> source_addresses;  // ours: one of each family
+  Proxy proxy;
+  tls::Identity certificate;  // what we show when asked; no file: none
+  std::string tls_name;       // expected name; empty: host
   std::vector<std::string> tls_fingerprints;
+  std::string refusal;  // of kFail: what the sender is told
   std::string user;
   std::string password;                 // secret; from password, password_file or its environment form
   std::vector<std::string> mechanisms;  // empty: every one we know
@@ -81,6 +108,8 @@ struct RelaySettings {
   std::shared_ptr<const provider::ReplyTable> replies;
   std::string reply_provider;  // whose rules are asked
   bool has_credentials() const { return !user.empty(); }
+  // A user alone is whom a certificate stands for.
+  bool has_password() const { return !user.empty() && (!password.empty() || certificate.cert_file.empty()); }
 };
 
 // Mail that ends on this machine: the [local] block.
@@ -97,6 +126,17 @@ struct LocalSettings {
 };
 inline constexpr const char* kLocalWay = "local";  // its ways' names: no relay is called so
 inline constexpr const char* kLmtpWay = "lmtp";
+
+// A [[route]] block.
+enum class RouteAction : std::uint8_t { kWays, kDiscard, kHold, kFail, kLocal, kLmtp };
+struct RouteSettings {
+  route::RouteConditions conditions;
+  std::vector<std::string> ways;  // names, in order: of relays, or "direct"
+  RouteAction action = RouteAction::kWays;
+  std::string text;  // of kFail: what the sender is told
+};
+inline constexpr const char* kDirectWay = "direct";
+inline constexpr const char* kHoldWay = "hold";  // where mail waits that a route holds
 
 // Where the mail of one relay domain goes on to. The relay's name is next_hop_name(domain).
 struct NextHop {
@@ -121,6 +161,7 @@ struct DeliverSettings {
   std::vector<ReplyRule> replies;
   std::vector<RelaySettings> relays;
   LocalSettings local;
+  std::vector<RouteSettings> routes;  // the first that fits wins
   std::vector<NextHop> next_hops;     // of relay domains: their mail goes there and nowhere else
   LogTls log_tls = LogTls::kSummary;  // what is told of each connection's TLS
   std::string postmaster;             // who gets a report that cannot be delivered; empty: the dead-letter store

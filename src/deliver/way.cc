@@ -86,7 +86,9 @@ bool same_block(const RelaySettings& a, const RelaySettings& b) {
   return a.protocol == b.protocol && a.host == b.host && a.port == b.port && a.tls == b.tls &&
          a.tls_verify == b.tls_verify && a.tls_ca_file == b.tls_ca_file && a.tls_ca_pem == b.tls_ca_pem &&
          a.tls_name == b.tls_name && a.tls_fingerprints == b.tls_fingerprints && a.user == b.user &&
-         a.password == b.password && a.mechanisms == b.mechanisms && a.insecure_auth == b.insecure_auth;
+         a.password == b.password && a.mechanisms == b.mechanisms && a.insecure_auth == b.insecure_auth &&
+         a.places == b.places && a.source_addresses == b.source_addresses && a.proxy == b.proxy &&
+         a.certificate == b.certificate && a.refusal == b.refusal;
 }
 
 const std::string& tls_name_of(const RelaySettings& s) {
@@ -94,7 +96,14 @@ const std::string& tls_name_of(const RelaySettings& s) {
 }
 
 auto make_context(const RelaySettings& s, const std::string& name) {
-  return tls::ClientContext::make(tls::PeerPolicy{s.tls_verify, name, s.tls_ca_file, s.tls_ca_pem, s.tls_fingerprints});
+  tls::PeerPolicy policy{s.tls_verify, name, s.tls_ca_file, s.tls_ca_pem, s.tls_fingerprints};
+  policy.own = s.certificate;
+  return tls::ClientContext::make(std::move(policy));
+}
+
+bool uses_tls(const RelaySettings& s) {
+  return s.tls != TlsMode::kNone || s.places.srv ||
+         std::ranges::any_of(candidates_of(s), [](const Candidate& c) { return c.tls != TlsMode::kNone; });
 }
 
 bool same_identity(const RelaySettings& a, const RelaySettings& b) {
@@ -111,7 +120,7 @@ std::shared_ptr<Way> make_way(queue::WayId id, RelaySettings settings) {
   way->settings = std::move(settings);
   way->health.set_first_pause(way->settings.retry_after);
   const RelaySettings& s = way->settings;
-  if (s.tls == TlsMode::kNone) return way;
+  if (!uses_tls(s)) return way;
   auto context = make_context(s, tls_name_of(s));
   if (context) {
     way->tls = *context;
@@ -158,8 +167,18 @@ std::shared_ptr<const tls::ClientContext> Way::tls_for(const std::string& name) 
   return contexts_[name] = std::move(*made);
 }
 
+std::vector<Candidate> Way::found() const {
+  std::lock_guard lock(found_mutex_);
+  return found_;
+}
+
+void Way::set_found(std::vector<Candidate> candidates) {
+  std::lock_guard lock(found_mutex_);
+  found_ = std::move(candidates);
+}
+
 // The ways of mail that stays on this machine, as blocks of their own.
-static std::vector<RelaySettings> built_in(const LocalSettings& local) {
+static std::vector<RelaySettings> built_in(const LocalSettings& local, bool lmtp_by_route) {
   RelaySettings here;
   here.name = kLocalWay;
   here.protocol = Protocol::kLocal;
@@ -167,7 +186,7 @@ static std::vector<RelaySettings> built_in(const LocalSettings& local) {
   here.tls = TlsMode::kNone;
   here.connections = local.connections;
   std::vector<RelaySettings> ways{here};
-  if (local.delivery != MailboxDelivery::kLmtp) return ways;
+  if (local.delivery != MailboxDelivery::kLmtp && !(lmtp_by_route && !local.lmtp.empty())) return ways;
   RelaySettings lmtp = here;
   lmtp.name = kLmtpWay;
   lmtp.protocol = Protocol::kLmtp;
@@ -199,10 +218,70 @@ static queue::WayId place(Ways& ways, const RelaySettings& relay, const Ways* pr
   return id;
 }
 
+// The way of that name which is in use, whatever the case.
+static std::optional<queue::WayId> find_in(const Ways& ways, const std::string& name) {
+  auto at = std::ranges::find_if(ways.list,
+                                 [&](const auto& way) { return !way->retired && iequals(way->settings.name, name); });
+  if (at == ways.list.end()) return std::nullopt;
+  return (*at)->id;
+}
+
 static std::vector<route::Rule> next_hop_rules(Ways& ways, const std::vector<NextHop>& hops, const Ways* previous) {
   std::vector<route::Rule> rules;
   for (const NextHop& hop : hops)
     rules.push_back({{place(ways, hop.relay, previous)}, route::Rule::For::kDomain, hop.domain});
+  return rules;
+}
+
+static std::string route_way_name(const RouteSettings& route, std::size_t number) {
+  switch (route.action) {
+    case RouteAction::kLocal:
+      return kLocalWay;
+    case RouteAction::kLmtp:
+      return kLmtpWay;
+    case RouteAction::kHold:
+      return kHoldWay;
+    case RouteAction::kDiscard:
+      return "discard";
+    default:
+      return fmt::format("fail:{}", number);
+  }
+}
+
+// The way of a route that does not lead out. Those of this machine are there already.
+static void place_decision(Ways& ways, const RouteSettings& route, const std::string& name, const Ways* previous) {
+  if (find_in(ways, name)) return;
+  RelaySettings block;
+  block.name = name;
+  block.host = name;
+  block.tls = TlsMode::kNone;
+  block.protocol = route.action == RouteAction::kFail ? Protocol::kFail : Protocol::kDiscard;
+  if (route.action == RouteAction::kHold) block.connections = 0;  // nothing is taken there: it waits
+  block.refusal = route.text;
+  place(ways, block, previous);
+}
+
+static std::vector<route::Rule> route_rules(Ways& ways, const std::vector<RouteSettings>& routes,
+                                            const Ways* previous) {
+  std::vector<route::Rule> rules;
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    const RouteSettings& from = routes[i];
+    route::Rule rule{{}, route::Rule::For::kRoute};
+    rule.block = i + 1;
+    // The loader has told of what is wrong; a rule that cannot be made fits nobody.
+    auto conditions = route::Conditions::make(from.conditions);
+    if (!conditions) continue;
+    rule.conditions = std::move(*conditions);
+    std::vector<std::string> names = from.ways;
+    if (from.action != RouteAction::kWays) {
+      names = {route_way_name(from, i + 1)};
+      place_decision(ways, from, names.front(), previous);
+    }
+    for (const std::string& name : names) {
+      if (auto id = find_in(ways, name)) rule.ways.push_back(*id);
+    }
+    rules.push_back(std::move(rule));
+  }
   return rules;
 }
 
@@ -221,7 +300,9 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
   using For = route::Rule::For;
   route::Rule leaves{{}, For::kLeaves}, mailboxes{{}, For::kMailboxes}, stays{{}, For::kStays};
   std::vector<RelaySettings> blocks = settings.relays;
-  for (RelaySettings& block : built_in(settings.local)) blocks.push_back(std::move(block));
+  const bool lmtp_by_route =
+      std::ranges::any_of(settings.routes, [](const auto& r) { return r.action == RouteAction::kLmtp; });
+  for (RelaySettings& block : built_in(settings.local, lmtp_by_route)) blocks.push_back(std::move(block));
   for (RelaySettings& relay : blocks) give_replies(relay, settings.replies);
   for (NextHop& hop : settings.next_hops) give_replies(hop.relay, settings.replies);
   for (const RelaySettings& relay : blocks) {
@@ -233,8 +314,10 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
   }
   // A relay domain's mail goes to its next hop alone: a relay that leads to the world would bring it back to us.
   std::vector<route::Rule> rules = next_hop_rules(*ways, settings.next_hops, previous);
+  for (route::Rule& rule : route_rules(*ways, settings.routes, previous)) rules.push_back(std::move(rule));
   rules.push_back(std::move(leaves));
-  if (!mailboxes.ways.empty()) rules.push_back(std::move(mailboxes));
+  if (!mailboxes.ways.empty() && settings.local.delivery == MailboxDelivery::kLmtp)
+    rules.push_back(std::move(mailboxes));
   rules.push_back(std::move(stays));
   ways->table = route::Table(std::move(rules));
   ways->settings = std::move(settings);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "deliver/busy.h"
+#include "deliver/rungs.h"
 #include "deliver/settings.h"
 #include "queue/scheduler.h"
 #include "route/ways.h"
@@ -91,10 +92,17 @@ struct Way {
   ToldOnce broken_signatures;                 // of others, by what this way demands
   NullSender null_sender;                     // learnt: this relay takes no reports from <>
   std::atomic<int> good_family{0};            // 4 or 6: the one that worked last
+  Rungs rungs;                                // learnt: which of its hosts and ports works
   enum class Port465 : int { kUnknown, kTls, kNo };
   std::atomic<Port465> port465{Port465::kUnknown};
 
+  // What the DNS said of a relay that is a domain (mx, srv), for when it does not answer.
+  std::vector<Candidate> found() const;
+  void set_found(std::vector<Candidate> candidates);
+
  private:
+  mutable std::mutex found_mutex_;
+  std::vector<Candidate> found_;
   std::mutex contexts_mutex_;
   std::map<std::string, std::shared_ptr<const tls::ClientContext>> contexts_;  // of other names than the block's
 };

@@ -484,13 +484,14 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   in.envelope = {};
 
   const std::string& user = message->origin.user;
-  std::string sender_key = lower(user.empty() ? envelope.reverse_path : user);
+  const std::string sender = lower(envelope.reverse_path);
+  std::string sender_key = user.empty() ? sender : lower(user);
   std::unordered_map<std::string_view, queue::ClassId> classes;
   for (const std::string& domain : in.domains) {
     auto [at, first] = classes.try_emplace(domain, 0);
     if (first) {
       bool fresh = false;
-      queue::ClassKey key{domain, sender_key, user, session.listener};
+      queue::ClassKey key{domain, sender_key, user, session.listener, sender};
       at->second = context_.scheduler.intern(key, &fresh);
       if (fresh) unsaved.push_back({at->second, std::move(key)});
       queue::DueRow row;

@@ -18,17 +18,19 @@ std::string join(const ClassKey& key) {
   joined.append(key.sender_key).push_back('\0');
   joined.append(key.user).push_back('\0');
   joined.append(key.listener);
+  // Where nobody logged in the sender is the second part already.
+  if (!key.user.empty()) joined.append(1, '\0').append(key.sender);
   return joined;
 }
 
 ClassKey split(std::string_view joined) {
   ClassKey key;
-  for (std::string* part : {&key.recipient_domain, &key.sender_key, &key.user}) {
+  for (std::string* part : {&key.recipient_domain, &key.sender_key, &key.user, &key.listener}) {
     const std::size_t end = std::min(joined.find('\0'), joined.size());
     part->assign(joined.substr(0, end));
     joined.remove_prefix(std::min(end + 1, joined.size()));
   }
-  key.listener.assign(joined);
+  key.sender = key.user.empty() ? key.sender_key : std::string(joined);
   return key;
 }
 

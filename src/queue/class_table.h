@@ -23,7 +23,7 @@ class ClassTable {
   struct Class {
     ClassId id = 0;       // 0: a free slot
     bool stored = false;  // its row is known to be in the store
-    std::string key;      // the four parts, NUL between
+    std::string key;      // its parts, NUL between
     std::uint32_t sender = kNone;
     std::uint32_t first_lane = kNone;  // its lanes with ready messages
     std::uint32_t entries = 0;

@@ -320,6 +320,7 @@ std::string encode(std::string_view key, const ClassRow& row) {
   for (const auto* text : {&row.key.recipient_domain, &row.key.sender_key, &row.key.user, &row.key.listener}) {
     out.string(*text);
   }
+  if (!row.key.user.empty()) out.string(row.key.sender);  // else it is the sender_key
   return sealed(Family::kClass, key, std::move(value));
 }
 
@@ -330,6 +331,11 @@ Result<ClassRow> decode_class(std::string_view key, std::string_view value) {
   ClassRow row;
   for (auto* text : {&row.key.recipient_domain, &row.key.sender_key, &row.key.user, &row.key.listener})
     *text = in.string();
+  // Rows of before the sender was part of a class end here.
+  if (row.key.user.empty())
+    row.key.sender = row.key.sender_key;
+  else if (!in.done())
+    row.key.sender = in.string();
   if (!in.done() || key.size() != 4) return unreadable(Family::kClass, "malformed");
   row.id = static_cast<ClassId>(get_big(key));
   return row;

@@ -152,5 +152,19 @@ TEST(Codec, WellSealedNonsenseIsNoRow) {
   }
 }
 
+// The sender is stored where a user logged in; without one it is the sender_key. Rows of before it was part of a class
+// are read as they were.
+TEST(Codec, TheSenderOfAClass) {
+  const std::string key = class_key(7);
+  ClassRow row{7, {"x.example", "taro", "taro", "in", "me@home.example"}};
+  auto read = decode_class(key, encode(key, row));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->key, row.key);
+  ClassRow nobody{7, {"x.example", "me@home.example", "", "in", "me@home.example"}};
+  read = decode_class(key, encode(key, nobody));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->key, nobody.key);
+}
+
 }  // namespace
 }  // namespace sidegate::queue

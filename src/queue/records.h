@@ -21,6 +21,7 @@ struct ClassKey {
   std::string sender_key;         // whom fairness counts: the authenticated user, else the reverse-path, lower case
   std::string user;
   std::string listener;
+  std::string sender = {};        // the reverse-path, lower case; without a user sender_key is the same
   bool operator==(const ClassKey&) const = default;
 };
 struct ClassRow {

@@ -18,6 +18,8 @@ bool Rule::fits(const queue::ClassKey& key) const {
       return key.recipient_domain == domain;
     case For::kMailboxes:
       return key.recipient_domain == kMailbox;
+    case For::kRoute:
+      return !is_local(key) && conditions.misfit(key) == Misfit::kNone;
   }
   return false;
 }
@@ -28,10 +30,15 @@ Table Table::all(std::size_t count) {
   return Table({std::move(everyone)});
 }
 
+const Rule* Table::rule(const queue::ClassKey& key) const {
+  auto rule = std::ranges::find_if(rules_, [&](const Rule& r) { return r.fits(key); });
+  return rule == rules_.end() ? nullptr : &*rule;
+}
+
 const std::vector<queue::WayId>& Table::ways(const queue::ClassKey& key) const {
   static const std::vector<queue::WayId> none;
-  auto rule = std::ranges::find_if(rules_, [&](const Rule& r) { return r.fits(key); });
-  return rule == rules_.end() ? none : rule->ways;
+  const Rule* first = rule(key);
+  return first ? first->ways : none;
 }
 
 std::optional<queue::WayId> Table::after(const queue::ClassKey& key, queue::WayId way) const {
@@ -66,6 +73,7 @@ queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& or
   key.sender_key = origin.user.empty() ? lower(envelope.reverse_path) : lower(origin.user);
   key.user = origin.user;
   key.listener = origin.listener;
+  key.sender = lower(envelope.reverse_path);
   return key;
 }
 

@@ -8,6 +8,7 @@
 #include "mail/envelope.h"
 #include "queue/records.h"
 #include "queue/scheduler.h"
+#include "route/conditions.h"
 
 namespace sidegate::route {
 
@@ -17,13 +18,15 @@ inline bool is_local(const queue::ClassKey& key) {
   return key.recipient_domain.starts_with('.');
 }
 
-// A routing rule will name conditions on the class; today: mail that leaves goes by all ways in file order, mail that
-// stays by the built-in ones.
+// Mail that leaves goes by the first [[route]] block that fits, else by all ways in file order; mail that stays by the
+// built-in ones.
 struct Rule {
-  enum class For : std::uint8_t { kAll, kLeaves, kStays, kMailboxes, kDomain };
+  enum class For : std::uint8_t { kAll, kLeaves, kStays, kMailboxes, kDomain, kRoute };
   std::vector<queue::WayId> ways;
   For whom = For::kAll;
-  std::string domain = {};  // of kDomain, lower case
+  std::string domain = {};     // of kDomain, lower case
+  Conditions conditions = {};  // of kRoute
+  std::size_t block = 0;       // of kRoute: which [[route]], from 1
   bool fits(const queue::ClassKey& key) const;
 };
 
@@ -35,6 +38,8 @@ class Table {
 
   // The first rule that fits wins; empty when none does (the message then waits, promise 4).
   const std::vector<queue::WayId>& ways(const queue::ClassKey& key) const;
+  const Rule* rule(const queue::ClassKey& key) const;  // null: none fits
+  const std::vector<Rule>& rules() const { return rules_; }
   // The way after `way` for this class, if there is one.
   std::optional<queue::WayId> after(const queue::ClassKey& key, queue::WayId way) const;
 

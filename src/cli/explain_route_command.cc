@@ -1,0 +1,248 @@
+// `sidegate explain route`: the table that the server routes with, asked rule by rule. Works while the server is down;
+// what is known of the ways' health comes from the server, if it answers.
+#include <boost/json.hpp>
+
+#include "base/i18n.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/server.h"
+#include "deliver/way.h"
+#include "mail/mailbox.h"
+#include "route/ways.h"
+
+namespace sidegate::cli {
+namespace {
+
+namespace json = boost::json;
+using route::Misfit;
+using route::Rule;
+
+struct Step {
+  std::string rule;  // "route 2"
+  bool fits = false, decides = false;
+  Misfit misfit = Misfit::kNone;
+  std::string why;
+};
+
+struct Explained {
+  queue::ClassKey key;
+  std::vector<Step> steps;
+  const Rule* decided = nullptr;
+  std::vector<std::string> ways;
+  json::object health;  // way -> its row of the server's status
+  bool server = false;
+};
+
+std::string rule_name(const Rule& rule) {
+  switch (rule.whom) {
+    case Rule::For::kRoute:
+      return fmt::format("route {}", rule.block);
+    case Rule::For::kDomain:
+      return fmt::format("relay_domain {}", rule.domain);
+    case Rule::For::kLeaves:
+    case Rule::For::kAll:
+      return "default";
+    case Rule::For::kStays:
+    case Rule::For::kMailboxes:
+      return "local";
+  }
+  return "default";
+}
+
+std::string list_words(const std::vector<std::string>& list) {
+  return printable(fmt::format("{}", fmt::join(list, ", ")), 300);
+}
+
+// Why a rule does not fit: what it asks for, and what this message has.
+std::string misfit_words(const Rule& rule, Misfit misfit, const queue::ClassKey& key) {
+  const route::RouteConditions& wanted = rule.conditions.written();
+  auto shown = [](const std::string& text) { return text.empty() ? std::string("\"\"") : printable(text, 300); };
+  switch (misfit) {
+    case Misfit::kNone:
+      return _("everything fits");
+    case Misfit::kSender:
+      return tr("the sender {} is none of: {}", key.sender.empty() ? "<>" : printable(key.sender, 300),
+                list_words(wanted.senders));
+    case Misfit::kRecipient:
+      return tr("the recipient's domain {} is none of: {}", shown(key.recipient_domain), list_words(wanted.recipients));
+    case Misfit::kUser:
+      return tr("the user {} is none of: {}", shown(key.user), list_words(wanted.users));
+    case Misfit::kListener:
+      return tr("the listener {} is none of: {}", shown(key.listener), list_words(wanted.listeners));
+  }
+  return {};
+}
+
+Step step_of(const Rule& rule, const queue::ClassKey& key) {
+  Step step;
+  step.rule = rule_name(rule);
+  step.fits = rule.fits(key);
+  if (rule.whom == Rule::For::kRoute) {
+    step.misfit = rule.conditions.misfit(key);
+    step.why = route::is_local(key) ? _("the mail stays on this machine") : misfit_words(rule, step.misfit, key);
+  } else if (rule.whom == Rule::For::kDomain) {
+    step.why = step.fits ? tr("{} goes on to its own next hop", rule.domain) : tr("is for {}", rule.domain);
+  } else {
+    step.why = step.fits ? _("no other rule is for it") : _("is for other mail");
+  }
+  return step;
+}
+
+Explained explain(const deliver::Ways& ways, queue::ClassKey key) {
+  Explained e;
+  e.key = std::move(key);
+  e.decided = ways.table.rule(e.key);
+  for (const Rule& rule : ways.table.rules()) {
+    const bool of_local = rule.whom == Rule::For::kStays || rule.whom == Rule::For::kMailboxes;
+    if (of_local && !rule.fits(e.key)) continue;
+    e.steps.push_back(step_of(rule, e.key));
+    e.steps.back().decides = &rule == e.decided;
+    if (&rule == e.decided) break;
+  }
+  if (e.decided) {
+    for (queue::WayId id : e.decided->ways) e.ways.push_back(ways.list.at(id)->settings.name);
+  }
+  return e;
+}
+
+void ask_health(const Context& context, Explained& e) {
+  auto answer = ask_server(context, {.verb = admin::Verb::kStatus, .selection = {}}, [](std::string) { return true; });
+  if (!answer) return;
+  boost::system::error_code error;
+  json::value value = json::parse(*answer, error);
+  if (error || !value.is_object()) return;
+  e.server = true;
+  for (const char* list : {"relays", "here"}) {
+    const json::value* rows = value.as_object().if_contains(list);
+    if (rows == nullptr || !rows->is_array()) continue;
+    for (const json::value& row : rows->as_array()) {
+      const json::value* name = row.is_object() ? row.as_object().if_contains("name") : nullptr;
+      if (name != nullptr && name->is_string()) e.health[name->as_string()] = row;
+    }
+  }
+}
+
+const char* action_name(const Explained& e, const deliver::DeliverSettings& settings) {
+  if (e.decided == nullptr) return "wait";
+  if (e.decided->whom != Rule::For::kRoute) return "ways";
+  switch (settings.routes.at(e.decided->block - 1).action) {
+    case deliver::RouteAction::kWays:
+      return "ways";
+    case deliver::RouteAction::kDiscard:
+      return "discard";
+    case deliver::RouteAction::kHold:
+      return "hold";
+    case deliver::RouteAction::kFail:
+      return "fail";
+    case deliver::RouteAction::kLocal:
+      return "local";
+    case deliver::RouteAction::kLmtp:
+      return "lmtp";
+  }
+  return "ways";
+}
+
+std::string text_of(const Explained& e, const deliver::DeliverSettings& settings) {
+  if (e.decided == nullptr || e.decided->whom != Rule::For::kRoute) return {};
+  return settings.routes.at(e.decided->block - 1).text;
+}
+
+bool is_up(const json::object& row) {
+  const json::value* up = row.if_contains("up");
+  return up == nullptr || !up->is_bool() || up->as_bool();
+}
+
+std::string member(const json::object& row, const char* key) {
+  const json::value* value = row.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->as_string().c_str()) : std::string();
+}
+
+void print(const Terminal& t, const Explained& e, const deliver::DeliverSettings& settings) {
+  for (const Step& step : e.steps) {
+    std::string mark = step.fits ? t.in(Colour::kGreen, _("fits")) : std::string(_("no"));
+    t.out << step.rule << ": " << mark << ": " << step.why << "\n";
+  }
+  const std::string action = action_name(e, settings);
+  if (action == "discard") t.out << "-> " << _("it is taken and thrown away") << "\n";
+  if (action == "hold") t.out << "-> " << _("it stays in the queue until another route fits") << "\n";
+  if (action == "fail") t.out << "-> " << tr("it is returned to its sender: {}", text_of(e, settings)) << "\n";
+  if (action == "discard" || action == "hold" || action == "fail") return;
+  if (e.ways.empty()) {
+    t.out << "-> " << _("no way out: it waits until there is a [[relay]]") << "\n";
+    return;
+  }
+  for (std::size_t i = 0; i < e.ways.size(); ++i) {
+    std::string line = fmt::format("{}. {}", i + 1, e.ways[i]);
+    const json::value* row = e.health.if_contains(e.ways[i]);
+    if (row != nullptr) {
+      const json::object& r = row->as_object();
+      line += is_up(r) ? std::string(_(": up")) : tr(": down: {}", printable(member(r, "reason"), 300));
+      if (const std::string again = member(r, "again_at"); !is_up(r) && !again.empty())
+        line += " " + tr("(next try {})", again);
+    }
+    t.out << "-> " << line << "\n";
+  }
+  if (!e.server) t.out << _("the server does not answer: how the ways are is not known") << "\n";
+}
+
+void print_json(const Terminal& t, const Explained& e, const deliver::DeliverSettings& settings) {
+  json::array rules, ways;
+  for (const Step& step : e.steps) {
+    json::object one{{"rule", step.rule}, {"fits", step.fits}, {"decides", step.decides}, {"why", step.why}};
+    if (step.misfit != Misfit::kNone) one["condition"] = route::name(step.misfit);
+    rules.push_back(std::move(one));
+  }
+  for (const std::string& name : e.ways) {
+    json::object one{{"name", name}};
+    if (const json::value* row = e.health.if_contains(name)) {
+      one["up"] = is_up(row->as_object());
+      for (const char* key : {"reason", "again_at"}) {
+        if (const std::string text = member(row->as_object(), key); !text.empty()) one[key] = text;
+      }
+    }
+    ways.push_back(std::move(one));
+  }
+  json::object out{{"from", e.key.sender},
+                   {"domain", e.key.recipient_domain},
+                   {"user", e.key.user},
+                   {"listener", e.key.listener},
+                   {"rules", std::move(rules)},
+                   {"rule", e.decided ? rule_name(*e.decided) : std::string()},
+                   {"action", action_name(e, settings)},
+                   {"ways", std::move(ways)},
+                   {"server", e.server ? "up" : "down"}};
+  if (const std::string text = text_of(e, settings); !text.empty()) out["text"] = text;
+  t.out << json::serialize(out) << "\n";
+}
+
+}  // namespace
+
+int explain_route_command(const Context& context, const ExplainRoute& what) {
+  auto loaded = context.load(false, false);
+  if (!loaded) return EX_CONFIG;
+  std::string from = what.from == "<>" ? std::string() : what.from, to = what.to;
+  if (to.find('@') == std::string::npos) to += "@" + loaded->settings.hostname;
+  if (!from.empty() && from.find('@') == std::string::npos) from += "@" + loaded->settings.hostname;
+  for (const std::string& address : {from, to}) {
+    if (address.empty() || mail::is_mailbox(address, true)) continue;
+    context.terminal.error(tr("{} is no mail address", printable(address, 300)));
+    return EX_DATAERR;
+  }
+  auto ways = deliver::Ways::make(loaded->settings.deliver);
+  mail::Envelope envelope;
+  envelope.reverse_path = from;
+  mail::Origin origin;
+  origin.user = what.user;
+  origin.listener = what.listener;
+  mail::Recipient recipient;
+  recipient.address = to;
+  Explained e = explain(*ways, route::class_key(envelope, origin, recipient));
+  ask_health(context, e);
+  if (context.common.json)
+    print_json(context.terminal, e, loaded->settings.deliver);
+  else
+    print(context.terminal, e, loaded->settings.deliver);
+  return EX_OK;
+}
+
+}  // namespace sidegate::cli

@@ -1,0 +1,205 @@
+// What a relay's provider is known to want, where the block itself says nothing; and its hosts, ports, proxy,
+// certificate.
+#include "base/i18n.h"
+#include "base/text.h"
+#include "config/option_checks.h"
+#include "config/proxy.h"
+#include "config/resolve.h"
+#include "config/secret_file.h"
+#include "mail/mailbox.h"
+#include "provider/presets.h"
+
+namespace sidegate::config {
+namespace {
+
+using provider::Preset;
+using provider::UserForm;
+
+struct Subject {
+  Draft& draft;
+  std::size_t index;
+  RelayBlock& relay;
+
+  std::string title() const {
+    return relay.name.empty() ? fmt::format("[[relay]] {}", index) : tr("relay {}", quoted(relay.name));
+  }
+  bool given(std::string_view key) const { return draft.given("relay", index, key); }
+  Where where(std::string_view key) const { return draft.where("relay", index, key); }
+  void error(std::string_view key, const std::string& what, std::string next = {}) const {
+    draft.error(where(key), fmt::format("{}: {}", title(), what), std::move(next));
+  }
+  void warn(std::string_view key, const std::string& what, std::string next = {}) const {
+    draft.warn(where(key), fmt::format("{}: {}", title(), what), std::move(next));
+  }
+};
+
+std::string domain_of(const std::string& address) {
+  const auto at = address.rfind('@');
+  return at == std::string::npos ? std::string() : lower(address.substr(at + 1));
+}
+
+void unknown_provider(const Subject& s) {
+  std::vector<std::string_view> names;
+  for (const Preset& preset : provider::presets()) names.push_back(preset.id);
+  std::string_view near = suggest(lower(s.relay.places.provider), names);
+  s.error("provider", tr("no provider {} is known", quoted(printable(s.relay.places.provider, 100))),
+          near.empty() ? _("`sidegate config providers` lists those that are; or write host and port")
+                       : tr("did you mean {}?", quoted(near)));
+}
+
+// Facts age: what does not look as it should is told, and taken as it is.
+void check_user(const Subject& s, const Preset& preset) {
+  RelayBlock& r = s.relay;
+  const bool address = r.user.find('@') != std::string::npos;
+  switch (preset.user_form) {
+    case UserForm::kFixed:
+      if (r.user.empty()) r.user = preset.user;
+      if (r.user != preset.user)
+        s.warn("user", tr("{}: the user name is the same for everybody: {}", preset.title, quoted(preset.user)),
+               tr("write user = {}", quoted(preset.user)));
+      return;
+    case UserForm::kAddress:
+      if (!r.user.empty() && !address)
+        s.warn("user", tr("{}: this provider's user name is the whole mail address", preset.title),
+               _("write user = \"you@example.org\""));
+      return;
+    case UserForm::kLocalPart:
+      if (address)
+        s.warn("user", tr("{}: this provider's user name is what stands before the @ alone", preset.title),
+               tr("write user = {}", quoted(r.user.substr(0, r.user.find('@')))));
+      return;
+    case UserForm::kDotted:
+      if (address) {
+        std::string dotted = r.user;
+        std::ranges::replace(dotted, '@', '.');
+        s.warn("user", tr("{}: this provider's user name is the address with a dot for the @", preset.title),
+               tr("write user = {}", quoted(dotted)));
+      }
+      return;
+    case UserForm::kOwn:
+      if (address)
+        s.warn("user", tr("{}: this provider's user name is no mail address", preset.title), std::string(preset.note));
+      return;
+    case UserForm::kUnknown:
+      return;
+  }
+}
+
+bool find_host(const Subject& s, const Preset& preset) {
+  RelayBlock& r = s.relay;
+  if (!r.host.empty() || !r.places.more_hosts.empty()) return true;
+  const std::string domain = domain_of(r.address.empty() ? r.user : r.address);
+  auto lacks = [&](std::string_view key, const std::string& example) {
+    s.error("provider", tr("{} needs {}: {}", preset.title, key, preset.note), tr("add {} = {}", key, quoted(example)));
+    return false;
+  };
+  if (preset.needs == "host") return lacks("host", "smtp.example.org");
+  if (preset.needs == "server" && r.places.server.empty())
+    return lacks("server", preset.id == "sakura" ? "INITIAL.sakura.ne.jp" : "sv1234");
+  if (preset.needs == "region" && r.places.region.empty()) return lacks("region", "ap-northeast-1");
+  if (preset.host.find("{domain}") != std::string_view::npos && domain.empty())
+    return lacks("address", "you@example.org");
+  r.host = provider::preset_host(preset, r.places.server, r.places.region, domain);
+  if (r.name.empty()) r.name = preset.id;
+  if (!mail::is_domain(r.host, false)) {
+    s.error(r.places.region.empty() ? "server" : "region", tr("{} is no host name", quoted(printable(r.host, 200))));
+    return false;
+  }
+  return true;
+}
+
+std::vector<std::string> given_hosts(const RelayBlock& r) {
+  std::vector<std::string> rest = r.places.more_hosts;
+  if (!rest.empty() && iequals(rest.front(), r.host)) rest.erase(rest.begin());
+  return rest;
+}
+
+void read_certificate(const Subject& s) {
+  tls::Identity& own = s.relay.certificate;
+  if (own.cert_file.empty()) {
+    if (!own.key_file.empty()) s.error("tls_key", _("tls_key is given and no tls_certificate"));
+    return;
+  }
+  if (own.key_file.empty()) own.key_file = own.cert_file;
+  if (!s.draft.request.open_files) return;
+  Files& files = *s.draft.request.files;
+  auto key = files.key(own.key_file, is_container_secret(own.key_file));
+  auto cert = own.cert_file == own.key_file ? key : files.text(own.cert_file, 1 << 20);
+  if (!cert) return s.error("tls_certificate", cert.error().what, cert.error().next);
+  if (!key) return s.error("tls_key", key.error().what, key.error().next);
+  own.cert_pem = std::move(*cert);
+  own.key_pem = std::move(*key);
+  tls::PeerPolicy policy;
+  policy.own = own;
+  if (auto made = tls::ClientContext::make(std::move(policy)); !made) s.error("tls_certificate", made.error().text);
+}
+
+}  // namespace
+
+void resolve_preset(Draft& draft, std::size_t index) {
+  const Subject s{draft, index, draft.relays[index]};
+  RelayBlock& r = s.relay;
+  r.places.tls_given = s.given("tls");
+  if (!r.places.provider.empty()) {
+    const Preset* preset = provider::find_preset(r.places.provider);
+    if (!preset) return unknown_provider(s);
+    if (!find_host(s, *preset)) return;
+    if (r.name.empty()) r.name = preset->id;
+    if (!s.given("port") && !s.given("ports")) r.places.ports = preset->ports;
+    if (!s.given("messages_per_connection") && preset->messages_per_connection > 0)
+      r.messages_per_connection = preset->messages_per_connection;
+    check_user(s, *preset);
+    if (r.address.empty() && !preset->domain.empty() && !r.user.empty() && r.user.find('@') == std::string::npos)
+      r.address = r.user + "@" + std::string(preset->domain);
+    const bool has_address = !r.address.empty() || r.user.find('@') != std::string::npos;
+    if (preset->senders == provider::Senders::kOwnOnly && !s.given("identity") && has_address)
+      r.identity = deliver::Identity::kAccount;
+  } else if (!r.places.server.empty() || !r.places.region.empty()) {
+    s.error(r.places.server.empty() ? "region" : "server", _("server and region belong to a provider"),
+            _("write host = \"...\" for a server's whole name"));
+  }
+  if (r.host.empty() && !r.places.more_hosts.empty()) {
+    r.host = r.places.more_hosts.front();
+    r.places.more_hosts.erase(r.places.more_hosts.begin());
+  }
+  if (r.host.empty() && r.places.provider.empty())
+    draft.error(draft.where("relay", index, ""), tr("{} has no {}", table("relay").title(), "host"),
+                tr("add {} = \"...\"", "host"));
+}
+
+void resolve_places(Draft& draft, std::size_t index) {
+  const Subject s{draft, index, draft.relays[index]};
+  RelayBlock& r = s.relay;
+  r.places.more_hosts = given_hosts(r);
+  if (s.given("port") && s.given("ports") && !r.places.ports.empty())
+    s.error("ports", _("port and ports are both given"), _("give ports alone, the first choice first"));
+  if (r.places.ports.size() == 1) {  // no ladder
+    r.port = r.places.ports.front();
+    if (!s.given("tls") && r.port == 465) r.tls = deliver::TlsMode::kImplicit;
+    r.places.ports.clear();
+  } else if (!r.places.ports.empty()) {
+    r.port = r.places.ports.front();
+  }
+  if (r.places.mx && r.places.srv) s.error("srv", _("mx and srv are both given"), _("keep one of them"));
+  if (r.places.mx || r.places.srv) {
+    if (!r.places.more_hosts.empty()) s.error("hosts", _("with mx or srv the DNS names the hosts"), _("remove hosts"));
+    if (!r.host.empty() && (is_numeric_address(r.host) || !mail::is_domain(r.host, false)))
+      s.error("host", tr("{} is no domain, and mx and srv need one", quoted(printable(r.host, 200))));
+  }
+  bool families[2] = {false, false};
+  for (const std::string& address : r.source_addresses) {
+    bool& taken = families[address.find(':') != std::string::npos];
+    if (taken) s.error("source_address", _("source_address: two addresses of one family"), _("give one of each"));
+    taken = true;
+  }
+  if (const std::string url = r.proxy.url; !url.empty()) {
+    auto proxy = parse_proxy(url);
+    if (!proxy)
+      s.error("proxy", tr("proxy: {}", proxy.error().text), _("write proxy = \"socks5://127.0.0.1:1080\""));
+    else
+      r.proxy = std::move(*proxy), r.proxy.url = url;
+  }
+  read_certificate(s);
+}
+
+}  // namespace sidegate::config

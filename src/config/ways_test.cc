@@ -1,0 +1,186 @@
+// Presets, ladders and routes, as an operator writes them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+#include "config/proxy.h"
+#include "config/show.h"
+
+namespace sidegate::config {
+namespace {
+
+using deliver::TlsMode;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+LoadResult loaded(std::string text) {
+  LoadRequest r;
+  r.path = "f";
+  r.text = std::move(text);
+  r.system_name = "mail.example.org";
+  return load(r);
+}
+
+std::string errors(std::string text) {
+  auto result = loaded(std::move(text));
+  return result ? "none" : text_of(result.error());
+}
+
+std::string warnings(std::string text) {
+  auto result = loaded(std::move(text));
+  return result ? text_of(result->warnings) : "error: " + text_of(result.error());
+}
+
+deliver::RelaySettings relay(std::string text) {
+  auto result = loaded("[[relay]]\n" + text);
+  EXPECT_TRUE(result) << text_of(result.error());
+  return result ? result->settings.deliver.relays.at(0) : deliver::RelaySettings{};
+}
+
+constexpr const char* kLogin = "\nuser = \"me@example.org\"\npassword = \"secret\"\n";
+
+TEST(RelayPlaces, Ladder) {
+  auto r = relay("host = \"a.example\"\nports = [465, 587, 2525]");
+  EXPECT_THAT(r.places.ports, ElementsAre(465, 587, 2525));
+  EXPECT_EQ(r.tls, TlsMode::kStartTls);
+  EXPECT_FALSE(r.places.tls_given);
+  r = relay("host = \"a.example\"\nports = [465]");
+  EXPECT_EQ(r.port, 465);
+  EXPECT_EQ(r.tls, TlsMode::kImplicit);
+  r = relay("hosts = [\"a.example\", \"b.example:2525\"]\nports = [\"submissions\", \"submission\"]");
+  EXPECT_EQ(r.host, "a.example");
+  EXPECT_EQ(r.name, "a.example");
+  EXPECT_THAT(r.places.more_hosts, ElementsAre("b.example:2525"));
+  EXPECT_THAT(r.places.ports, ElementsAre(465, 587));
+}
+
+TEST(RelayPlaces, WhatIsWrong) {
+  struct {
+    const char* text;
+    const char* expected;
+  } cases[] = {
+      {"name = \"x\"", "f:1: [[relay]] has no host; add host = \"...\""},
+      {"host = \"a.example\"\nports = [0]", "f:3: ports:"},
+      {"host = \"a.example\"\nports = [465, \"x\"]", "f:3: ports:"},
+      {"host = \"a.example\"\nport = 25\nports = [465]", "f:4:"},
+      {"host = \"a.example\"\nmx = true\nsrv = true", "mx and srv are both given"},
+      {"host = \"192.0.2.1\"\nmx = true", "is no domain"},
+      {"host = \"a.example\"\nsource_address = [\"x\"]", "no numeric address"},
+      {"host = \"a.example\"\nsource_address = [\"192.0.2.1\", \"192.0.2.2\"]", "two addresses of one family"},
+      {"host = \"a.example\"\nproxy = \"http://x:1\"", "must begin with socks5://"},
+      {"host = \"a.example\"\ntls_key = \"/x\"", "no tls_certificate"},
+      {"host = \"a.example\"\nserver = \"sv1\"", "belong to a provider"},
+      {"provider = \"gmial\"", "did you mean \"gmail\"?"},
+      {"provider = \"sakura\"", "needs server"},
+      {"provider = \"ses\"", "needs region"},
+      {"provider = \"so-net\"", "needs host"},
+      {"provider = \"ses\"\nregion = \"a b\"", "no host name"},
+  };
+  for (const auto& c : cases) EXPECT_THAT(errors(std::string("[[relay]]\n") + c.text), HasSubstr(c.expected)) << c.text;
+}
+
+TEST(Provider, FillsWhatTheBlockDoesNotSay) {
+  auto r = relay(std::string("provider = \"ocn\"") + kLogin);
+  EXPECT_EQ(r.host, "smtp.ocn.ne.jp");
+  EXPECT_EQ(r.name, "ocn");
+  EXPECT_THAT(r.places.ports, ElementsAre(465, 587));
+  r = relay(std::string("provider = \"ocn\"\nport = 587\nname = \"isp\"") + kLogin);
+  EXPECT_EQ(r.name, "isp");
+  EXPECT_EQ(r.port, 587);
+  EXPECT_TRUE(r.places.ports.empty());
+  EXPECT_EQ(r.tls, TlsMode::kStartTls);
+  r = relay(std::string("provider = \"gmail\"\nhost = \"smtp-relay.gmail.com\"") + kLogin);
+  EXPECT_EQ(r.host, "smtp-relay.gmail.com");
+  r = relay(std::string("provider = \"icloud\"") + kLogin);
+  EXPECT_EQ(r.port, 587);
+  EXPECT_EQ(r.identity, deliver::Identity::kAccount);
+  r = relay(std::string("provider = \"icloud\"\nidentity = \"keep\"") + kLogin);
+  EXPECT_EQ(r.identity, deliver::Identity::kKeep);
+  r = relay("provider = \"yahoo-jp\"\nuser = \"taro\"\npassword = \"x\"");
+  EXPECT_EQ(r.port, 465);
+  EXPECT_EQ(r.tls, TlsMode::kImplicit);
+  EXPECT_EQ(r.address, "taro@yahoo.co.jp");
+  r = relay("provider = \"sendgrid\"\npassword = \"SG.x\"");
+  EXPECT_EQ(r.user, "apikey");
+  r = relay("provider = \"ses\"\nregion = \"ap-northeast-1\"\nuser = \"AKIA\"\npassword = \"x\"");
+  EXPECT_EQ(r.host, "email-smtp.ap-northeast-1.amazonaws.com");
+  r = relay(std::string("provider = \"sakura\"\nserver = \"example\"") + kLogin);
+  EXPECT_EQ(r.host, "example.sakura.ne.jp");
+  r = relay(std::string("provider = \"so-net\"\nhost = \"mail.example\"") + kLogin);
+  EXPECT_EQ(r.host, "mail.example");
+}
+
+TEST(Provider, TheUsersFormIsChecked) {
+  EXPECT_THAT(warnings("[[relay]]\nprovider = \"ocn\"\nuser = \"me\"\npassword = \"x\""),
+              HasSubstr("this provider's user name is the whole mail address"));
+  EXPECT_THAT(warnings(std::string("[[relay]]\nprovider = \"yahoo-jp\"") + kLogin), HasSubstr("before the @ alone"));
+  EXPECT_THAT(warnings(std::string("[[relay]]\nprovider = \"iijmio\"") + kLogin), HasSubstr("me.example.org"));
+  EXPECT_THAT(warnings(std::string("[[relay]]\nprovider = \"sendgrid\"") + kLogin), HasSubstr("apikey"));
+}
+
+TEST(Provider, IsShownAsItWasWritten) {
+  auto result = loaded(std::string("[[relay]]\nprovider = \"gmail\"\nproxy = \"socks5://u:verysecret@p:1\"") + kLogin);
+  ASSERT_TRUE(result);
+  const std::string shown = show(*result);
+  EXPECT_THAT(shown, HasSubstr("provider = \"gmail\""));
+  EXPECT_THAT(shown, HasSubstr("host = \"smtp.gmail.com\""));
+  EXPECT_EQ(shown.find("verysecret"), std::string::npos);
+}
+
+TEST(Proxy, IsParsed) {
+  auto p = parse_proxy("socks5://127.0.0.1");
+  ASSERT_TRUE(p);
+  EXPECT_EQ(p->host, "127.0.0.1");
+  EXPECT_EQ(p->port, 1080);
+  p = parse_proxy("socks5h://me:a:b@c@[2001:db8::1]:9050/");
+  ASSERT_TRUE(p);
+  EXPECT_EQ(p->host, "2001:db8::1");
+  EXPECT_EQ(p->port, 9050);
+  EXPECT_EQ(p->user, "me");
+  EXPECT_EQ(p->password, "a:b@c");
+  for (const char* bad : {"", "127.0.0.1:1080", "socks4://x", "socks5://", "socks5://x:0", "socks5://x:y",
+                          "socks5://[x", "socks5://:p@x", "socks5://x:99999"})
+    EXPECT_FALSE(parse_proxy(bad)) << bad;
+}
+
+constexpr const char* kTwo =
+    "[[relay]]\nname = \"isp\"\nhost = \"a.example\"\n[[relay]]\nname = \"gmail-taro\"\nhost = \"b.example\"\n";
+
+TEST(Route, IsRead) {
+  auto result = loaded(std::string(kTwo) +
+                       "[[route]]\nsender = \"@home.example\"\nways = [\"gmail-taro\", \"isp\"]\n"
+                       "[[route]]\nrecipient = [\"bad.example\", \"/spam/\"]\naction = \"fail\"\ntext = \"no\"\n"
+                       "[[route]]\nuser = [\"taro\"]\nways = \"direct\"\n");
+  ASSERT_TRUE(result) << text_of(result.error());
+  const auto& routes = result->settings.deliver.routes;
+  ASSERT_EQ(routes.size(), 3u);
+  EXPECT_THAT(routes[0].conditions.senders, ElementsAre("@home.example"));
+  EXPECT_THAT(routes[0].ways, ElementsAre("gmail-taro", "isp"));
+  EXPECT_EQ(routes[1].action, deliver::RouteAction::kFail);
+  EXPECT_EQ(routes[1].text, "no");
+  EXPECT_THAT(routes[2].ways, ElementsAre("direct"));
+}
+
+TEST(Route, WhatIsWrong) {
+  struct {
+    const char* text;
+    const char* expected;
+  } cases[] = {
+      {"ways = [\"gmail-tar\"]", "f:8: there is no way \"gmail-tar\"; did you mean \"gmail-taro\"?"},
+      {"ways = [\"nowhere\"]", "the ways are: direct, isp, gmail-taro"},
+      {"sender = \"@a.example\"", "f:7: [[route]] has neither ways nor action"},
+      {"ways = [\"isp\"]\naction = \"discard\"", "both given"},
+      {"recipient = [\"/(/\"]\nways = [\"isp\"]", "f:8: recipient: /(/: a ( without a )"},
+      {"sender = [\"home.example\"]\nways = [\"isp\"]", "write \"@home.example\""},
+      {"recipient = [\"a@b.example\"]\nways = [\"isp\"]", "routes look at the recipient's domain"},
+      {"listener = \"nobody\"\nways = [\"isp\"]", "there is no listener \"nobody\""},
+      {"action = \"disc\"", "did you mean \"discard\"?"},
+      {"action = \"lmtp\"", "needs the server it goes to"},
+  };
+  for (const auto& c : cases)
+    EXPECT_THAT(errors(std::string(kTwo) + "[[route]]\n" + c.text), HasSubstr(c.expected)) << c.text;
+  EXPECT_THAT(errors("[[relay]]\nname = \"direct\"\nhost = \"a.example\""), HasSubstr("is there already"));
+}
+
+}  // namespace
+}  // namespace sidegate::config

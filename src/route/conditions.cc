@@ -1,0 +1,132 @@
+#include "route/conditions.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace sidegate::route {
+namespace {
+
+constexpr std::string_view kNull = "<>";  // as an operator writes the null reverse-path
+
+bool is_regex(const std::string& text) {
+  return text.size() > 1 && text.front() == '/' && text.back() == '/';
+}
+
+}  // namespace
+
+const char* name(Misfit misfit) {
+  switch (misfit) {
+    case Misfit::kNone:
+      return "";
+    case Misfit::kSender:
+      return "sender";
+    case Misfit::kRecipient:
+      return "recipient";
+    case Misfit::kUser:
+      return "user";
+    case Misfit::kListener:
+      return "listener";
+  }
+  return "";
+}
+
+bool Conditions::Pattern::fits(std::string_view value) const {
+  switch (kind) {
+    case Kind::kExact:
+      return value == text;
+    case Kind::kEndsWith:
+      return value.size() > text.size() && value.ends_with(text);
+    case Kind::kRegex:
+      return regex.matches(value);
+    case Kind::kAny:
+      return !value.empty();
+  }
+  return false;
+}
+
+bool Conditions::any_fits(const Patterns& patterns, std::string_view value) {
+  return patterns.empty() || std::ranges::any_of(patterns, [&](const Pattern& p) { return p.fits(value); });
+}
+
+Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, Misfit kind) {
+  using Kind = Pattern::Kind;
+  Pattern pattern{Kind::kExact, lower(written), {}};
+  if (is_regex(written) && (kind == Misfit::kSender || kind == Misfit::kRecipient)) {
+    auto regex = Regex::compile(std::string_view(written).substr(1, written.size() - 2));
+    if (!regex) return fail(ErrorKind::kBadInput, fmt::format("{}: {}", written, regex.error().text));
+    pattern.kind = Kind::kRegex;
+    pattern.regex = std::move(*regex);
+    return pattern;
+  }
+  if (written == "*") {
+    pattern.kind = Kind::kAny;
+    return pattern;
+  }
+  std::string& text = pattern.text;
+  switch (kind) {
+    case Misfit::kSender:
+      if (written == kNull) {
+        text.clear();
+      } else if (text.starts_with("@.")) {
+        text.erase(0, 1);
+        pattern.kind = Kind::kEndsWith;
+      } else if (text.starts_with('@')) {
+        pattern.kind = Kind::kEndsWith;
+      } else if (text.find('@') == std::string::npos) {
+        return fail(ErrorKind::kBadInput,
+                    fmt::format("{} is no address and no @domain; write \"@{}\" for a domain", written, written));
+      }
+      break;
+    case Misfit::kRecipient:
+      if (text.starts_with('@')) text.erase(0, 1);  // "@example.org" says the same
+      if (text.find('@') != std::string::npos)
+        return fail(ErrorKind::kBadInput,
+                    fmt::format("{} is an address; routes look at the recipient's domain", written));
+      if (text.starts_with('.')) pattern.kind = Kind::kEndsWith;
+      if (text.empty() || text == ".") return fail(ErrorKind::kBadInput, "an empty domain");
+      break;
+    case Misfit::kUser:
+      if (text.starts_with("*@")) {
+        text.erase(0, 1);
+        pattern.kind = Kind::kEndsWith;
+      }
+      break;
+    case Misfit::kListener:
+    case Misfit::kNone:
+      text = written;
+      break;
+  }
+  return pattern;
+}
+
+Result<Conditions> Conditions::make(const RouteConditions& written) {
+  Conditions made;
+  made.written_ = written;
+  struct List {
+    const std::vector<std::string>& from;
+    Patterns& to;
+    Misfit kind;
+  } lists[] = {{written.senders, made.senders_, Misfit::kSender},
+               {written.recipients, made.recipients_, Misfit::kRecipient},
+               {written.users, made.users_, Misfit::kUser},
+               {written.listeners, made.listeners_, Misfit::kListener}};
+  for (const List& list : lists) {
+    for (const std::string& one : list.from) {
+      auto pattern = pattern_of(one, list.kind);
+      if (!pattern) return std::unexpected(pattern.error());
+      list.to.push_back(std::move(*pattern));
+    }
+  }
+  return made;
+}
+
+Misfit Conditions::misfit(const queue::ClassKey& key) const {
+  if (!any_fits(senders_, key.sender)) return Misfit::kSender;
+  if (!any_fits(recipients_, key.recipient_domain)) return Misfit::kRecipient;
+  if (!users_.empty() && !any_fits(users_, lower(key.user))) return Misfit::kUser;
+  if (!any_fits(listeners_, key.listener)) return Misfit::kListener;
+  return Misfit::kNone;
+}
+
+}  // namespace sidegate::route
