@@ -1,0 +1,222 @@
+"""Which way mail leaves by: [[route]] rules, accounts for each sender, several hosts and ports, a proxy, a certificate of
+our own; and what `sidegate explain route` says about it."""
+import json
+import os
+import signal
+import smtplib
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from support.certificates import Authority              # noqa: E402
+from support.peer import Peer                           # noqa: E402
+from support.server import Server, free_port, wait_for  # noqa: E402
+from support.sink import Sink                           # noqa: E402
+from support.socks5 import Socks5                       # noqa: E402
+
+
+def relay(name, port, extra="", host="127.0.0.1", tls="none"):
+    return f'[[relay]]\nname = "{name}"\nhost = "{host}"\nport = {port}\ntls = "{tls}"\nretry_after = "200ms"\n{extra}'
+
+
+class Case(unittest.TestCase):
+    def sink(self, **more):
+        sink = Sink(**more).start()
+        self.addCleanup(sink.stop)
+        return sink
+
+    def peer(self, *arguments):
+        peer = Peer(*arguments).start()
+        self.addCleanup(peer.discard)
+        return peer
+
+    def serve(self, relays, extra=""):
+        server = Server(relay=relays, extra=extra)
+        self.addCleanup(server.discard)
+        return server.start()
+
+    def send(self, server, sender, recipient):
+        with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
+            client.sendmail(sender, [recipient], f"From: {sender}\r\nSubject: x\r\n\r\nbody\r\n")
+
+    def arrives(self, sink, sender, recipient, count=1):
+        wait_for(lambda: len([m for m in list(sink.messages) if m[1].startswith(f"<{sender}>") and f"<{recipient}>" in m[2][0]]) >= count,
+                 what=f"{sender} -> {recipient}")
+
+    def explain(self, server, *arguments):
+        return json.loads(server.command("explain", "route", *arguments, "--json", check=0).stdout)
+
+
+class Rules(Case):
+    def test_by_sender_and_recipient(self):
+        one, two = self.sink(), self.sink()
+        server = self.serve(relay("one", one.port) + relay("two", two.port) +
+                            '[[route]]\nsender = "@work.example"\nways = ["two", "one"]\n'
+                            '[[route]]\nrecipient = [".mobile.example", "/^(docomo|softbank)\\\\.ne\\\\.jp$/"]\nways = ["two"]\n'
+                            '[[route]]\nrecipient = "hole.example"\naction = "discard"\n'
+                            '[[route]]\nrecipient = "bad.example"\naction = "fail"\ntext = "we do not write to them"\n')
+        for sender, recipient, sink in (("me@home.example", "a@x.example", one), ("me@work.example", "b@x.example", two),
+                                        ("me@home.example", "c@a.mobile.example", two), ("me@home.example", "d@softbank.ne.jp", two),
+                                        ("me@home.example", "e@mobile.example", one)):
+            self.send(server, sender, recipient)
+            self.arrives(sink, sender, recipient)
+        self.send(server, "me@home.example", "f@hole.example")
+        wait_for(lambda: [e for e in server.events("removed")][5:], what="what is thrown away")
+        self.send(server, "me@home.example", "g@bad.example")
+        self.arrives(one, "", "me@home.example")   # the report goes by the usual way
+        self.assertIn(b"we do not write to them", one.messages[-1][3])
+        self.assertEqual(len(one.messages) + len(two.messages), 6)
+
+        said = self.explain(server, "--from", "me@work.example", "--to", "x@a.example")
+        self.assertEqual((said["rule"], [w["name"] for w in said["ways"]], said["server"]), ("route 1", ["two", "one"], "up"))
+        self.assertTrue(all(way["up"] for way in said["ways"]), said)
+        said = self.explain(server, "--from", "me@home.example", "--to", "x@a.example")
+        self.assertEqual((said["rule"], [w["name"] for w in said["ways"]]), ("default", ["one", "two"]))
+        self.assertEqual([(r["rule"], r["fits"], r.get("condition")) for r in said["rules"]][:2],
+                         [("route 1", False, "sender"), ("route 2", False, "recipient")])
+        said = self.explain(server, "--from", "<>", "--to", "x@bad.example")
+        self.assertEqual((said["action"], said["text"]), ("fail", "we do not write to them"))
+        server.stop()
+        said = self.explain(server, "--from", "me@home.example", "--to", "x@hole.example")
+        self.assertEqual((said["action"], said["server"]), ("discard", "down"))
+        text = server.command("explain", "route", "--from", "me@home.example", "--to", "x@softbank.ne.jp", check=0).stdout
+        self.assertIn("route 2: fits", text)
+        self.assertIn("two", text)
+
+    def test_held_until_a_reload_says_otherwise(self):
+        sink = self.sink()
+        rest = '[[route]]\nrecipient = "later.example"\naction = "hold"\n'
+        server = self.serve(relay("one", sink.port) + rest)
+        self.send(server, "me@home.example", "a@later.example")
+        self.send(server, "me@home.example", "b@now.example")
+        self.arrives(sink, "me@home.example", "b@now.example")
+        self.assertEqual(len(sink.messages), 1)
+        server.relay = server.relay.replace(rest, "")
+        server.write_config()
+        server.process.send_signal(signal.SIGHUP)
+        self.arrives(sink, "me@home.example", "a@later.example")
+        server.stop()
+
+    def test_a_reload_routes_what_is_queued(self):
+        closed, sink = free_port(), self.sink()
+        server = self.serve(relay("away", closed) + relay("here", sink.port) + '[[route]]\nsender = "*"\nways = ["away"]\n')
+        self.send(server, "me@home.example", "a@x.example")
+        wait_for(lambda: server.events("way_down"), what="the way to be down")
+        self.assertEqual(sink.messages, [])
+        server.relay = server.relay.replace('ways = ["away"]', 'ways = ["here"]')
+        server.write_config()
+        server.process.send_signal(signal.SIGHUP)
+        self.arrives(sink, "me@home.example", "a@x.example")
+        server.stop()
+
+    def test_a_way_that_is_not_there(self):
+        server = Server(relay=relay("isp", 25) + '[[route]]\nsender = "*"\nways = ["ips"]\n')
+        self.addCleanup(server.discard)
+        result = server.command("config", "check")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn('there is no way "ips"', result.stdout)
+        self.assertIn('did you mean "isp"?', result.stdout)
+
+
+class Accounts(Case):
+    def test_two_people_with_a_login_each(self):
+        """Same provider, two accounts; one connection for each, whatever they send."""
+        folder = Server().folder
+        authority = Authority(os.path.join(folder, "ca"))
+        cert, key = authority.issue("provider", ("provider.test",), ("127.0.0.1",))
+        provider = self.peer("--cert", cert, "--key", key, "--auth", "tls", "--auth-required", "--user", "taro@gmail.test:one",
+                             "--user", "hanako@gmail.test:two")
+        more = 'tls_name = "provider.test"\n' + f'tls_ca_file = "{authority.ca}"\n'
+        relays = "".join(relay(name, provider.port, f'user = "{name}@gmail.test"\npassword = "{password}"\n' + more, tls="starttls")
+                         for name, password in (("taro", "one"), ("hanako", "two")))
+        server = self.serve(relays + "".join(f'[[route]]\nsender = "{name}@home.example"\nways = ["{name}"]\n' for name in ("taro", "hanako")),
+                            extra="threads = 1\n")
+        for turn in range(3):
+            for name in ("taro", "hanako"):
+                self.send(server, f"{name}@home.example", f"{turn}@x.example")
+                wait_for(lambda: len([m for m in provider.messages() if m[0] == f"{name}@home.example"]) > turn, what="the message")
+        logins = [e["user"] for e in provider.of("auth") if e["ok"]]
+        self.assertEqual(sorted(logins), ["hanako@gmail.test", "taro@gmail.test"])   # sessions are kept, each for its account
+        server.stop()
+
+
+class Places(Case):
+    def test_the_port_that_works(self):
+        sink, closed = self.sink(), free_port()
+        server = self.serve(f'[[relay]]\nname = "isp"\nhost = "127.0.0.1"\ntls = "none"\nports = [{closed}, {sink.port}]\n')
+        for n in range(2):
+            self.send(server, "me@home.example", f"{n}@x.example")
+            self.arrives(sink, "me@home.example", f"{n}@x.example")
+        self.assertEqual(server.events("way_down"), [])
+        (event,) = server.events("relay_place")
+        self.assertEqual(event["at"], f"127.0.0.1:{sink.port}")
+        server.stop()
+
+    def test_the_next_host(self):
+        sink, closed = self.sink(), free_port()
+        server = self.serve(f'[[relay]]\nname = "isp"\nhosts = ["127.0.0.1:{closed}", "localhost:{sink.port}"]\ntls = "none"\n')
+        self.send(server, "me@home.example", "a@x.example")
+        self.arrives(sink, "me@home.example", "a@x.example")
+        server.stop()
+
+    def test_a_proxy(self):
+        sink = self.sink()
+        proxy = Socks5({"relay.hidden.test": "127.0.0.1"}, login=("me", "secret"))
+        self.addCleanup(proxy.stop)
+        server = self.serve(relay("far", sink.port, f'proxy = "socks5://me:secret@127.0.0.1:{proxy.port}"\n', host="relay.hidden.test"))
+        self.send(server, "me@home.example", "a@x.example")
+        self.arrives(sink, "me@home.example", "a@x.example")
+        self.assertEqual(proxy.requests, [("relay.hidden.test", sink.port)])
+        self.assertNotIn("me:secret", server.command("config", "show").stdout)
+        server.stop()
+
+    def test_a_proxy_that_does_not_take_us(self):
+        sink = self.sink()
+        proxy = Socks5(login=("me", "secret"))
+        self.addCleanup(proxy.stop)
+        server = self.serve(relay("far", sink.port, f'proxy = "socks5://127.0.0.1:{proxy.port}"\n', host="relay.hidden.test"))
+        self.send(server, "me@home.example", "a@x.example")
+        (down,) = wait_for(lambda: server.events("way_down"), what="the way to be down")
+        self.assertIn("SOCKS5 proxy", json.dumps(down))
+        self.assertEqual(sink.messages, [])
+        server.stop()
+
+    def test_a_source_address(self):
+        sink = self.sink()
+        server = self.serve(relay("isp", sink.port, 'source_address = ["127.0.0.2"]\n'))
+        self.send(server, "me@home.example", "a@x.example")
+        self.arrives(sink, "me@home.example", "a@x.example")
+        server.stop()
+
+
+class OldForms(Case):
+    """What providers offer in practice, on port 587."""
+
+    def delivers(self, arguments, settings, mechanism, tls="none"):
+        peer = self.peer("--user", "me:secret", "--auth-required", *arguments)
+        server = self.serve(relay("isp", peer.port, 'user = "me"\npassword = "secret"\n' + settings, tls=tls))
+        self.send(server, "me@home.example", "a@x.example")
+        wait_for(peer.messages, what="the message")
+        self.assertEqual([e["mechanism"] for e in peer.of("auth") if e["ok"]], [mechanism])
+        server.stop()
+
+    def test_no_tls_and_cram_md5_alone(self):
+        self.delivers(("--auth", "always", "--mechanisms", "CRAM-MD5"), 'insecure_auth = "challenge"\n', "CRAM-MD5")
+
+    def test_the_old_form_with_an_equals_sign(self):
+        self.delivers(("--auth", "never", "--extensions", "PIPELINING,AUTH=LOGIN"), "insecure_auth = true\n", "LOGIN")
+
+
+class Providers(unittest.TestCase):
+    def test_are_listed(self):
+        server = Server()
+        self.addCleanup(server.discard)
+        rows = [json.loads(line) for line in server.command("config", "providers", "--json", check=0).stdout.splitlines()]
+        ocn = next(row for row in rows if row["provider"] == "ocn")
+        self.assertEqual((ocn["host"], ocn["user"]), ("smtp.ocn.ne.jp", "address"))
+        self.assertTrue(all(row["source"] and row["date"] for row in rows))
+        self.assertIn("smtp.gmail.com", server.command("config", "providers", check=0).stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
