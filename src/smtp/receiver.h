@@ -50,7 +50,7 @@ struct SessionInfo {  // grows as the dialogue goes on
   std::string listener;
   std::string client_name;  // of the peer's address, leads back to it; empty: unknown
   std::string client_ptr;   // what the address leads to, believed or not
-  bool may_xclient = false;  // the peer on the socket is listed: it may say who the client is
+  bool may_xclient = false;  // the peer is a listed front, which has not said yet who the client is
   Duration quiet{};          // so long the client has to be silent before it is greeted; 0: no matter
   bool spoke_early = false;  // it was not
   std::string helo;

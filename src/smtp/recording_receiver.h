@@ -33,6 +33,11 @@ class RecordingReceiver final : public Receiver {
     met.push_back(session.peer.address);
     co_return;
   }
+  std::vector<std::string> logins;  // "": the login is forgotten
+  std::optional<mail::Reply> logged_in(const SessionInfo& session) override {
+    logins.push_back(session.user);
+    return std::nullopt;
+  }
   std::optional<mail::Reply> on_connect_again;  // after XCLIENT, if set
   net::Awaitable<mail::Reply> connected(const SessionInfo&) override {
     co_return met.empty() || !on_connect_again ? on_connect : *on_connect_again;

@@ -23,7 +23,7 @@ constexpr Duration kFarewellTimeout = 5s;
 constexpr unsigned kMailExtra = 26 + 17 + 10 + 9 + 107 + 500;
 constexpr unsigned kRcptExtra = 30 + 507;
 constexpr unsigned kAuthExtra = 12288 - 512;
-constexpr unsigned kXclientExtra = 512;  // six names of 255 octets do not come together in practice
+constexpr unsigned kXclientExtra = 2560;  // all its attributes in one command, values of 255 octets in xtext
 
 // Of what is no name only as much is kept as people want to read, and as UTF-8.
 std::string kept_helo(std::string_view name) {
@@ -77,6 +77,8 @@ ServerSession::ServerSession(net::Stream& stream, Receiver& receiver, std::share
   info_.tls = stream.is_tls();
   if (info_.tls) note_tls();
 }
+
+ServerSession::~ServerSession() = default;
 
 net::Awaitable<void> ServerSession::run() {
   bool starved = false;
@@ -161,6 +163,7 @@ net::Awaitable<void> ServerSession::next_command() {
     co_await dispatch(*line);
     note_command();
   } else if (line.error().kind == ErrorKind::kTooLarge) {
+    hear_who_speaks(nullptr);
     say("500 5.5.2 Command line is too long");
   } else {
     lost(line.error());
@@ -171,6 +174,7 @@ net::Awaitable<void> ServerSession::next_command() {
 net::Awaitable<void> ServerSession::dispatch(std::string_view line) {
   CommandLine command = split_command(line);
   const Verb* verb = find_verb(command.verb);
+  hear_who_speaks(verb);
   last_verb_ = static_cast<std::uint8_t>(verb ? verb - kVerbs : kVerbCount);
   if (!verb && is_http(command.verb)) {
     say_and_close("421 4.7.0 This is an SMTP server");
@@ -223,7 +227,7 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
   begin_hello(kept_helo(*name), true);
   if (receiver_.listens_to_all() && co_await hello_refused("EHLO")) co_return;
   out_ += ehlo_answer(*settings_, starttls_offered(), auth_mechanisms(),
-                      info_.may_xclient ? xclient_keyword(settings_->offer_auth) : std::string_view());
+                      may_xclient() ? xclient_keyword(settings_->offer_auth) : std::string_view());
   count(250);
 }
 
@@ -291,11 +295,26 @@ net::Awaitable<void> ServerSession::starttls(std::string_view arguments) {
   }
 }
 
+// A front speaks for itself until it has said who the client is: from then on, and from the first command that no front
+// needs before, the words may be a stranger's, which it passes on as they are (nginx does so once it has sent XCLIENT,
+// or MAIL).
+void ServerSession::hear_who_speaks(const Verb* verb) {
+  static constexpr std::array<std::string_view, 5> kBefore = {"EHLO", "HELO", "STARTTLS", "NOOP", "QUIT"};
+  if (verb != nullptr && verb->handle == &ServerSession::xclient) return;
+  if (verb != nullptr && !said_of_client_ && std::ranges::find(kBefore, verb->name) != kBefore.end()) return;
+  stranger_speaks_ = true;
+  said_of_client_.reset();
+}
+
+bool ServerSession::may_xclient() const {
+  return !stranger_speaks_ && (info_.may_xclient || said_of_client_);
+}
+
 // Postfix's XCLIENT_README: the session begins anew with another client, greeting included. It may follow a STARTTLS. Who may
-// send it is a matter of the socket's peer and of nothing that was said before.
+// send it is a matter of the socket's peer and of nothing that was said before. Several in a row are one statement.
 net::Awaitable<void> ServerSession::xclient(std::string_view arguments) {
-  if (!info_.may_xclient) {
-    say("550 5.7.0 XCLIENT is for listed hosts");
+  if (!may_xclient()) {
+    say("550 5.7.0 XCLIENT is for listed hosts, once, before anything else");
     co_return;
   }
   if (!idle_command()) co_return;
@@ -304,24 +323,36 @@ net::Awaitable<void> ServerSession::xclient(std::string_view arguments) {
     say(command.error());
     co_return;
   }
+  auto said = std::make_unique<XclientCommand>(said_of_client_ ? *said_of_client_ : XclientCommand());
+  if (!add_xclient(*said, std::move(*command))) {
+    say("501 5.5.4 XCLIENT has said this before");
+    co_return;
+  }
+  said_of_client_ = std::move(said);
   forget_transaction();
   info_.spoke_early = false;
   const bool had_user = info_.authenticated();
-  apply_xclient(*command, info_);
-  const std::string name = info_.client_name, ptr = info_.client_ptr;
-  co_await receiver_.meet(info_);
-  if (command->name || !command->address) info_.client_name = name;
-  if (command->name || command->reverse_name || !command->address) info_.client_ptr = ptr;
-  if (!command->helo) info_.helo.clear();
-  phase_ = info_.helo.empty() ? kStart : kGreeted;
+  apply_xclient(*said_of_client_, info_);
+  co_await meet_again(*said_of_client_);
   // Whom a login stood for is not who speaks now; who does is held to his limits.
   if (had_user || info_.authenticated()) {
     if (auto refusal = receiver_.logged_in(info_)) {
       say(*refusal);
+      open_ = false;
       co_return;
     }
   }
   co_await greet();
+}
+
+// What the front has said stands; the rest is found out.
+net::Awaitable<void> ServerSession::meet_again(const XclientCommand& said) {
+  const std::string name = info_.client_name, ptr = info_.client_ptr;
+  co_await receiver_.meet(info_);
+  if (said.name || !said.address) info_.client_name = name;
+  if (said.name || said.reverse_name || !said.address) info_.client_ptr = ptr;
+  if (!said.helo) info_.helo.clear();
+  phase_ = info_.helo.empty() ? kStart : kGreeted;
 }
 
 void ServerSession::note_tls() {

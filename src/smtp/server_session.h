@@ -22,12 +22,15 @@
 
 namespace sidegate::smtp {
 
+struct XclientCommand;
+
 class ServerSession {
  public:
   // tls: for STARTTLS, which is offered where settings say so and this is set.
   ServerSession(net::Stream& stream, Receiver& receiver, std::shared_ptr<const ServerSettings> settings,
                 std::string listener, std::shared_ptr<const tls::ServerContext> tls = nullptr);
   ServerSession(const ServerSession&) = delete;
+  ~ServerSession();
 
   // AUTH is offered where settings say so and this is set. Before run().
   void set_authenticator(Authenticator* authenticator) { authenticator_ = authenticator; }
@@ -81,6 +84,9 @@ class ServerSession {
   net::Awaitable<void> helo(std::string_view arguments);
   net::Awaitable<void> starttls(std::string_view arguments);
   net::Awaitable<void> xclient(std::string_view arguments);
+  net::Awaitable<void> meet_again(const XclientCommand& said);
+  void hear_who_speaks(const Verb* verb);
+  bool may_xclient() const;
   net::Awaitable<void> auth(std::string_view arguments);
   net::Awaitable<void> mail(std::string_view arguments);
   net::Awaitable<void> rcpt(std::string_view arguments);
@@ -159,8 +165,10 @@ class ServerSession {
   std::array<Count, kVerbCount + 1> counts_{};  // as kVerbs; the last is for unknown ones
   std::uint8_t last_verb_ = kNoVerb;            // place in counts_
   static constexpr std::uint8_t kNoVerb = 255;
-  int last_code_ = 0;  // of the reply to the command in hand
+  bool stranger_speaks_ = false;  // behind a front, which may not tell us any more who it is
+  int last_code_ = 0;             // of the reply to the command in hand
   std::string_view end_ = "closed";
+  std::unique_ptr<XclientCommand> said_of_client_;  // by XCLIENT, as long as no other command has followed
 };
 
 }  // namespace sidegate::smtp

@@ -352,7 +352,7 @@ TEST(ServerSession, PlaintextBehindStartTlsCloses) {
 }
 
 TEST(ServerSession, IsSmallWhenIdle) {
-  EXPECT_LE(sizeof(ServerSession), 736u);
+  EXPECT_LE(sizeof(ServerSession), 744u);
 }
 
 }  // namespace

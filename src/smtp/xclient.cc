@@ -53,24 +53,19 @@ std::optional<unsigned> plain_port(std::string_view text) {
 
 // Reads one value into its place; false: it is none.
 bool take(XclientCommand& command, std::string_view attribute, const std::string& value) {
-  const auto address = [&value](std::optional<std::string>& place) {
-    place = value.empty() ? std::optional<std::string>("") : plain_address(value);
-    return place.has_value();
-  };
+  const auto address = [&value] { return value.empty() ? std::optional<std::string>("") : plain_address(value); };
   const auto host = [&value](std::optional<std::string>& place) {
     place = value;
     return value.empty() || mail::is_domain(value, false);
   };
-  const auto port = [&value](std::optional<unsigned>& place) {
-    place = value.empty() ? std::optional<unsigned>(0) : plain_port(value);
-    return place.has_value();
-  };
+  const auto port = [&value] { return value.empty() ? std::optional<unsigned>(0) : plain_port(value); };
   if (attribute == "NAME") return host(command.name);
   if (attribute == "REVERSE_NAME") return host(command.reverse_name);
-  if (attribute == "ADDR") return address(command.address);
-  if (attribute == "DESTADDR") return address(command.local_address);
-  if (attribute == "PORT") return port(command.port);
-  if (attribute == "DESTPORT") return port(command.local_port);
+  if (attribute == "ADDR") return (command.address = address()).has_value();
+  if (attribute == "PORT") return (command.port = port()).has_value();
+  // Where the client came to changes nothing here.
+  if (attribute == "DESTADDR") return address().has_value();
+  if (attribute == "DESTPORT") return port().has_value();
   if (attribute == "HELO") command.helo = value;
   if (attribute == "LOGIN") command.login = value;
   if (attribute != "PROTO") return true;
@@ -112,7 +107,25 @@ Parsed<XclientCommand> parse_xclient(std::string_view arguments, bool login) {
   return command;
 }
 
+bool add_xclient(XclientCommand& said, XclientCommand&& more) {
+  bool first = true;
+  const auto add = [&first](auto& place, auto& value) {
+    if (!value) return;
+    if (place) first = false;
+    place = std::move(value);
+  };
+  add(said.name, more.name);
+  add(said.reverse_name, more.reverse_name);
+  add(said.address, more.address);
+  add(said.helo, more.helo);
+  add(said.protocol, more.protocol);
+  add(said.login, more.login);
+  add(said.port, more.port);
+  return first;
+}
+
 void apply_xclient(const XclientCommand& command, SessionInfo& session) {
+  session.may_xclient = false;
   net::Peer& peer = session.peer;
   if (command.address) {
     if (!command.address->empty()) peer.address = *command.address;

@@ -12,8 +12,7 @@ namespace sidegate::smtp {
 struct XclientCommand {
   // Of each: absent where it was not sent; empty where it is [UNAVAILABLE] or [TEMPUNAVAIL].
   std::optional<std::string> name, reverse_name, address, helo, protocol, login;
-  std::optional<unsigned> port, local_port;
-  std::optional<std::string> local_address;
+  std::optional<unsigned> port;
 };
 
 // "NAME=value ADDR=value ...", the values in xtext. login: the attribute is known here.
@@ -21,6 +20,9 @@ Parsed<XclientCommand> parse_xclient(std::string_view arguments, bool login);
 
 // What EHLO offers: "XCLIENT NAME ADDR ...".
 std::string_view xclient_keyword(bool login);
+
+// One more command of the same statement. false: it says again what was said before.
+bool add_xclient(XclientCommand& said, XclientCommand&& more);
 
 // What it makes of a session: everything that is not said anew stays, but for the login, which is forgotten.
 void apply_xclient(const XclientCommand& command, SessionInfo& session);

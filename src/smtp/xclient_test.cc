@@ -110,6 +110,8 @@ TEST(Xclient, InASession) {
   EXPECT_EQ(p.receiver.last.peer.address, "198.51.100.7");
   EXPECT_EQ(p.receiver.last.client_name, "far.example");
   EXPECT_EQ(p.receiver.last.helo, "far");
+  EXPECT_FALSE(p.receiver.last.may_xclient);
+  EXPECT_EQ(p.written.find("250-XCLIENT NAME ADDR"), p.written.rfind("250-XCLIENT")) << p.written;  // offered once
   EXPECT_NE(p.written.find("250-XCLIENT NAME ADDR"), std::string::npos) << p.written;
   EXPECT_EQ(p.written.find("REVERSE_NAME LOGIN"), std::string::npos) << p.written;
   EXPECT_NE(p.written.find("501 5.5.4 Not an attribute of XCLIENT here: LOGIN\r\n220 mx.example ESMTP\r\n503 5.5.1"),
@@ -117,6 +119,56 @@ TEST(Xclient, InASession) {
       << p.written;
   // Not in the middle of a transaction.
   EXPECT_NE(p.written.find("250 2.1.5 Ok\r\n503 5.5.1"), std::string::npos) << p.written;
+}
+
+// A front that has named its client passes on what that one says.
+TEST(Xclient, NotForTheClientBehindTheFront) {
+  struct {
+    const char* said;
+    bool taken;
+  } cases[] = {
+      // nginx: XCLIENT, then the client's own words, with its HELO or without
+      {"EHLO nginx\r\nXCLIENT ADDR=198.51.100.7 NAME=[UNAVAILABLE]\r\nEHLO far\r\nXCLIENT ADDR=10.0.0.1\r\n", false},
+      {"EHLO nginx\r\nXCLIENT ADDR=198.51.100.7 LOGIN=eve NAME=x.example\r\nXCLIENT LOGIN=boss\r\n", false},
+      {"EHLO nginx\r\nXCLIENT ADDR=198.51.100.7\r\nEHLO far\r\nRSET\r\nXCLIENT LOGIN=boss\r\n", false},
+      {"EHLO nginx\r\nXCLIENT ADDR=198.51.100.7\r\nNONSENSE\r\nXCLIENT LOGIN=boss\r\n", false},
+      {"EHLO nginx\r\nXCLIENT ADDR=198.51.100.7\r\nNOOP\r\nXCLIENT LOGIN=boss\r\n", false},
+      {"EHLO nginx\r\nXCLIENT ADDR=198.51.100.7\r\nQUIT now\r\nXCLIENT LOGIN=boss\r\n", false},
+      // a listed front that says nothing of its client
+      {"EHLO nginx\r\nMAIL FROM:<a@b.example>\r\nRSET\r\nXCLIENT LOGIN=boss\r\n", false},
+      {"EHLO nginx\r\nAUTH PLAIN AGEAYg==\r\nXCLIENT LOGIN=boss\r\n", false},
+      {"NONSENSE\r\nXCLIENT LOGIN=boss\r\n", false},
+      // one statement in several commands, and a first greeting of its own
+      {"XCLIENT ADDR=198.51.100.7\r\nXCLIENT LOGIN=boss HELO=far\r\nXCLIENT NAME=far.example\r\n", true},
+      {"EHLO front\r\nEHLO again\r\nNOOP\r\nXCLIENT NAME=far.example LOGIN=boss\r\nXCLIENT ADDR=198.51.100.7\r\n",
+       true},
+      {"XCLIENT ADDR=nonsense\r\nXCLIENT ADDR=198.51.100.7 LOGIN=boss NAME=far.example\r\n", true},
+  };
+  for (const auto& c : cases) {
+    Played p;
+    play(p, std::string(c.said) + "EHLO far\r\n" + kMail + "QUIT\r\n", true, true);
+    EXPECT_EQ(p.receiver.last.user == "boss", c.taken) << c.said << p.written;
+    EXPECT_NE(p.receiver.last.peer.address, "10.0.0.1") << c.said;
+    if (!c.taken) {
+      EXPECT_TRUE(p.written.find("550 5.7.0") != std::string::npos || p.written.find("501 5.5.4") != std::string::npos)
+          << c.said << p.written;
+    } else {
+      EXPECT_EQ(p.receiver.last.peer.address, "198.51.100.7") << c.said;
+      EXPECT_EQ(p.receiver.last.client_name, "far.example") << c.said;
+    }
+  }
+}
+
+TEST(Xclient, OneCommandMayHoldAll) {
+  const std::string label(60, 'a'), name = label + "." + label + "." + label + ".example";
+  std::string helo;
+  for (int i = 0; i < 250; ++i) helo += "+41";
+  Played p;
+  play(p,
+       "XCLIENT NAME=" + name + " REVERSE_NAME=" + name + " ADDR=IPV6:2001:db8::1 PORT=77 PROTO=ESMTP HELO=" + helo +
+           " LOGIN=" + helo + " DESTADDR=IPV6:2001:db8::2 DESTPORT=25\r\n" + kMail + "QUIT\r\n",
+       true, true);
+  EXPECT_EQ(p.receiver.last.user, std::string(250, 'A')) << p.written;
 }
 
 TEST(Xclient, ItsHeloGreets) {

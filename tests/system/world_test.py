@@ -267,18 +267,22 @@ port = {cls.server.port}
         client = self.client("xclient", ehlo=None)
         offered = client.command("EHLO front.test")[1]
         self.assertIn("250-XCLIENT NAME ADDR PORT PROTO HELO DESTADDR DESTPORT REVERSE_NAME", offered)
+        self.assertEqual(client.command("XCLIENT ADDR=192.0.2.1 LOGIN=ann")[0], 501)
         self.assertEqual(client.command("XCLIENT ADDR=192.0.2.1")[0], 220)
         self.assertEqual(client.command("MAIL FROM:<a@far.test>")[0], 503)
-        client.command("EHLO mx.far.test")
-        self.assertEqual(client.command("XCLIENT ADDR=192.0.2.1 LOGIN=ann")[0], 501)
+        # what comes now may be the client's own words, which a front passes on
+        self.assertNotIn("XCLIENT", client.command("EHLO mx.far.test")[1])
+        self.assertEqual(client.command("XCLIENT ADDR=127.0.0.1")[0], 550)
         # who is told to be this machine is not
+        client = self.client("xclient", ehlo="front.test")
         self.assertEqual(client.command("XCLIENT ADDR=127.0.0.1 HELO=here")[0], 220)
         self.assertTrue(self.rcpt(client, to="x@elsewhere.test").startswith("554 5.7.1 "))
         self.assertEqual(client.command("XCLIENT ADDR=192.0.2.1")[0], 503)
-        client.command("RSET")
         # with its name looked up, and one that is told
+        client = self.client("xclient", ehlo=None)
         self.assertEqual(client.command("XCLIENT ADDR=192.0.2.1 HELO=mx.far.test")[0], 220)
         self.assertIn("(mx.far.test [192.0.2.1])", self.send(client, "looked up"))
+        client = self.client("xclient", ehlo=None)
         self.assertEqual(client.command("XCLIENT ADDR=192.0.2.9 NAME=nine.far.test HELO=x+2Dy.far.test")[0], 220)
         self.assertIn("from x-y.far.test (nine.far.test [192.0.2.9])", self.send(client, "told").replace("\r\n\t", " "))
         self.assertEqual(self.client("plain").command("XCLIENT ADDR=192.0.2.1")[0], 550)
