@@ -325,7 +325,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   if (!incoming_->refusal) incoming_->refusal = content_fault();
   if (!incoming_->refusal && submitter_.has_user()) {
     const std::uint64_t octets = incoming_->header().size() + incoming_->body_size();
-    incoming_->refusal = co_await submitter_.content_ended(&incoming_->header(), octets);
+    incoming_->refusal = co_await submitter_.content_ended(&incoming_->header(), incoming_->well_formed(), octets);
   }
   smtp::ContentFacts noted = facts;
   if (filtering_ && !incoming_->refusal) {

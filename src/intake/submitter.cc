@@ -188,9 +188,15 @@ void Submitter::tell(std::string_view field, const std::string& address, const c
 
 // --- the end of the content
 
-net::Awaitable<std::optional<Reply>> Submitter::content_ended(const std::string* header, std::uint64_t octets) {
+net::Awaitable<std::optional<Reply>> Submitter::content_ended(const std::string* header, bool well_formed,
+                                                              std::uint64_t octets) {
   if (!settings_) co_return std::nullopt;
   if (!program_) {
+    // Behind a line that is no field others may go on reading fields, and show a From that nobody has looked at.
+    if (!well_formed && settings_->of(user_, false).on_foreign_sender() != ForeignSender::kWarn) {
+      tell("From", {}, "reject");
+      co_return not_own_address(user_, "From", {});
+    }
     rewrite_ = false;  // the envelope's is done
     for (NamedSender& sender : named_senders(*header, hostname_)) {
       const std::string_view field = sender.field;

@@ -40,8 +40,9 @@ class Submitter {
   void recipient_refused();
   // DATA: far more than usual?
   std::optional<mail::Reply> content_begins();
-  // The header, and how large the whole is.
-  net::Awaitable<std::optional<mail::Reply>> content_ended(const std::string* header, std::uint64_t octets);
+  // The header, whether it ends as one does (Incoming::well_formed), and how large the whole is.
+  net::Awaitable<std::optional<mail::Reply>> content_ended(const std::string* header, bool well_formed,
+                                                           std::uint64_t octets);
   // The header with the user's own address where it has to be.
   std::string in_own_name(std::string header, const std::string& reverse_path) const;
   // About to be committed; and then: no count is given back any more.

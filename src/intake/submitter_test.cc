@@ -128,6 +128,22 @@ TEST(Submitter, WhoseAddressItIs) {
   }
 }
 
+// Where a line that is no field ends the header block for us, a mail program may read on.
+TEST(Submitter, ABrokenHeaderHidesNobody) {
+  for (const char* header : {"Subject: x\r\ngarbage\r\nFrom: ceo@bank.example\r\n",
+                             "From: bob@gate.test\r\ngarbage\r\nFrom: ceo@bank.example\r\n",
+                             "From bob Mon Jan 1 00:00:00 2026\r\nFrom: ceo@bank.example\r\n",
+                             "From: ceo@bank.example\r\ngarbage\r\n", "only words\r\n"}) {
+    for (ForeignSender policy : {ForeignSender::kReject, ForeignSender::kRewrite, ForeignSender::kWarn}) {
+      Submission f;
+      f.users.everybody.foreign_sender = policy;
+      EXPECT_EQ(f.send("bob", "bob@gate.test", header).last().code, policy == ForeignSender::kWarn ? 250 : 550)
+          << header;
+      EXPECT_EQ(f.store.messages.size(), policy == ForeignSender::kWarn ? 1u : 0u) << header;
+    }
+  }
+}
+
 TEST(Submitter, AReturnAddressOfOursIsWhoseItStandsFor) {
   Submission f;
   f.users.everybody.foreign_sender = ForeignSender::kReject;
