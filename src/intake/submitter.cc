@@ -25,7 +25,9 @@ std::optional<Reply> Submitter::logged_in(const std::string& user) {
   place_ = {};
   user_ = user;
   program_ = false;
-  return connected();
+  auto refusal = connected();
+  resumed_ = user_.empty() ? 0 : context_.users.times_resumed(user_);
+  return refusal;
 }
 
 // --- counting
@@ -79,6 +81,9 @@ net::Awaitable<std::optional<Reply>> Submitter::mail(std::string* reverse_path, 
                                                      std::string hostname) {
   abort();
   if (auto stop = context_.users.stopped(user_)) co_return is_suspended(user_, *stop);
+  // Whoever sent what he was suspended for may still be logged in, with the password of then.
+  if (!program_ && context_.users.times_resumed(user_) != resumed_)
+    co_return Reply(421, {4, 7, 0}, "Sending was suspended since you logged in; log in again");
   settings_ = context_.users.settings();
   hostname_ = std::move(hostname);
   // RFC 6409 section 3.2: a null one is no cause for refusal (mail clients' notifications have it). Its From is looked

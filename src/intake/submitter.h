@@ -67,6 +67,7 @@ class Submitter {
   IntakeContext& context_;
   std::string user_;
   bool program_;
+  std::uint32_t resumed_ = 0;  // times, when he logged in
   UserAccounts::Place place_;
   std::vector<Counted> counted_;                  // by the transaction under way
   std::uint64_t recipients_ = 0;                  // of it

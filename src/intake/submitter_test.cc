@@ -266,6 +266,27 @@ TEST(Submitter, ABurstIsStoppedAtItsMessage) {
   EXPECT_NE(f.store.messages.rbegin()->second.body.find("sidegate user resume bob"), std::string::npos);
 }
 
+// The password was changed meanwhile, and who knew the old one may be logged in still.
+TEST(Submitter, AnOldLoginDoesNotOutliveASuspension) {
+  Submission f;
+  f.apply();
+  Intake intake(f.context, f.policy, 0);
+  const smtp::SessionInfo session = f.session_of("bob");
+  EXPECT_FALSE(intake.logged_in(session));
+  const auto send = [&] {
+    Said said;
+    net::run_script(Submission::talk(&intake, session, "bob@gate.test", 1, "From: bob@gate.test\r\n\r\n\r\n", &said));
+    return said.last().line();
+  };
+  EXPECT_TRUE(send().starts_with("250 "));
+  ASSERT_TRUE(f.context.users.suspend("bob", ""));
+  EXPECT_TRUE(send().starts_with("450 4.7.1 "));
+  ASSERT_TRUE(f.context.users.resume("bob"));
+  EXPECT_TRUE(send().starts_with("421 4.7.0 ")) << send();
+  EXPECT_FALSE(intake.logged_in(session));
+  EXPECT_TRUE(send().starts_with("250 "));
+}
+
 TEST(Submitter, ConnectionsOfOneUser) {
   Submission f;
   f.users.everybody.connections = 1;

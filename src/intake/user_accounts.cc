@@ -41,15 +41,16 @@ std::unexpected<Error> already(const std::string& name, bool suspended) {
 
 Status stop(quota::Row& row, const std::string& name, std::string reason, WallTime now) {
   if (row.stop) return already(name, true);
-  row.stop = quota::Stop{now, false, true, std::move(reason)};
+  row.stop = quota::Stop{now, false, true, std::move(reason), 0};
   row.last_used = now;
   return {};
 }
 
 Status go_on(quota::Row& row, const std::string& name, SteadyTime steady, WallTime now) {
   if (!row.stop) return already(name, false);
-  // Suspended by ourselves: what led to it was let pass.
-  row.usual.let_pass(row.stop->by_itself ? row.counters.count(kBurst, steady) : 0, steady);
+  // Suspended by ourselves: what led to it was let pass, the message among it that was not taken. An operator's word is
+  // no judgement on how much is usual.
+  if (row.stop->by_itself) row.usual.let_pass(std::max(row.stop->sent, row.counters.count(kBurst, steady)), steady);
   row.stop.reset();
   row.last_used = now;
   return {};
@@ -244,7 +245,8 @@ std::optional<quota::Stop> UserAccounts::too_much_at_once(const std::string& nam
         static_cast<double>(sent) <= row.usual.far_over(rules.suspend_factor, rules.suspend_floor, now))
       return std::nullopt;
     stop = {clock_.wall(), true, false,
-            fmt::format("{} recipients within an hour, where about {:.0f} are usual", sent, row.usual.per_hour(now))};
+            fmt::format("{} recipients within an hour, where about {:.0f} are usual", sent, row.usual.per_hour(now)),
+            sent};
     row.stop = stop;
     ++suspensions_;
     write(key, at->second);
@@ -266,6 +268,13 @@ std::optional<quota::Stop> UserAccounts::stopped(const std::string& name) const 
   std::lock_guard lock(mutex_);
   auto at = accounts_.find(key);
   return at == accounts_.end() ? std::nullopt : at->second.row.stop;
+}
+
+std::uint32_t UserAccounts::times_resumed(const std::string& name) const {
+  const std::string key = lower(name);
+  std::lock_guard lock(mutex_);
+  auto at = accounts_.find(key);
+  return at == accounts_.end() ? 0 : at->second.resumed;
 }
 
 std::shared_ptr<const std::vector<std::string>> UserAccounts::suspended() const {
@@ -297,6 +306,7 @@ Status UserAccounts::resume(const std::string& name) {
     auto at = accounts_.find(key);
     if (at == accounts_.end()) return already(key, false);
     if (Status done = go_on(at->second.row, key, clock_.steady(), clock_.wall()); !done) return done;
+    ++at->second.resumed;
     write(key, at->second);
     publish();
     changed = changed_;

@@ -87,6 +87,8 @@ class UserAccounts {  // thread-safe
   std::optional<quota::Stop> too_much_at_once(const std::string& name, bool program);
 
   std::optional<quota::Stop> stopped(const std::string& name) const;
+  // A login of before it counts no more: the password was perhaps changed since. Kept while the user is connected.
+  std::uint32_t times_resumed(const std::string& name) const;
   std::shared_ptr<const std::vector<std::string>> suspended() const;  // sorted
   // kConflict: it is so already.
   Status suspend(const std::string& name, std::string reason);
@@ -103,6 +105,7 @@ class UserAccounts {  // thread-safe
     Account() : row(user_plan()) {}
     quota::Row row;
     std::uint32_t connections = 0;
+    std::uint32_t resumed = 0;  // times
     bool program = false;
   };
   void leave(const std::string& name);

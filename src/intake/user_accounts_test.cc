@@ -33,8 +33,10 @@ struct Table {
   bool send(const std::string& user, std::uint64_t recipients = 1) {
     const SteadyTime now = clock.steady();
     if (users.reserve(user, false, Measure::kMessages, 1, now)) return false;
-    if (users.reserve(user, false, Measure::kRecipients, recipients, now) || users.too_much_at_once(user, false)) {
+    const bool counted = !users.reserve(user, false, Measure::kRecipients, recipients, now);
+    if (!counted || users.too_much_at_once(user, false)) {
       users.give_back(user, Measure::kMessages, 1, now);
+      if (counted) users.give_back(user, Measure::kRecipients, recipients, now);
       return false;
     }
     users.taken(user, recipients);
@@ -118,6 +120,32 @@ TEST(UserAccounts, ABurstSuspendsThatUserAlone) {
   EXPECT_TRUE(t.send("taro", 60));
   t.clock.advance(3h);
   EXPECT_FALSE(t.send("taro", 1000));
+}
+
+// At DATA, when the whole of it is known: what comes of it is given back, and is what was let pass all the same.
+TEST(UserAccounts, WhatAStopWasForIsLetPass) {
+  Table t({.suspend_factor = 10, .suspend_floor = 20});
+  ASSERT_TRUE(t.send("taro", 5));
+  EXPECT_FALSE(t.send("taro", 300));
+  ASSERT_TRUE(t.users.stopped("taro"));
+  EXPECT_EQ(t.users.stopped("taro")->sent, 305u);
+  t.clock.advance(5h);
+  ASSERT_TRUE(t.users.resume("taro"));
+  t.clock.advance(3h);
+  EXPECT_TRUE(t.send("taro", 300));
+  t.clock.advance(3h);
+  EXPECT_FALSE(t.send("taro", 3000));
+}
+
+// Who was suspended by hand has no free hours behind it.
+TEST(UserAccounts, AnOperatorsStopIsNoJudgementOnHowMuchIsUsual) {
+  Table t({.suspend_factor = 10, .suspend_floor = 20});
+  ASSERT_TRUE(t.send("taro"));
+  ASSERT_TRUE(t.users.suspend("taro", "asked for"));
+  ASSERT_TRUE(t.users.resume("taro"));
+  EXPECT_EQ(t.users.times_resumed("Taro"), 1u);
+  EXPECT_FALSE(t.send("taro", 1000));
+  EXPECT_TRUE(t.users.stopped("taro"));
 }
 
 TEST(UserAccounts, WhatIsUsualIsNoBurst) {

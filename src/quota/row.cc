@@ -6,13 +6,20 @@ namespace sidegate::quota {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::int64_t kLongest = std::int64_t{400} * 24 * 3600 * 1000;  // more is as much
+constexpr std::uint8_t kStopped = 1, kByItself = 2, kTold = 4, kSent = 8;  // flags
+constexpr std::int64_t kLongest = std::int64_t{400} * 24 * 3600 * 1000;    // more is as much
 
 std::uint64_t number_of(WallTime at) {
   return static_cast<std::uint64_t>(at.time_since_epoch().count());
 }
 WallTime time_of(std::uint64_t number) {
   return WallTime(Duration(static_cast<std::int64_t>(number)));
+}
+
+std::uint8_t flags_of(const Row& row) {
+  if (!row.stop) return 0;
+  return static_cast<std::uint8_t>(kStopped | (row.stop->by_itself ? kByItself : 0) | (row.stop->told ? kTold : 0) |
+                                   (row.stop->sent != 0 ? kSent : 0));
 }
 
 }  // namespace
@@ -25,10 +32,11 @@ std::string encode(const Row& row, SteadyTime now, WallTime wall) {
   out.fixed64(number_of(row.last_used));
   row.counters.encode(out, now);
   row.usual.encode(out, now);
-  out.octet(static_cast<std::uint8_t>(!row.stop ? 0 : 1 | (row.stop->by_itself ? 2 : 0) | (row.stop->told ? 4 : 0)));
+  out.octet(flags_of(row));
   if (!row.stop) return text;
   out.fixed64(number_of(row.stop->since));
   out.string(row.stop->reason);
+  if (row.stop->sent != 0) out.number(row.stop->sent);
   return text;
 }
 
@@ -46,15 +54,16 @@ Result<Row> decode(std::string_view text, std::span<const Kind> plan, SteadyTime
   if (!row.counters.decode(in, now, Duration(away))) return malformed();
   row.usual = Usual::decode(in, now, Duration(away));
   const std::uint8_t flags = in.octet();
-  if (flags & 1) {
+  if (flags & kStopped) {
     Stop stop;
     stop.since = time_of(in.fixed64());
-    stop.by_itself = flags & 2;
-    stop.told = flags & 4;
+    stop.by_itself = flags & kByItself;
+    stop.told = flags & kTold;
     stop.reason = in.string();
+    if (flags & kSent) stop.sent = in.number();
     row.stop = std::move(stop);
   }
-  if (!in.done() || flags >= 8 || (flags != 0 && !(flags & 1))) return malformed();
+  if (!in.done() || flags != flags_of(row)) return malformed();
   return row;
 }
 

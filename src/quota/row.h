@@ -16,6 +16,7 @@ struct Stop {  // nothing more until a person says so
   bool by_itself = false;  // by the server, not by a person
   bool told = false;       // the postmaster knows
   std::string reason;      // a sentence, without its dot
+  std::uint64_t sent = 0;  // by itself: the recipients within an hour that were too many
 };
 
 struct Row {

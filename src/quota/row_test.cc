@@ -92,8 +92,8 @@ Row any_row(SteadyTime now) {
   row.usual.add(static_cast<std::uint64_t>(*rc::gen::inRange(0, 1000)), now);
   row.last_used = kWall - Duration(*rc::gen::inRange(0, 1'000'000));
   if (*rc::gen::arbitrary<bool>())
-    row.stop =
-        Stop{kWall, *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<std::string>()};
+    row.stop = Stop{kWall, *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<std::string>(),
+                    *rc::gen::inRange<std::uint64_t>(0, 1000)};
   return row;
 }
 
@@ -107,7 +107,9 @@ TEST(Row, ComesBackAsItWas) {
     RC_ASSERT(back.has_value());
     for (const Kind& kind : kPlan) RC_ASSERT(back->counters.count(kind, now) == row.counters.count(kind, at(0s)));
     RC_ASSERT(back->stop.has_value() == row.stop.has_value());
-    if (row.stop) RC_ASSERT(back->stop->reason == row.stop->reason && back->stop->told == row.stop->told);
+    if (row.stop)
+      RC_ASSERT(back->stop->reason == row.stop->reason && back->stop->told == row.stop->told &&
+                back->stop->sent == row.stop->sent);
     RC_ASSERT(back->last_used == row.last_used);
     RC_ASSERT(encode(*back, now, kWall) == text);
     for (std::size_t cut = 0; cut < text.size(); ++cut) RC_ASSERT(!decode(text.substr(0, cut), kPlan, now, kWall));
