@@ -98,6 +98,23 @@ TEST(Filtering, TheyHearTheWholeDialogue) {
   EXPECT_EQ(f.f().open_links, 0u);
 }
 
+// What a filter discards is sent, as far as anybody may know.
+TEST(Filtering, WhatIsDiscardedCountsAgainstTheUsersLimits) {
+  for (char command : {'E', 'R', 'T'}) {
+    Fixture f;
+    f.user = LocalUser{1000, "bob"};
+    UserSettings users;
+    users.programs.recipients_per_hour = 2;
+    f.context.users.set(users);
+    for (int i = 0; i < 3; ++i) f.f().answers[command].push_back(at_end('d', ""));
+    const std::string all = kMail + kContent;
+    const std::string written =
+        f.play(kHello + all + all + "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n" + kQuit);
+    EXPECT_THAT(last_reply(written), StartsWith("452 4.5.3 Limit of 2 recipients an hour")) << command << written;
+    EXPECT_TRUE(f.store.messages.empty()) << command;
+  }
+}
+
 TEST(Filtering, NoneWhereNoneIsConfigured) {
   Fixture f(std::vector<milter::Settings>{});
   EXPECT_THAT(last_reply(f.play(kHello + kMail + kContent + kQuit)), StartsWith("250 2.0.0 queued"));

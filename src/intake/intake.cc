@@ -334,6 +334,11 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   }
   if (incoming_->refusal) {
     Reply reply = std::move(*incoming_->refusal);
+    // A filter discards it: for the client it is sent, and for his limits.
+    if (reply.positive()) {
+      submitter_.committing();
+      submitter_.taken();
+    }
     abort();
     co_return reply;
   }
