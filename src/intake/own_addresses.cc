@@ -11,6 +11,8 @@
 namespace sidegate::intake {
 namespace {
 
+constexpr std::size_t kMostSenders = 100;  // in one field: each is looked up
+
 std::string canonical(std::string_view address) {
   alias::Split split = alias::split_address(address);
   return lower(split.local) + "@" + split.domain;
@@ -63,7 +65,7 @@ std::vector<NamedSender> named_senders(std::string_view header, std::string_view
     const std::string_view name = from ? "From" : "Sender";
     auto list = rewrite::parse_address_list(field.value);
     // RFC 5322 section 3.6: each of them once. Which of two a reader is shown, nobody knows.
-    if (std::exchange(seen[from], true) || !list || list->addresses.empty()) {
+    if (std::exchange(seen[from], true) || !list || list->addresses.empty() || list->addresses.size() > kMostSenders) {
       all.push_back({name, {}});
       return true;
     }

@@ -39,7 +39,7 @@ class OwnAddresses {
 // Who a header says it is from: every address of From and Sender, with the host where it has no domain.
 struct NamedSender {
   std::string_view field;  // "From", "Sender"
-  std::string address;     // empty: the field cannot be read, or stands there twice
+  std::string address;     // empty: the field cannot be read, stands there twice, or has more than a hundred
 };
 std::vector<NamedSender> named_senders(std::string_view header, std::string_view hostname);
 

@@ -108,6 +108,15 @@ TEST(NamedSenders, EveryAddressOfFromAndSender) {
   }
 }
 
+TEST(NamedSenders, AFieldOfVeryManyIsNotRead) {
+  std::string header = "From: a0@x.example";
+  for (int i = 1; i < 100; ++i) header += ", a" + std::to_string(i) + "@x.example";
+  EXPECT_EQ(named_senders(header + "\r\n", "mx.example").size(), 100u);
+  const auto many = named_senders(header + ", more@x.example\r\n", "mx.example");
+  ASSERT_EQ(many.size(), 1u);
+  EXPECT_EQ(many[0].address, "");
+}
+
 TEST(UserRules, TheBlockOfTheNameThenThePatterns) {
   UserSettings settings;
   settings.everybody.messages_per_day = 1;

@@ -184,7 +184,8 @@ net::Awaitable<std::optional<Reply>> Submitter::look_at_sender(std::string_view 
   co_return Reply(451, {4, 3, 0}, "Local trouble with the sender's address, try again later");
 }
 
-void Submitter::tell(std::string_view field, const std::string& address, const char* action) const {
+void Submitter::tell(std::string_view field, const std::string& address, const char* action) {
+  told_of_ = field;
   context_.log.warning("foreign_sender", {{"user", user_},
                                           {"address", address},
                                           {"field", field.empty() ? std::string_view("MAIL") : field},
@@ -203,8 +204,10 @@ net::Awaitable<std::optional<Reply>> Submitter::content_ended(const std::string*
       co_return not_own_address(user_, "From", {});
     }
     rewrite_ = false;  // the envelope's is done
+    told_of_ = {};
     for (NamedSender& sender : named_senders(*header, hostname_)) {
       const std::string_view field = sender.field;
+      if (field == told_of_) continue;  // one foreign address of a field says all
       auto refusal = co_await look_at_sender(field, std::move(sender.address));
       if (refusal) co_return refusal;
     }

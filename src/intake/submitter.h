@@ -62,7 +62,7 @@ class Submitter {
   net::Awaitable<Owns> leads_to_user_alone(std::string address);
   net::Awaitable<std::optional<mail::Reply>> look_at_sender(std::string_view field, std::string address);
   OwnDomains domains() const;
-  void tell(std::string_view field, const std::string& address, const char* action) const;
+  void tell(std::string_view field, const std::string& address, const char* action);
 
   IntakeContext& context_;
   std::string user_;
@@ -73,8 +73,9 @@ class Submitter {
   std::uint64_t recipients_ = 0;                  // of it
   std::shared_ptr<const UserSettings> settings_;  // of the transaction under way
   std::string hostname_;
-  bool rewrite_ = false;  // the header
-  std::string told_;      // the foreign sender that was told of
+  bool rewrite_ = false;      // the header
+  std::string told_;          // the foreign sender that was told of
+  std::string_view told_of_;  // the field of it
 };
 
 }  // namespace sidegate::intake

@@ -22,9 +22,9 @@ struct Submission : LocalHouse {
   UserSettings users;
   std::shared_ptr<const ListenerPolicy> policy;
 
-  Submission()
+  explicit Submission(Log& log = null_log())
       : LocalHouse("gate.test", "info: bob\nteam: bob, root\nlist: x@far.example\nbroken: :include:/nowhere\n",
-                   "sales@virtual.example bob\n") {
+                   "sales@virtual.example bob\n", log) {
     settings.profile = Profile::kSubmission;
     settings.add_missing_headers = true;
     policy = ListenerPolicy::make(settings).value();
@@ -142,6 +142,18 @@ TEST(Submitter, ABrokenHeaderHidesNobody) {
       EXPECT_EQ(f.store.messages.size(), policy == ForeignSender::kWarn ? 1u : 0u) << header;
     }
   }
+}
+
+TEST(Submitter, OneLineTellsOfAField) {
+  CapturedLog captured;
+  Submission f(captured.log());
+  std::string from = "From: bob@gate.test";
+  for (int i = 0; i < 99; ++i) from += ",\r\n x" + std::to_string(i) + "@bank.example";
+  EXPECT_EQ(f.send("bob", "bob@gate.test", from + "\r\nSender: y@bank.example\r\n").last().code, 250);
+  const auto lines = captured.lines("foreign_sender");
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_NE(lines[0].find("x0@bank.example"), std::string::npos) << lines[0];
+  EXPECT_NE(lines[1].find("y@bank.example"), std::string::npos) << lines[1];
 }
 
 TEST(Submitter, AReturnAddressOfOursIsWhoseItStandsFor) {

@@ -1,6 +1,7 @@
 // For the room's own tests: what an Intake needs, with a store in memory; and a client that speaks to it.
 #pragma once
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -16,6 +17,26 @@
 
 namespace sidegate::intake {
 
+// What is logged, a line an event: "accepted id=... from=...".
+class CapturedLog {
+ public:
+  ~CapturedLog() { ::close(fd_); }
+  Log& log() { return log_; }
+  std::vector<std::string> lines(std::string_view event) {
+    log_.flush();
+    std::ifstream in("/proc/self/fd/" + std::to_string(fd_));
+    std::vector<std::string> out;
+    for (std::string line; std::getline(in, line);) {
+      if (line.find(std::string(event) + " ") != std::string::npos) out.push_back(line);
+    }
+    return out;
+  }
+
+ private:
+  int fd_ = ::memfd_create("log", MFD_CLOEXEC);
+  Log log_{fd_, plain_log_style(), LogLevel::kDebug};
+};
+
 // One listener on loopback.
 struct House {
   ManualClock clock;
@@ -23,12 +44,12 @@ struct House {
   queue::ScheduleSettings schedule;
   queue::Scheduler scheduler{schedule, clock, 1};
   QueueIdSource ids{clock};
-  IntakeContext context{store, scheduler, ids, clock, null_log()};
+  IntakeContext context;
   ListenerSettings settings;
   net::Peer peer{.address = "127.0.0.1", .port = 1025, .loopback = true};
   std::optional<LocalUser> user;
 
-  explicit House(const std::string& hostname) {
+  explicit House(const std::string& hostname, Log& log = null_log()) : context{store, scheduler, ids, clock, log} {
     settings.name = "local";
     settings.address = "127.0.0.1";
     settings.smtp.hostname = hostname;
@@ -58,8 +79,9 @@ struct LocalHouse : House {
   net::WorkerPool workers{1};
   Recipients recipients{workers, files, sources, null_log()};
 
-  LocalHouse(const std::string& hostname, const std::string& aliases, const std::string& virtuals = "")
-      : House(hostname) {
+  LocalHouse(const std::string& hostname, const std::string& aliases, const std::string& virtuals = "",
+             Log& log = null_log())
+      : House(hostname, log) {
     std::string name = (std::filesystem::temp_directory_path() / "sidegate-intake-XXXXXX").string();
     folder = ::mkdtemp(name.data());
     write_aliases(aliases);
