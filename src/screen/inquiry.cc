@@ -1,5 +1,7 @@
 #include "screen/inquiry.h"
 
+#include <new>
+
 namespace sidegate::screen {
 
 // One question under way. One that ends without its answer leaves nobody waiting: then the loop is being taken down.
@@ -39,8 +41,11 @@ void Inquiry::begin_lists(std::shared_ptr<BlockLists> lists, Duration limit) {
 
 net::Awaitable<void> Inquiry::find_name(std::shared_ptr<Inquiry> self, Duration limit) {
   Part part(*self);
-  ClientName name = co_await find_client_name(self->asker_, self->loop_, self->address_, limit);
-  self->name_ = std::move(name);
+  try {
+    self->name_ = co_await find_client_name(self->asker_, self->loop_, self->address_, limit);
+  } catch (const std::bad_alloc&) {
+    // Nobody can say: who waits goes on.
+  }
   self->name_open_ = false;
   part.answered();
 }
@@ -48,8 +53,11 @@ net::Awaitable<void> Inquiry::find_name(std::shared_ptr<Inquiry> self, Duration 
 net::Awaitable<void> Inquiry::ask_list(std::shared_ptr<Inquiry> self, std::size_t at, Duration limit) {
   Part part(*self);
   const BlockList& list = self->lists_->all()[at];
-  Listing listing = co_await self->lists_->ask(self->asker_, self->loop_, list, self->address_, limit);
-  self->listings_[at] = std::move(listing);
+  try {
+    self->listings_[at] = co_await self->lists_->ask(self->asker_, self->loop_, list, self->address_, limit);
+  } catch (const std::bad_alloc&) {
+    // It lists nobody.
+  }
   part.answered();
 }
 

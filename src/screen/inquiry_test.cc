@@ -70,6 +70,37 @@ TEST_F(InquiryTest, NoDelayNoWait) {
   EXPECT_EQ(name, "");
 }
 
+// Has no memory for an answer.
+class StarvedAsker final : public Asker {
+ public:
+  net::Awaitable<Found> records(net::Loop&, std::string, dns::RecordType, Duration) override {
+    throw std::bad_alloc();
+    co_return Found();
+  }
+  net::Awaitable<Found> names(net::Loop&, std::string, Duration) override {
+    throw std::bad_alloc();
+    co_return Found();
+  }
+};
+
+TEST_F(InquiryTest, AQuestionWithoutMemoryLeavesNobodyWaiting) {
+  StarvedAsker starved;
+  auto asked = std::make_shared<Inquiry>(starved, loop, "192.0.2.1");
+  std::vector<BlockList> lists = {*BlockList::make({.zone = "l.example"})};
+  std::string name = "not yet";
+  asked->begin_name(Duration(5000));
+  asked->begin_lists(std::make_shared<BlockLists>(std::move(lists), clock, null_log()), Duration(5000));
+  auto both = [](std::shared_ptr<Inquiry> inquiry, std::string* out) -> net::Awaitable<void> {
+    co_await inquiry->wait_for_name(Duration(60'000));
+    co_await inquiry->wait_for_all();
+    *out = inquiry->name().verified;
+  };
+  run_on(loop, both(asked, &name));
+  EXPECT_EQ(name, "");
+  ASSERT_EQ(asked->listings().size(), 1u);
+  EXPECT_FALSE(asked->listings()[0].listed);
+}
+
 // What is still asked when the loop goes leaves nothing behind (the sanitizers look).
 TEST_F(InquiryTest, EndsWithItsLoop) {
   std::string name;
