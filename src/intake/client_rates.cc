@@ -88,7 +88,10 @@ bool ClientRates::take(const std::string& address, ClientDoes what, SteadyTime n
   if (!key) return true;
   Client& client = find(*key, now);
   const bool over = client.level[at] + 1 > static_cast<float>(limits_[at]);
+  // Errors go on counting, up to as many again: who goes on erring stays out.
   if (!over) client.level[at] += 1;
+  if (over && what == ClientDoes::kErr)
+    client.level[at] = std::min(client.level[at] + 1, 2 * static_cast<float>(limits_[at]));
   return !over;
 }
 

@@ -27,7 +27,8 @@ class ClientRates {  // thread-safe
   static constexpr std::size_t kSets = 4096, kWays = 4;
 
   Status set(const ClientRateSettings& settings);
-  // Counts it. false: this is one too many, and does not count; kErr always counts.
+  // Counts it. false: this is one too many, and does not count; kErr always counts, up to twice
+  // the limit.
   bool take(const std::string& address, ClientDoes what, SteadyTime now);
   // Whether it has erred too often of late.
   bool shunned(const std::string& address, SteadyTime now);

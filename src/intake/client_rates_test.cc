@@ -48,7 +48,9 @@ TEST(ClientRates, ErrorsShun) {
   for (int i = 0; i < 50; ++i) rates.take("192.0.2.1", ClientDoes::kErr, at(0));
   EXPECT_TRUE(rates.shunned("192.0.2.1", at(1)));
   EXPECT_FALSE(rates.shunned("192.0.2.2", at(1)));
-  EXPECT_FALSE(rates.shunned("192.0.2.1", at(20)));
+  EXPECT_TRUE(rates.shunned("192.0.2.1", at(20)));  // of 50 errors 10 count, and 5 a minute flow off
+  EXPECT_TRUE(rates.shunned("192.0.2.1", at(59)));
+  EXPECT_FALSE(rates.shunned("192.0.2.1", at(73)));
   ASSERT_TRUE(rates.set({.errors = 0}));
   EXPECT_FALSE(rates.shunned("192.0.2.1", at(1)));
 }
