@@ -48,7 +48,9 @@ std::optional<Reply> Intake::take_place(const smtp::SessionInfo& session) {
   }
   if (!screening_.takes(session, ClientDoes::kConnect))
     return Reply(421, {4, 7, 0}, "Too many connections or errors from your address, try again later");
-  switch (context_.admission.enter(session.peer.address, may_relay(session, *policy_), &place_)) {
+  // All of a front's clients come from its address: whom it names is counted.
+  const bool trusted = session.may_xclient || may_relay(session, *policy_);
+  switch (context_.admission.enter(session.peer.address, trusted, &place_)) {
     case Admission::Verdict::kWelcome:
       return std::nullopt;
     case Admission::Verdict::kTooManyFromAddress:

@@ -51,7 +51,8 @@ Reply helo_reply(screen::HeloCheck check, std::string_view helo) {
 }  // namespace
 
 bool Screening::looks_at(const smtp::SessionInfo& session) const {
-  return !session.peer.is_unix && !session.peer.loopback && standing(session, policy_) != Standing::kTrusted;
+  return !session.peer.is_unix && !session.peer.loopback && !session.may_xclient &&
+         standing(session, policy_) != Standing::kTrusted;
 }
 
 net::Awaitable<void> Screening::meet(smtp::SessionInfo& session) {

@@ -36,7 +36,8 @@ class Screening {
 
   // --- one transaction
   void begin();  // at MAIL
-  // Who may relay, this machine and its users are not; nothing below is asked of them.
+  // Who may relay, this machine and its users are not, nor is a listed front until it has said who its client is;
+  // nothing below is asked of them.
   bool looks_at(const smtp::SessionInfo& session) const;
   // At RCPT: why nothing is taken for that recipient; nullopt: something may be.
   net::Awaitable<std::optional<mail::Reply>> refusal(const smtp::SessionInfo& session, std::string reverse_path,
