@@ -160,9 +160,11 @@ void Screening::look_at_name(const smtp::SessionInfo& session) {
   switch (name.reverse) {
     case Reverse::kConfirmed:
       return;
-    case Reverse::kMissing:
-      find(settings().reverse_name, "reverse_name=missing", Reply(550, {5, 7, 25}, no_ptr));
-      return find(settings().reverse_name_confirmed, "reverse_name=missing", Reply(550, {5, 7, 25}, no_name));
+    case Reverse::kMissing: {  // one finding, whichever option asks for more
+      const bool confirmed = settings().reverse_name_confirmed > settings().reverse_name;
+      const Action action = confirmed ? settings().reverse_name_confirmed : settings().reverse_name;
+      return find(action, "reverse_name=missing", Reply(550, {5, 7, 25}, confirmed ? no_name : no_ptr));
+    }
     case Reverse::kUnconfirmed:
       return find(settings().reverse_name_confirmed, "reverse_name=unconfirmed", Reply(550, {5, 7, 25}, no_name));
     case Reverse::kUnknown:  // nobody is marked for what we could not find out

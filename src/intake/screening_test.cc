@@ -157,6 +157,28 @@ TEST(Screening, EachCheckTagsOrRejects) {
   }
 }
 
+TEST(Screening, AMissingNameIsFoundOnce) {
+  struct {
+    Action name, confirmed;
+    std::string reply, tag;
+  } cases[] = {
+      {Action::kTag, Action::kTag, kOk, "reverse_name=missing"},
+      {Action::kTag, Action::kReject, "550 5.7.25 Client host rejected: cannot find your hostname, [192.0.2.1]", ""},
+      {Action::kReject, Action::kTag, "550 5.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.1]",
+       ""},
+  };
+  for (const auto& c : cases) {
+    World w;
+    w.settings.screen.reverse_name = c.name;
+    w.settings.screen.reverse_name_confirmed = c.confirmed;
+    w.asker.table.erase("192.0.2.1 PTR");
+    EXPECT_EQ(w.rcpt(), c.reply);
+    EXPECT_EQ(w.tag(), c.tag);
+    w.rcpt("client.example", "a@b.example", "postmaster@d.example");
+    EXPECT_EQ(w.tag(), "reverse_name=missing");
+  }
+}
+
 TEST(Screening, WhatNobodyCanSayIsTemporary) {
   struct {
     const char* key;

@@ -9,7 +9,7 @@
 
 namespace sidegate::screen {
 
-enum class Action : std::uint8_t { kOff, kTag, kReject };
+enum class Action : std::uint8_t { kOff, kTag, kReject };  // the later, the stronger
 
 struct Settings {
   bool client_names = false;       // the client's name is looked up
