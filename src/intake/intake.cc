@@ -594,8 +594,9 @@ void Intake::refused(const smtp::SessionInfo& session, const smtp::Refusal& refu
   std::string reply = refusal.reply.line();
   if (refusal.reply.permanent()) screening_.takes(session, ClientDoes::kErr);
   const std::string milter = filtering_ ? filtering_->take_who_refused() : std::string();
+  const std::string client_name = screening_.client_name(session);
   context_.log.info("refused", {{"client", session.peer.address},
-                                {"client_name", session.client_name},
+                                {"client_name", client_name},
                                 {"helo", session.helo},
                                 {"protocol", protocol},
                                 {"command", refusal.command},
@@ -608,8 +609,9 @@ void Intake::refused(const smtp::SessionInfo& session, const smtp::Refusal& refu
 // One line a connection, as for those out.
 void Intake::secured(const smtp::SessionInfo& session, const tls::Verdict& verdict) {
   if (!context_.log_tls.load(std::memory_order_relaxed)) return;
+  const std::string client_name = screening_.client_name(session);
   context_.log.info("tls", {{"client", session.peer.address},
-                            {"client_name", session.client_name},
+                            {"client_name", client_name},
                             {"listener", session.listener},
                             {"version", verdict.version},
                             {"cipher", verdict.cipher},
@@ -621,8 +623,9 @@ void Intake::secured(const smtp::SessionInfo& session, const tls::Verdict& verdi
 
 void Intake::not_secured(const smtp::SessionInfo& session, const Error& error) {
   if (!context_.log_tls.load(std::memory_order_relaxed)) return;
+  const std::string client_name = screening_.client_name(session);
   context_.log.info("tls_failed", {{"client", session.peer.address},
-                                   {"client_name", session.client_name},
+                                   {"client_name", client_name},
                                    {"listener", session.listener},
                                    {"reason", error.text}});
 }

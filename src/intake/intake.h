@@ -55,6 +55,8 @@ class Intake final : public smtp::Receiver {
   void cancel() override {
     if (filtering_) filtering_->cancel();
   }
+  // The client's name, as far as it is known by now.
+  std::string client_name(const smtp::SessionInfo& session) const { return screening_.client_name(session); }
   // The session is over; its filters are told. Not called: their connections are closed.
   net::Awaitable<void> ended();
   void refused(const smtp::SessionInfo& session, const smtp::Refusal& refusal) override;

@@ -16,7 +16,7 @@ struct World : House {
   screen::TableAsker asker;
   smtp::SessionInfo last;
 
-  World() : House("mx.example") {
+  explicit World(Log& log = null_log()) : House("mx.example", log) {
     settings.name = "world";
     settings.address = "0.0.0.0";
     settings.profile = Profile::kSmtp;
@@ -89,6 +89,38 @@ TEST(Screening, KnowsTheClientsName) {
   EXPECT_NE(w.header().find("Received: from client.example ([192.0.2.1])"), std::string::npos) << w.header();
   EXPECT_EQ(w.last.client_name, "");
   EXPECT_EQ(w.last.client_ptr, "client.example");
+}
+
+// Answers a moment later.
+class LateAsker final : public screen::Asker {
+ public:
+  explicit LateAsker(net::Loop& loop) : loop_(loop), answer_(loop) {}
+  net::Awaitable<screen::Found> records(net::Loop&, std::string, dns::RecordType, Duration) override {
+    co_return std::vector<std::string>{"192.0.2.1"};
+  }
+  net::Awaitable<screen::Found> names(net::Loop&, std::string, Duration) override {
+    loop_.post([this] { answer_.fire(); });
+    co_await answer_.wait();
+    co_return std::vector<std::string>{"client.example"};
+  }
+
+ private:
+  net::Loop& loop_;
+  screen::Signal answer_;
+};
+
+// A name that comes after the greeting is the log's all the same.
+TEST(Screening, ALateNameIsInTheLog) {
+  CapturedLog captured;
+  World w(captured.log());
+  w.settings.screen.greeting_delay = Duration(0);
+  LateAsker late(w.loop);
+  w.context.asker = &late;
+  EXPECT_EQ(w.rcpt("client.example", "a@b.example", "x@elsewhere.example"), "554 5.7.1 Relay access denied");
+  EXPECT_EQ(w.last.client_name, "");
+  const auto refused = captured.lines("refused");
+  ASSERT_FALSE(refused.empty());
+  EXPECT_NE(refused[0].find("client_name=client.example"), std::string::npos) << refused[0];
 }
 
 TEST(Screening, AsksNobodyAboutFriends) {

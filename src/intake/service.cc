@@ -61,7 +61,7 @@ net::Awaitable<void> Service::serve_client(net::Stream& stream, const Snapshot& 
     handshakes_.erase(&stream);
     co_await converse(stream, intake, client, began);
   } else {
-    log_disconnect(client, "commands=0/0", "lost", "CONNECT");
+    log_disconnect(intake, client, "commands=0/0", "lost", "CONNECT");
   }
 }
 
@@ -100,7 +100,7 @@ net::Awaitable<void> Service::converse(net::Stream& stream, Intake& intake, cons
   if (shutting_down_) session.shut_down();
   co_await session.run();
   co_await intake.ended();
-  log_disconnect(session.client(), session.commands(), session.end(), session.last_command());
+  log_disconnect(intake, session.client(), session.commands(), session.end(), session.last_command());
 }
 
 void Service::log_connect(const smtp::SessionInfo& client, std::string_view proxy) const {
@@ -118,11 +118,12 @@ void Service::log_no_header(const smtp::SessionInfo& client, const Error& error)
                        {{"client", client.peer.address}, {"listener", client.listener}, {"reason", error.text}});
 }
 
-void Service::log_disconnect(const smtp::SessionInfo& client, std::string_view commands, std::string_view end,
-                             std::string_view after) const {
+void Service::log_disconnect(const Intake& intake, const smtp::SessionInfo& client, std::string_view commands,
+                             std::string_view end, std::string_view after) const {
   if (context_.log_connections.load(std::memory_order_relaxed) == LogConnections::kNone) return;
+  const std::string client_name = intake.client_name(client);
   context_.log.info("disconnect", {{"client", client.peer.address},
-                                   {"client_name", client.client_name},
+                                   {"client_name", client_name},
                                    {"listener", client.listener},
                                    {"commands", commands},
                                    {"end", end},

@@ -14,7 +14,7 @@
 namespace sidegate::smtp {
 class ServerSession;
 struct SessionInfo;
-}
+}  // namespace sidegate::smtp
 
 namespace sidegate::intake {
 
@@ -49,8 +49,8 @@ class Service {  // on the loop's thread, but for the constructor
                               const Snapshot& began);
   void log_connect(const smtp::SessionInfo& client, std::string_view proxy) const;
   void log_no_header(const smtp::SessionInfo& client, const Error& error) const;
-  void log_disconnect(const smtp::SessionInfo& client, std::string_view commands, std::string_view end,
-                      std::string_view after) const;
+  void log_disconnect(const Intake& intake, const smtp::SessionInfo& client, std::string_view commands,
+                      std::string_view end, std::string_view after) const;
   net::Awaitable<LocalUser> user_of(unsigned uid);
   void forget(smtp::ServerSession* session);
   void end_if_last();
