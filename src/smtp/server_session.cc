@@ -287,7 +287,12 @@ net::Awaitable<void> ServerSession::starttls(std::string_view arguments) {
     forget_transaction();
     info_.helo.clear();
     info_.esmtp = false;
-    info_.user.clear();
+    // One that XCLIENT has told of: AUTH stands inside TLS only.
+    if (info_.authenticated()) {
+      info_.user.clear();
+      info_.mechanism = {};
+      (void)receiver_.logged_in(info_);
+    }
     info_.tls = true;
     note_tls();
     receiver_.secured(info_, stream_.verdict());

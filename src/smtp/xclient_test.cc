@@ -185,6 +185,29 @@ TEST(Xclient, LoginsWhereUsersMayLogIn) {
   EXPECT_EQ(p.receiver.last.mechanism, "XCLIENT");
 }
 
+// RFC 3207 section 4.2: all that was said before TLS is forgotten, by whoever counts logins too.
+TEST(Xclient, TlsForgetsItsLogin) {
+  RecordingReceiver receiver;
+  auto settings = std::make_shared<ServerSettings>();
+  settings->hostname = "mx.example";
+  settings->offer_auth = settings->offer_starttls = true;
+  static int something = 0;  // ScriptStream does no cryptography: it only has to be there
+  net::ScriptStream stream;
+  stream.expect_line("220").peer_sends("XCLIENT ADDR=198.51.100.7 LOGIN=ann\r\n").expect_line("220");
+  stream.peer_sends("STARTTLS\r\n").expect_line("220 2.0.0").tls();
+  ServerSession session(stream, receiver, settings, "in",
+                        {std::shared_ptr<void>(), reinterpret_cast<const tls::ServerContext*>(&something)});
+  SessionInfo known;
+  known.peer = stream.peer();
+  known.may_xclient = true;
+  session.set_client(known);
+  net::run_script(session.run());
+  EXPECT_EQ(stream.problem(), "");
+  EXPECT_EQ(receiver.logins, (std::vector<std::string>{"ann", ""}));
+  EXPECT_EQ(session.client().user, "");
+  EXPECT_EQ(session.client().mechanism, "");
+}
+
 TEST(Xclient, OnlyForWhoIsListed) {
   Played p;
   play(p, "EHLO x\r\nXCLIENT ADDR=198.51.100.7\r\n" + kMail + "QUIT\r\n", false);
