@@ -165,6 +165,42 @@ TEST_F(Lists, AreAskedTogether) {
   EXPECT_FALSE(got[0].listed);
 }
 
+// Answers after a while.
+class LateAsker final : public Asker {
+ public:
+  LateAsker(ManualClock& clock, Duration late) : clock_(clock), late_(late) {}
+  std::vector<Duration> limits;
+  net::Awaitable<Found> records(net::Loop&, std::string, dns::RecordType type, Duration limit) override {
+    limits.push_back(limit);
+    clock_.advance(late_);
+    co_return std::vector<std::string>{type == dns::RecordType::kA ? "127.0.0.2" : "a reason"};
+  }
+  net::Awaitable<Found> names(net::Loop&, std::string, Duration) override { co_return std::vector<std::string>{}; }
+
+ private:
+  ManualClock& clock_;
+  Duration late_;
+};
+
+TEST_F(Lists, BothQuestionsTogetherHaveOneLimit) {
+  struct {
+    int late;
+    std::vector<Duration> limits;
+    const char* text;
+  } cases[] = {{600, {Duration(1000), Duration(400)}, "a reason"}, {1000, {Duration(1000)}, ""}};
+  for (const auto& c : cases) {
+    lists = std::make_shared<BlockLists>(std::vector{list_of("a.example")}, clock, null_log());
+    LateAsker late(clock, Duration(c.late));
+    auto inquiry = std::make_shared<Inquiry>(late, loop, "192.0.2.1");
+    inquiry->begin_lists(lists, Duration(1000));
+    loop.context().restart();
+    run_on(loop, inquire(inquiry));
+    EXPECT_EQ(late.limits, c.limits);
+    EXPECT_TRUE(inquiry->listings()[0].listed);
+    EXPECT_EQ(inquiry->listings()[0].text, c.text);
+  }
+}
+
 TEST_F(Lists, ASilentOneListsNobodyAndIsLeftAlone) {
   lists = std::make_shared<BlockLists>(std::vector{list_of("a.example")}, clock, null_log());
   asker.trouble["1.2.0.192.a.example A"] = ErrorKind::kTimeout;

@@ -69,6 +69,7 @@ net::Awaitable<Listing> BlockLists::ask(Asker& asker, net::Loop& loop, const Blo
   listing.list = &list;
   auto name = dns::reverse_name(address, list.zone);
   if (!name || rests(list)) co_return listing;
+  const SteadyTime end = loop.clock().steady() + limit;
   std::string asked = *name;
   Found found = co_await asker.records(loop, std::move(asked), dns::RecordType::kA, limit);
   if (!found && !is_absent(found)) {
@@ -92,9 +93,10 @@ net::Awaitable<Listing> BlockLists::ask(Asker& asker, net::Loop& loop, const Blo
       break;
   }
   listing.listed = true;
-  if (list.weight <= 0) co_return listing;
+  const Duration left = std::chrono::duration_cast<Duration>(end - loop.clock().steady());
+  if (list.weight <= 0 || left <= Duration(0)) co_return listing;
   asked = *name;
-  Found text = co_await asker.records(loop, std::move(asked), dns::RecordType::kTxt, limit);  // RFC 5782 section 2.1
+  Found text = co_await asker.records(loop, std::move(asked), dns::RecordType::kTxt, left);  // RFC 5782 section 2.1
   if (text) listing.text = reply_text(*text);
   co_return listing;
 }

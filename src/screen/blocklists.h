@@ -21,8 +21,8 @@ class BlockLists {  // thread-safe
       : lists_(std::move(lists)), clock_(clock), log_(log) {}
 
   const std::vector<BlockList>& all() const { return lists_; }
-  // A list that gives no answer, or none that counts, has not listed the client: mail does not wait for a list's
-  // trouble.
+  // Its question and the one for its reason together within `limit`. A list that gives no answer, or none that counts,
+  // has not listed the client: mail does not wait for a list's trouble.
   net::Awaitable<Listing> ask(Asker& asker, net::Loop& loop, const BlockList& list, std::string address,
                               Duration limit);
 
