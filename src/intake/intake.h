@@ -53,6 +53,7 @@ class Intake final : public smtp::Receiver {
   net::Awaitable<mail::Reply> end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) override;
   void abort() noexcept override;
   void cancel() override {
+    screening_.cancel();
     if (filtering_) filtering_->cancel();
   }
   // The client's name, as far as it is known by now.

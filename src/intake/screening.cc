@@ -95,6 +95,11 @@ bool Screening::takes(const smtp::SessionInfo& session, ClientDoes what) {
   return context_.rates.take(address, what, now);
 }
 
+void Screening::cancel() {
+  cancelled_ = true;
+  if (inquiry_) inquiry_->cancel();
+}
+
 void Screening::begin() {
   looked_ = false;
   findings_.clear();
@@ -110,6 +115,7 @@ net::Awaitable<std::optional<Reply>> Screening::refusal(const smtp::SessionInfo&
   if (!takes(session, ClientDoes::kNameRecipient))
     co_return Reply(450, {4, 7, 1}, "Too many recipients from your address this minute, try again later");
   if (!std::exchange(looked_, true)) co_await look(session, std::move(reverse_path));
+  if (cancelled_) co_return Reply(421, {4, 3, 2}, "Service is shutting down");
   // RFC 5321 section 4.5.1: whoever is refused for what we take it to be can write to the postmaster about it.
   if (settings().open_postmaster && iequals(recipient.local(), "postmaster")) co_return std::nullopt;
   // What is certain goes before what nobody can say now: a client that is refused for good need not come again.
@@ -129,6 +135,7 @@ net::Awaitable<void> Screening::look(const smtp::SessionInfo& session, std::stri
   if (inquiry_) {
     std::shared_ptr<screen::Inquiry> inquiry = inquiry_;
     co_await inquiry->wait_for_all();
+    if (cancelled_) co_return;
     look_at_lists(session);
     look_at_name(session);
   }

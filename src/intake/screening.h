@@ -44,6 +44,8 @@ class Screening {
                                                      mail::Mailbox recipient);
   // Counts what the client does against the limits of its address. false: it is too much.
   bool takes(const smtp::SessionInfo& session, ClientDoes what);
+  // The server ends: what is waited for ends, and who is not known yet is told to come again.
+  void cancel();
   std::string words() const;      // of all that was found, "; " between; empty: nothing
   std::string tag_field() const;  // "X-Sidegate-Screen: ...\r\n"; empty: nothing
 
@@ -62,6 +64,7 @@ class Screening {
   std::shared_ptr<screen::Inquiry> inquiry_;
   std::shared_ptr<screen::BlockLists> lists_;
   bool looked_ = false;
+  bool cancelled_ = false;
   std::vector<Finding> findings_;
 };
 

@@ -261,6 +261,50 @@ TEST(Screening, BlockLists) {
   EXPECT_EQ(w.rcpt(), kOk);
 }
 
+// Never answers.
+class SilentAsker final : public screen::Asker {
+ public:
+  explicit SilentAsker(net::Loop& loop) : never_(loop) {}
+  std::function<void()> asked;
+  net::Awaitable<screen::Found> records(net::Loop&, std::string, dns::RecordType, Duration) override {
+    co_return std::vector<std::string>{};
+  }
+  net::Awaitable<screen::Found> names(net::Loop&, std::string, Duration) override {
+    asked();
+    co_await never_.wait();
+    co_return std::vector<std::string>{};
+  }
+
+ private:
+  screen::Signal never_;
+};
+
+TEST(Screening, WaitsNoLongerThanTheServer) {
+  World w;
+  SilentAsker silent(w.loop);
+  w.context.asker = &silent;
+  w.settings.screen.blocklists = false;
+  auto policy = ListenerPolicy::make(w.settings).value();
+  Intake intake(w.context, policy, 0);
+  silent.asked = [&] { w.loop.post([&] { intake.cancel(); }); };
+  mail::Reply mail, rcpt;
+  auto talk = [](World* world, Intake* to, mail::Reply* first, mail::Reply* second) -> net::Awaitable<void> {
+    smtp::SessionInfo session;
+    session.peer = world->peer;
+    session.helo = "x.example";
+    co_await to->meet(session);
+    smtp::MailCommand from;
+    from.path.mailbox = mail::Mailbox::parse("a@b.example", false).value();
+    *first = co_await to->mail(session, std::move(from));
+    smtp::RcptCommand whom;
+    whom.path.mailbox = mail::Mailbox::parse("c@d.example", false).value();
+    *second = co_await to->rcpt(session, std::move(whom));
+  };
+  screen::run_on(w.loop, talk(&w, &intake, &mail, &rcpt));
+  EXPECT_EQ(mail.code, 250);
+  EXPECT_EQ(rcpt.line(), "421 4.3.2 Service is shutting down");
+}
+
 TEST(Screening, WhoSpeaksBeforeTheGreeting) {
   for (Action action : {Action::kOff, Action::kTag, Action::kReject}) {
     for (bool early : {true, false}) {

@@ -52,7 +52,7 @@ net::Awaitable<void> Service::serve_client(net::Stream& stream, const Snapshot& 
   if (client.peer.is_unix) user = co_await user_of(client.peer.uid);
   Intake intake(context_, began.policy, loop_.index(), std::move(user));
   const bool welcome = intake.admit(client);
-  if (welcome) co_await intake.meet(client);
+  if (welcome) co_await meet(intake, client);
   log_connect(client, stream.peer().address);
   const bool implicit = began.policy->settings.tls == ListenerTls::kImplicit;
   bool secured = true;
@@ -63,6 +63,16 @@ net::Awaitable<void> Service::serve_client(net::Stream& stream, const Snapshot& 
   } else {
     log_disconnect(intake, client, "commands=0/0", "lost", "CONNECT");
   }
+}
+
+net::Awaitable<void> Service::meet(Intake& intake, smtp::SessionInfo& client) {
+  struct Listed {
+    Service& service;
+    Intake* intake;
+    ~Listed() { service.meetings_.erase(intake); }
+  } listed{*this, &intake};
+  meetings_.insert(&intake);
+  co_await intake.meet(client);
 }
 
 // RFC 8314 section 3.3: TLS from the first octet. Never plain text there, whatever is missing.
@@ -156,6 +166,7 @@ void Service::shut_down(bool now, std::function<void()> ended) {
   if (ended) ended_ = std::move(ended);
   for (smtp::ServerSession* session : sessions_) session->shut_down(now);
   for (net::Stream* stream : handshakes_) stream->cancel();  // nothing is lost with them
+  for (Intake* intake : meetings_) intake->cancel();
   end_if_last();
 }
 

@@ -43,6 +43,7 @@ class Service {  // on the loop's thread, but for the constructor
   };
   net::Awaitable<void> run(std::unique_ptr<net::Stream> stream);
   net::Awaitable<void> serve_client(net::Stream& stream, const Snapshot& began);
+  net::Awaitable<void> meet(Intake& intake, smtp::SessionInfo& client);
   net::Awaitable<void> converse(net::Stream& stream, Intake& intake, const smtp::SessionInfo& client,
                                 const Snapshot& began);
   net::Awaitable<bool> secure(net::Stream& stream, Intake& intake, const smtp::SessionInfo& client,
@@ -61,6 +62,7 @@ class Service {  // on the loop's thread, but for the constructor
   std::shared_ptr<const tls::ServerContext> tls_;
   std::unordered_set<smtp::ServerSession*> sessions_;
   std::unordered_set<net::Stream*> handshakes_;  // not yet a session: asked about, TLS from the first octet
+  std::unordered_set<Intake*> meetings_;         // which are asking about their client
   std::function<void()> ended_;
   bool shutting_down_ = false;
 };

@@ -71,11 +71,11 @@ net::Awaitable<void> Inquiry::wait_for_name(Duration limit) {
   if (!name_open_ || limit <= Duration(0)) co_return;
   overslept_ = false;
   loop_.spawn("greeting delay", wake(shared_from_this(), limit));
-  while (name_open_ && !overslept_) co_await changed_.wait();
+  while (name_open_ && !overslept_ && !cancelled_) co_await changed_.wait();
 }
 
 net::Awaitable<void> Inquiry::wait_for_all() {
-  while (open_ > 0) co_await changed_.wait();
+  while (open_ > 0 && !cancelled_) co_await changed_.wait();
 }
 
 }  // namespace sidegate::screen

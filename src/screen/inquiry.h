@@ -25,6 +25,11 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {  // on the loop's
   // Until the name is known or given up, at most `limit`.
   net::Awaitable<void> wait_for_name(Duration limit);
   net::Awaitable<void> wait_for_all();  // what was begun
+  // Whoever waits waits no more, and nothing more is known.
+  void cancel() {
+    cancelled_ = true;
+    changed_.fire();
+  }
   const ClientName& name() const { return name_; }
   const std::vector<Listing>& listings() const { return listings_; }
 
@@ -43,6 +48,7 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {  // on the loop's
   unsigned open_ = 0;  // questions
   bool name_open_ = false;
   bool overslept_ = false;
+  bool cancelled_ = false;
   Signal changed_;
 };
 

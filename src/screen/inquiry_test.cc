@@ -63,6 +63,18 @@ TEST_F(InquiryTest, TheGreetingWaitsNoLongerThanItsDelay) {
   EXPECT_EQ(name, "mx.example");
 }
 
+TEST_F(InquiryTest, MayBeGivenUp) {
+  std::string name = "not yet";
+  inquiry->begin_name(Duration(5000));
+  auto give_up = [](InquiryTest* test, std::string* out) -> net::Awaitable<void> {
+    test->loop.post([test] { test->inquiry->cancel(); });
+    co_await wait_for_all(test->inquiry, out);
+    co_await wait_for_name(test->inquiry, Duration(60'000), out);
+  };
+  run_on(loop, give_up(this, &name));
+  EXPECT_EQ(name, "");
+}
+
 TEST_F(InquiryTest, NoDelayNoWait) {
   std::string name = "not yet";
   inquiry->begin_name(Duration(5000));

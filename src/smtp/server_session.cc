@@ -93,7 +93,7 @@ net::Awaitable<void> ServerSession::run() {
 
 net::Awaitable<void> ServerSession::converse() {
   if (info_.tls) receiver_.secured(info_, stream_.verdict());  // from the first octet (RFC 8314)
-  if (info_.quiet > Duration(0)) co_await hear_silence();
+  if (info_.quiet > Duration(0) && !shutting_down_) co_await hear_silence();
   if (open_) co_await greet();
   while (open_) co_await next_command();
   receiver_.abort();  // nothing of what was under way is kept

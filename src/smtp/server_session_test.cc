@@ -337,6 +337,22 @@ TEST(ServerSession, TheHandshakeHasNoMoreTimeThanACommand) {
   }
 }
 
+// Who comes while the server ends is not made to wait for that.
+TEST(ServerSession, NoSilenceIsHeardAtShutdown) {
+  RecordingReceiver receiver;
+  net::ScriptStream stream;
+  stream.peer_sends("EHLO early.example\r\n");
+  ServerSession session(stream, receiver, test_settings(), "test");
+  SessionInfo client;
+  client.peer = stream.peer();
+  client.quiet = 5s;
+  session.set_client(client);
+  session.shut_down();
+  net::run_script(session.run());
+  EXPECT_FALSE(session.client().spoke_early);
+  EXPECT_NE(stream.written().find("421 4.3.2"), std::string::npos) << stream.written();
+}
+
 TEST(ServerSession, PlaintextBehindStartTlsCloses) {
   RecordingReceiver receiver;
   auto settings = test_settings();
