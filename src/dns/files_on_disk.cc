@@ -32,4 +32,15 @@ FileStamp stamp_of(const std::string& path) {
   return {status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino, static_cast<std::uint64_t>(status.st_size)};
 }
 
+std::shared_ptr<const std::string> FileInMemory::text(SteadyTime now) {
+  std::lock_guard lock(mutex_);
+  if (text_ && now < looked_ + kFresh) return text_;
+  looked_ = now;
+  const FileStamp stamp = stamp_of(path_);  // before reading: what is written meanwhile is seen the next time
+  if (text_ && stamp == stamp_) return text_;
+  text_ = std::make_shared<const std::string>(read_file(path_));
+  stamp_ = stamp;
+  return text_;
+}
+
 }  // namespace sidegate::dns

@@ -4,7 +4,11 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
+
+#include "base/clock.h"
 
 namespace sidegate::dns {
 
@@ -17,5 +21,20 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 };
 FileStamp stamp_of(const std::string& path);  // all zero where there is no file
+
+// A file that is asked for often: read once, again when it has changed, which is looked at every five seconds.
+class FileInMemory {  // thread-safe
+ public:
+  static constexpr Duration kFresh = std::chrono::seconds(5);
+  explicit FileInMemory(std::string path) : path_(std::move(path)) {}
+  std::shared_ptr<const std::string> text(SteadyTime now);
+
+ private:
+  const std::string path_;
+  std::mutex mutex_;
+  std::shared_ptr<const std::string> text_;  // null: not read yet
+  FileStamp stamp_;
+  SteadyTime looked_{};
+};
 
 }  // namespace sidegate::dns

@@ -19,7 +19,7 @@ namespace sidegate::dns {
 namespace {
 
 constexpr std::size_t kLongestName = 253;
-constexpr auto kHostsFresh = std::chrono::seconds(5);
+constexpr auto kHostsFresh = FileInMemory::kFresh;
 constexpr auto kLongestFresh = std::chrono::minutes(30);  // a relay that moves is followed, whatever its TTL says
 
 using Waiter = std::move_only_function<void(Result<Addresses>)>;
@@ -32,10 +32,15 @@ Duration fresh_for(std::uint32_t ttl) {
 
 struct Resolver::State {
   State(ResolverSettings s, Clock& c)
-      : settings(s), clock(c), cache(settings.keep_last_good), thread(std::make_unique<LookupThread>(std::move(s))) {}
+      : settings(s),
+        clock(c),
+        hosts(settings.hosts),
+        cache(settings.keep_last_good),
+        thread(std::make_unique<LookupThread>(std::move(s))) {}
 
   const ResolverSettings settings;
   Clock& clock;
+  FileInMemory hosts;
   std::mutex mutex;
   AddressCache cache;                                            // guarded
   std::unordered_map<std::string, std::vector<Waiter>> waiters;  // guarded: one question a name, however many want it
@@ -62,7 +67,8 @@ std::optional<Result<Addresses>> Resolver::State::at_once(const std::string& nam
     if (const auto* entry = cache.fresh(name, clock.steady())) return Addresses{entry->list, entry->stale};
   }
   std::vector<std::string> six, four;
-  for (auto& address : find_in_hosts(read_file(settings.hosts), name))
+  const std::shared_ptr<const std::string> text = hosts.text(clock.steady());
+  for (auto& address : find_in_hosts(*text, name))
     (is_six(address) ? six : four).push_back(address);
   if (six.empty() && four.empty()) return std::nullopt;
   Addresses found{interleaved(six, four), false};
@@ -77,7 +83,8 @@ std::optional<Result<Records>> Resolver::State::record_at_once(const std::string
   if (auto known = questions.known(key, clock.steady())) return known;
   if (type != RecordType::kA && type != RecordType::kAaaa) return std::nullopt;
   Records found;
-  for (auto& address : find_in_hosts(read_file(settings.hosts), name)) {
+  const std::shared_ptr<const std::string> text = hosts.text(clock.steady());
+  for (auto& address : find_in_hosts(*text, name)) {
     if (is_six(address) == (type == RecordType::kAaaa)) found.push_back(address);
   }
   if (found.empty()) return std::nullopt;
@@ -207,7 +214,8 @@ net::Awaitable<Result<Records>> Resolver::names(net::Loop& loop, std::string add
   if (!name) co_return fail(ErrorKind::kNotFound, "'" + printable(address, 100) + "' is no address");
   const std::string key = RecordQuestions::key_of(*name, RecordType::kPtr);
   if (auto known = state->questions.known(key, state->clock.steady())) co_return std::move(*known);
-  if (std::string named = find_name_in_hosts(read_file(state->settings.hosts), address); !named.empty()) {
+  const std::shared_ptr<const std::string> text = state->hosts.text(state->clock.steady());
+  if (std::string named = find_name_in_hosts(*text, address); !named.empty()) {
     state->questions.know(key, {named}, kHostsFresh, state->clock.steady());
     co_return Records{std::move(named)};
   }

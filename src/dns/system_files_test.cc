@@ -1,6 +1,12 @@
 #include "dns/system_files.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "dns/files_on_disk.h"
 
 namespace sidegate::dns {
 namespace {
@@ -72,6 +78,27 @@ TEST(Interleaved, SixFirst) {
   EXPECT_EQ(interleaved({"a:", "b:", "c:"}, {"1", "2"}), (Names{"a:", "1", "b:", "2", "c:"}));
   EXPECT_EQ(interleaved({}, {"1", "2", "1"}), (Names{"1", "2"}));
   EXPECT_EQ(interleaved({}, {}), Names{});
+}
+
+// Strangers make us ask for it with every connection: it is not read each time.
+TEST(FileInMemory, IsReadAgainWhenItHasChanged) {
+  const auto path = std::filesystem::temp_directory_path() / ("in_memory_" + std::to_string(::getpid()));
+  std::filesystem::remove(path);
+  const auto write = [&](const char* text) { std::ofstream(path) << text; };
+  const SteadyTime start(std::chrono::hours(1));
+  using std::chrono::seconds;
+  FileInMemory file(path);
+  EXPECT_EQ(*file.text(start), "");  // there is none
+  write("one");
+  EXPECT_EQ(*file.text(start + seconds(4)), "");
+  const auto one = file.text(start + seconds(5));
+  EXPECT_EQ(*one, "one");
+  EXPECT_EQ(file.text(start + seconds(60)), one);  // the same octets
+  write("another");
+  EXPECT_EQ(*file.text(start + seconds(61)), "one");
+  EXPECT_EQ(*file.text(start + seconds(66)), "another");
+  std::filesystem::remove(path);
+  EXPECT_EQ(*file.text(start + seconds(80)), "");
 }
 
 }  // namespace

@@ -67,10 +67,10 @@ net::Awaitable<void> Screening::meet(smtp::SessionInfo& session) {
   const bool known = session.peer.told != net::Told::kNothing;
   const bool named = settings().client_names || settings().reverse_name != Action::kOff ||
                      settings().reverse_name_confirmed != Action::kOff;
-  if (context_.asker != nullptr && known) {
+  if (stranger && settings().blocklists) lists_ = context_.block_lists.get();
+  if (context_.asker != nullptr && known && (named || lists_)) {
     inquiry_ = std::make_shared<screen::Inquiry>(*context_.asker, context_.loop(loop_), session.peer.address);
     if (named) inquiry_->begin_name(settings().lookup_limit);
-    if (stranger && settings().blocklists) lists_ = context_.block_lists.get();
     if (lists_) inquiry_->begin_lists(lists_, settings().lookup_limit);
     std::shared_ptr<screen::Inquiry> inquiry = inquiry_;
     if (stranger) co_await inquiry->wait_for_name(delay);
