@@ -208,7 +208,8 @@ Result<std::string> Commands::change_user(const Request& request) {
   auto name = user_name(request.user);
   if (!name) return std::unexpected(name.error());
   if (request.dry_run) {
-    if (parts_.users->stopped(*name).has_value() == suspend) return std::unexpected(user_is_so(*name, suspend));
+    if (parts_.users->stopped(*name).has_value() == suspend)
+      return std::unexpected(intake::is_so_already(*name, suspend));
   } else if (Status done = suspend ? parts_.users->suspend(*name, request.reason) : parts_.users->resume(*name);
              !done) {
     return std::unexpected(done.error());

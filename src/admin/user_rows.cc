@@ -72,10 +72,6 @@ Result<std::string> user_name(const std::string& given) {
   return fail(ErrorKind::kBadInput, printable(given, 100) + " is no name for a user");
 }
 
-Error user_is_so(const std::string& name, bool suspended) {
-  return {ErrorKind::kConflict, name + (suspended ? " is suspended already" : " is not suspended")};
-}
-
 std::string user_end(const std::string& name, bool suspended, bool dry_run, bool offline) {
   json::object out{{"user", name}, {"suspended", suspended}};
   if (dry_run) out["dry_run"] = true;

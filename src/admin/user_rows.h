@@ -15,7 +15,6 @@ std::string user_json(const intake::UserStanding& standing);
 // For `status`; held: messages of suspended users. users: null: none are known.
 boost::json::object users_status(const intake::UserAccounts* users, std::uint64_t held);
 Result<std::string> user_name(const std::string& given);  // as it is compared
-Error user_is_so(const std::string& name, bool suspended);
 std::string user_end(const std::string& name, bool suspended, bool dry_run, bool offline);
 
 // user.list from the queue on disk.

@@ -57,6 +57,7 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
       {"[[user_rule]]\nname = \"a b\"", {"f:2: name: \"a b\" is no user's name"}},
       {"[[user_rule]]\nname = \"a\"\nsenders = [\"x@\"]", {"f:3: senders: \"x@\""}},
       {"[[user_rule]]\nname = \"*@b.example\"\n[[user_rule]]\nname = \"*@b.example\"", {"f:4:", "is there twice"}},
+      {"[[user_rule]]\nname = \"*@b.example\"\n[[user_rule]]\nname = \"*@B.example\"", {"f:4:", "is there twice"}},
       {"[[user_rule]]\nname = \"*\"\n[[user_rule]]\nname = \"*@b.example\"", {"f:4:", "never counts"}},
       {"[[reply]]\ntext = \"x\"", {"f:1: [[reply]] has no meaning"}},
       {"[[reply]]\nmeaning = \"greylisted\"", {"f:2: [[reply]] fits every reply"}},

@@ -5,21 +5,13 @@
 #include "config/resolve.h"
 
 namespace sidegate::config {
-namespace {
-
-bool covers(const std::string& pattern, const std::string& name) {
-  return pattern.starts_with('*') && name.ends_with(pattern.substr(1));
-}
-
-}  // namespace
-
 void check_users(Draft& draft) {
   const auto& some = draft.loaded.settings.users.some;
   for (std::size_t i = 0; i < some.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      const bool twice = some[i].name == some[j].name;
-      if (some[i].name.empty() || (!twice && !(covers(some[j].name, some[i].name) && some[i].name.starts_with('*'))))
-        continue;
+      const bool twice = iequals(some[i].name, some[j].name);
+      const bool covered = some[i].name.starts_with('*') && intake::fits_pattern(some[j].name, some[i].name);
+      if (some[i].name.empty() || (!twice && !covered)) continue;
       draft.error(draft.where("user_rule", i, "name"),
                   twice ? tr("[[user_rule]] {} is there twice", quoted(some[i].name))
                         : tr("[[user_rule]] {} never counts: {} before it fits all that it fits", quoted(some[i].name),

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <set>
 #include <thread>
 
 #include "admin/commands.h"
@@ -124,6 +125,7 @@ struct Server::Parts {
   std::unique_ptr<admin::Commands> commands;
   std::unique_ptr<admin::ControlServer> control;
   std::unique_ptr<QueueLoader> loader;
+  std::set<std::string> not_told;  // of whose suspensions; a line said so
   bool telling = false, tells_no_more = false;  // the postmaster; on loop 0, as what follows
   std::function<void()> told;
   bool drained = false;
@@ -438,8 +440,10 @@ net::Awaitable<void> Server::Parts::tell_postmaster() {
   for (const auto& [user, stop] : intake->users.untold()) {
     intake::Notice notice = intake::suspension_notice(to, user, stop, now.hostname);
     Status posted = co_await intake::post_notice(*intake, policy, 0, std::move(notice));
-    // Nobody takes it there: the log and `status` say it. Anything else may go better in a while.
-    if (!posted) log.error("postmaster_not_told", {{"user", user}, {"to", to}, {"error", posted.error().text}});
+    // Nobody takes it there: the log and `status` say it. Anything else may go better in a while, and is said once.
+    if (!posted && not_told.insert(user).second)
+      log.error("postmaster_not_told", {{"user", user}, {"to", to}, {"error", posted.error().text}});
+    if (posted) not_told.erase(user);
     if (posted || posted.error().kind == ErrorKind::kNotFound) intake->users.told(user);
   }
 }

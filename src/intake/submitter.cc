@@ -86,13 +86,14 @@ net::Awaitable<std::optional<Reply>> Submitter::mail(std::string* reverse_path, 
     co_return Reply(421, {4, 7, 0}, "Sending was suspended since you logged in; log in again");
   settings_ = context_.users.settings();
   hostname_ = std::move(hostname);
+  domains_ = domains();
   // RFC 6409 section 3.2: a null one is no cause for refusal (mail clients' notifications have it). Its From is looked
   // at all the same.
   if (!program_ && !reverse_path->empty()) {
     std::string sender = *reverse_path;
     auto refusal = co_await look_at_sender({}, std::move(sender));
     if (refusal) co_return refusal;
-    if (rewrite_) *reverse_path = OwnAddresses(settings_->of(user_, false), user_, domains()).first();
+    if (rewrite_) *reverse_path = OwnAddresses(settings_->of(user_, false), user_, domains_).first();
   }
   if (auto refusal = count(Measure::kMessages, 1)) co_return refusal;
   if (size == 0) co_return std::nullopt;
@@ -120,8 +121,7 @@ OwnDomains Submitter::domains() const {
 }
 
 net::Awaitable<Submitter::Owns> Submitter::owns(std::string address) {
-  const OwnDomains own_domains = domains();
-  const OwnAddresses own(settings_->of(user_, false), user_, own_domains);
+  const OwnAddresses own(settings_->of(user_, false), user_, domains_);
   if (own.has(address)) co_return Owns::kYes;
   if (rewrite::is_srs(address)) {  // one that we made leads back to whom it stands for
     auto keys = context_.return_addresses.get();
@@ -139,8 +139,7 @@ net::Awaitable<Submitter::Owns> Submitter::owns(std::string address) {
 
 // An alias whose mail ends where the user's own does, and nowhere else.
 net::Awaitable<Submitter::Owns> Submitter::leads_to_user_alone(std::string address) {
-  const OwnDomains own_domains = domains();
-  const OwnAddresses own(settings_->of(user_, false), user_, own_domains);
+  const OwnAddresses own(settings_->of(user_, false), user_, domains_);
   mail::Recipient asked;
   asked.address = std::move(address);
   alias::Expansion ends = co_await context_.recipients->resolve(asked, true);
@@ -217,8 +216,7 @@ net::Awaitable<std::optional<Reply>> Submitter::content_ended(const std::string*
 
 std::string Submitter::in_own_name(std::string header, const std::string& reverse_path) const {
   if (!rewrite_) return header;
-  const OwnDomains own_domains = domains();
-  const rewrite::Account account{OwnAddresses(settings_->of(user_, false), user_, own_domains).first(), hostname_};
+  const rewrite::Account account{OwnAddresses(settings_->of(user_, false), user_, domains_).first(), hostname_};
   rewrite::RewrittenHeader made = rewrite::as_account(header, reverse_path, account);
   return made.changed ? std::move(made.header) : header;
 }

@@ -73,6 +73,7 @@ class Submitter {
   std::uint64_t recipients_ = 0;                  // of it
   std::shared_ptr<const UserSettings> settings_;  // of the transaction under way
   std::string hostname_;
+  OwnDomains domains_;        // as long
   bool rewrite_ = false;      // the header
   std::string told_;          // the foreign sender that was told of
   std::string_view told_of_;  // the field of it

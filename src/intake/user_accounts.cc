@@ -14,7 +14,6 @@ using namespace std::chrono_literals;
 
 constexpr quota::Kind kBurst{Measure::kRecipients, Span::kHour};
 constexpr Duration kForgotten = 30 * 24h;  // nothing sent for so long: what was usual says nothing any more
-constexpr std::size_t kManyUsers = 100'000;
 
 bool counts(const UserRules& rules) {
   return rules.suspend_factor != 0 || !limits_of(rules).empty();
@@ -36,7 +35,7 @@ Result<quota::Row> row_in(queue::Store& store, const std::string& name, Clock& c
 }
 
 std::unexpected<Error> already(const std::string& name, bool suspended) {
-  return fail(ErrorKind::kConflict, name + (suspended ? " is suspended already" : " is not suspended"));
+  return std::unexpected(is_so_already(name, suspended));
 }
 
 Status stop(quota::Row& row, const std::string& name, std::string reason, WallTime now) {
@@ -57,6 +56,10 @@ Status go_on(quota::Row& row, const std::string& name, SteadyTime steady, WallTi
 }
 
 }  // namespace
+
+Error is_so_already(const std::string& name, bool suspended) {
+  return {ErrorKind::kConflict, name + (suspended ? " is suspended already" : " is not suspended")};
+}
 
 std::span<const quota::Kind> user_plan() {
   static constexpr quota::Kind kPlan[] = {
@@ -193,13 +196,14 @@ void UserAccounts::leave(const std::string& name) {
 std::optional<quota::Over> UserAccounts::reserve(const std::string& name, bool program, Measure measure,
                                                  std::uint64_t n, SteadyTime now) {
   const std::string key = lower(name);
-  std::lock_guard lock(mutex_);
-  const UserRules& rules = settings_->of(key, program);
+  const auto settings = this->settings();
+  const UserRules& rules = settings->of(key, program);
   if (!counts(rules)) return std::nullopt;
-  if (accounts_.size() > kManyUsers) std::erase_if(accounts_, [this](const auto& one) { return is_old(one.second); });
+  const std::vector<quota::Limit> limits = limits_of(rules);
+  std::lock_guard lock(mutex_);
   Account& account = accounts_[key];
   account.program = program;
-  if (auto over = account.row.counters.over(limits_of(rules), measure, n, now)) {
+  if (auto over = account.row.counters.over(limits, measure, n, now)) {
     ++limited_;
     return over;
   }
@@ -232,9 +236,10 @@ std::optional<quota::Stop> UserAccounts::too_much_at_once(const std::string& nam
   const std::string key = lower(name);
   quota::Stop stop;
   std::function<void()> changed;
+  const auto settings = this->settings();
+  const UserRules& rules = settings->of(key, program);
   {
     std::lock_guard lock(mutex_);
-    const UserRules& rules = settings_->of(key, program);
     auto at = accounts_.find(key);
     if (at == accounts_.end() || rules.suspend_factor == 0) return std::nullopt;
     quota::Row& row = at->second.row;
@@ -327,18 +332,26 @@ void UserAccounts::told(const std::string& name) {
 std::vector<std::pair<std::string, quota::Stop>> UserAccounts::untold() const {
   std::lock_guard lock(mutex_);
   std::vector<std::pair<std::string, quota::Stop>> all;
-  for (const auto& [name, account] : accounts_) {
-    if (account.row.stop && account.row.stop->by_itself && !account.row.stop->told)
-      all.emplace_back(name, *account.row.stop);
+  for (const std::string& name : *suspended_) {
+    const auto at = accounts_.find(name);
+    if (at == accounts_.end() || !at->second.row.stop) continue;
+    const quota::Stop& stop = *at->second.row.stop;
+    if (stop.by_itself && !stop.told) all.emplace_back(name, stop);
   }
   return all;
 }
 
 std::vector<UserStanding> UserAccounts::standings() const {
+  std::vector<std::pair<std::string, Account>> copies;  // mail waits for the mutex, and not for what follows
+  const auto settings = this->settings();
+  {
+    std::lock_guard lock(mutex_);
+    copies.assign(accounts_.begin(), accounts_.end());
+  }
   std::vector<UserStanding> all;
-  std::lock_guard lock(mutex_);
-  for (const auto& [name, account] : accounts_) {
-    all.push_back(standing_of(name, account.row, settings_->of(name, account.program), clock_.steady()));
+  all.reserve(copies.size());
+  for (const auto& [name, account] : copies) {
+    all.push_back(standing_of(name, account.row, settings->of(name, account.program), clock_.steady()));
     all.back().connections = account.connections;
   }
   std::ranges::sort(all, {}, &UserStanding::name);

@@ -124,6 +124,9 @@ class UserAccounts {  // thread-safe
   std::atomic<std::uint64_t> suspensions_{0}, limited_{0};
 };
 
+// kConflict: what was asked for is so.
+Error is_so_already(const std::string& name, bool suspended);
+
 // The row of a user changed while no server runs, as the table would; kConflict: it is so already.
 Result<queue::Note> suspended_note(queue::Store& store, const std::string& name, std::string reason, Clock& clock);
 Result<queue::Note> resumed_note(queue::Store& store, const std::string& name, Clock& clock);

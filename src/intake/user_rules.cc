@@ -6,16 +6,18 @@
 
 namespace sidegate::intake {
 
+bool fits_pattern(std::string_view pattern, std::string_view name) {
+  return pattern.starts_with('*') && name.size() >= pattern.size() &&
+         iequals(name.substr(name.size() - pattern.size() + 1), pattern.substr(1));
+}
+
 const UserRules& UserSettings::of(const std::string& user, bool program) const {
   auto exact = std::ranges::find_if(some, [&](const UserRules& rules) { return iequals(rules.name, user); });
   if (exact != some.end()) return *exact;
-  auto fits = std::ranges::find_if(some, [&](const UserRules& rules) {  // "*@example.jp", or "*" for all
-    return rules.name.starts_with('*') && user.size() >= rules.name.size() &&
-           lower(user).ends_with(lower(rules.name.substr(1)));
-  });
   // Names of this machine's users have no domain: patterns are about who logs in.
-  if (fits != some.end() && !program) return *fits;
-  return program ? programs : everybody;
+  if (program) return programs;
+  auto fits = std::ranges::find_if(some, [&](const UserRules& rules) { return fits_pattern(rules.name, user); });
+  return fits != some.end() ? *fits : everybody;
 }
 
 }  // namespace sidegate::intake

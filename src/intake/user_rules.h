@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sidegate::intake {
@@ -34,6 +35,9 @@ struct UserRules {        // 0: no limit
   }
   bool operator==(const UserRules&) const = default;
 };
+
+// "*@example.jp", or "*" for all.
+bool fits_pattern(std::string_view pattern, std::string_view name);
 
 struct UserSettings {
   UserRules everybody;                      // who logs in, unless a block is about him
