@@ -87,7 +87,7 @@ Result<std::string> list_users_offline(queue::Store& store, const intake::UserSe
     auto row = quota::decode(note.value, intake::user_plan(), clock.steady(), clock.wall());
     if (!row) continue;
     const std::string name = note.key.substr(std::string_view(intake::kUserNotes).size());
-    if (!on_row(user_json(intake::standing_of(name, *row, settings.of(name, false), clock.steady())))) break;
+    if (!on_row(user_json(intake::standing_of(name, *row, settings.of(name, row->program), clock.steady())))) break;
   }
   return json::serialize(json::object{{"users", notes->size()}, {"offline", true}});
 }

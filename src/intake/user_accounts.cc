@@ -202,7 +202,7 @@ std::optional<quota::Over> UserAccounts::reserve(const std::string& name, bool p
   const std::vector<quota::Limit> limits = limits_of(rules);
   std::lock_guard lock(mutex_);
   Account& account = accounts_[key];
-  account.program = program;
+  account.row.program = program;
   if (auto over = account.row.counters.over(limits, measure, n, now)) {
     ++limited_;
     return over;
@@ -351,7 +351,7 @@ std::vector<UserStanding> UserAccounts::standings() const {
   std::vector<UserStanding> all;
   all.reserve(copies.size());
   for (const auto& [name, account] : copies) {
-    all.push_back(standing_of(name, account.row, settings->of(name, account.program), clock_.steady()));
+    all.push_back(standing_of(name, account.row, settings->of(name, account.row.program), clock_.steady()));
     all.back().connections = account.connections;
   }
   std::ranges::sort(all, {}, &UserStanding::name);

@@ -106,7 +106,6 @@ class UserAccounts {  // thread-safe
     quota::Row row;
     std::uint32_t connections = 0;
     std::uint32_t resumed = 0;  // times
-    bool program = false;
   };
   void leave(const std::string& name);
   void write(const std::string& name, const Account& account);  // under the mutex, which keeps the rows in order

@@ -80,6 +80,25 @@ TEST(UserAccounts, CountsAndSuspensionsOutliveTheProcess) {
   EXPECT_FALSE(again.resume("nobody"));
 }
 
+TEST(UserAccounts, AProgramsUserIsStillOneAfterARestart) {
+  Table t({.messages_per_day = 3});
+  UserSettings settings;
+  settings.programs.messages_per_day = 7;
+  t.users.set(settings);
+  ASSERT_FALSE(t.users.reserve("www-data", true, Measure::kMessages, 1, t.clock.steady()));
+  t.users.taken("www-data", 1);
+  UserAccounts again(t.clock, null_log());
+  again.set(settings);
+  ASSERT_TRUE(again.load(t.store));
+  const auto standings = again.standings();
+  ASSERT_EQ(standings.size(), 1u);
+  const auto day = std::ranges::find_if(standings[0].used, [](const UsedLimit& one) {
+    return one.limit.kind == quota::Kind{Measure::kMessages, quota::Span::kDay};
+  });
+  ASSERT_NE(day, standings[0].used.end());
+  EXPECT_EQ(day->limit.most, 7u);
+}
+
 TEST(UserAccounts, WhoHasSentNothingForAMonthIsForgotten) {
   Table t({.messages_per_day = 3});
   ASSERT_TRUE(t.send("taro"));

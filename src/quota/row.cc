@@ -6,8 +6,8 @@ namespace sidegate::quota {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::uint8_t kStopped = 1, kByItself = 2, kTold = 4, kSent = 8;  // flags
-constexpr std::int64_t kLongest = std::int64_t{400} * 24 * 3600 * 1000;    // more is as much
+constexpr std::uint8_t kStopped = 1, kByItself = 2, kTold = 4, kSent = 8, kProgram = 16;  // flags
+constexpr std::int64_t kLongest = std::int64_t{400} * 24 * 3600 * 1000;                   // more is as much
 
 std::uint64_t number_of(WallTime at) {
   return static_cast<std::uint64_t>(at.time_since_epoch().count());
@@ -17,9 +17,10 @@ WallTime time_of(std::uint64_t number) {
 }
 
 std::uint8_t flags_of(const Row& row) {
-  if (!row.stop) return 0;
-  return static_cast<std::uint8_t>(kStopped | (row.stop->by_itself ? kByItself : 0) | (row.stop->told ? kTold : 0) |
-                                   (row.stop->sent != 0 ? kSent : 0));
+  const unsigned program = row.program ? kProgram : 0;
+  if (!row.stop) return static_cast<std::uint8_t>(program);
+  return static_cast<std::uint8_t>(program | kStopped | (row.stop->by_itself ? kByItself : 0) |
+                                   (row.stop->told ? kTold : 0) | (row.stop->sent != 0 ? kSent : 0));
 }
 
 }  // namespace
@@ -54,6 +55,7 @@ Result<Row> decode(std::string_view text, std::span<const Kind> plan, SteadyTime
   if (!row.counters.decode(in, now, Duration(away))) return malformed();
   row.usual = Usual::decode(in, now, Duration(away));
   const std::uint8_t flags = in.octet();
+  row.program = flags & kProgram;
   if (flags & kStopped) {
     Stop stop;
     stop.since = time_of(in.fixed64());

@@ -26,6 +26,7 @@ struct Row {
   Usual usual;
   std::optional<Stop> stop;
   WallTime last_used{};
+  bool program = false;  // a user of this machine, who sends without logging in
 };
 
 std::string encode(const Row& row, SteadyTime now, WallTime wall);

@@ -91,6 +91,7 @@ Row any_row(SteadyTime now) {
   row.counters.add(kRecipients, *rc::gen::inRange(0, 100'000), now);
   row.usual.add(static_cast<std::uint64_t>(*rc::gen::inRange(0, 1000)), now);
   row.last_used = kWall - Duration(*rc::gen::inRange(0, 1'000'000));
+  row.program = *rc::gen::arbitrary<bool>();
   if (*rc::gen::arbitrary<bool>())
     row.stop = Stop{kWall, *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<std::string>(),
                     *rc::gen::inRange<std::uint64_t>(0, 1000)};
@@ -110,7 +111,7 @@ TEST(Row, ComesBackAsItWas) {
     if (row.stop)
       RC_ASSERT(back->stop->reason == row.stop->reason && back->stop->told == row.stop->told &&
                 back->stop->sent == row.stop->sent);
-    RC_ASSERT(back->last_used == row.last_used);
+    RC_ASSERT(back->last_used == row.last_used && back->program == row.program);
     RC_ASSERT(encode(*back, now, kWall) == text);
     for (std::size_t cut = 0; cut < text.size(); ++cut) RC_ASSERT(!decode(text.substr(0, cut), kPlan, now, kWall));
     RC_ASSERT(!decode(text + "x", kPlan, now, kWall));
