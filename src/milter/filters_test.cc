@@ -380,6 +380,26 @@ TEST(Filters, ALinkLostByAnUnknownCommandFiltersNothing) {
   EXPECT_EQ(run_script(filters.message(message, body)).kind, Kind::kRefuse);
 }
 
+// The server ends while a link is being made: what comes of it is not spoken to, which would wait anew.
+TEST(Filters, ALinkThatIsMadeTooLateIsNotUsed) {
+  Scripts scripts;
+  content(envelope(scripts.filter())).peer_sends(kContinue);
+  const std::vector<Settings> settings{named("f", OnFailure::kAccept)};
+  Filters* all = nullptr;
+  Dial dial = [&](Address, Duration) {
+    all->cancel();
+    return scripts.make();
+  };
+  Filters filters(settings, dial);
+  all = &filters;
+  const Dialogue d = run_script(transaction(filters));
+  EXPECT_EQ(d.step, "mail");
+  EXPECT_EQ(d.decision.kind, Kind::kRefuse);
+  auto notes = filters.take_notes();
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_EQ(notes[0].text, "the server ends");
+}
+
 TEST(Filters, ProgressDoesNotGoOnForEver) {
   Scripts scripts;
   ScriptStream& s = scripts.filter();

@@ -66,6 +66,7 @@ std::unexpected<Error> Milter::lost(Error error) {
 }
 
 void Milter::cancel() {
+  cancelled_ = true;
   if (link_) link_->cancel();
 }
 
@@ -74,8 +75,10 @@ void Milter::cancel() {
 net::Awaitable<Status> Milter::open() {
   if (!link_ || link_->looks_dead()) {
     link_.reset();
+    if (cancelled_) co_return lost({ErrorKind::kClosed, "the server ends"});
     auto made = co_await dial_(settings_.address, settings_.timeouts.connect);
     if (!made) co_return lost(made.error());
+    if (cancelled_) co_return lost({ErrorKind::kClosed, "the server ends"});
     link_ = std::make_unique<Link>(std::move(*made));
     auto agreed = co_await link_->negotiate(settings_.version, settings_.timeouts.connect);
     if (!agreed) co_return lost(agreed.error());

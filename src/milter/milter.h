@@ -70,7 +70,7 @@ class Milter {
   void resume(std::unique_ptr<Link> link) { link_ = std::move(link); }
 
   const Settings& settings() const { return settings_; }
-  void cancel();                                      // ends a wait under way
+  void cancel();                                      // ends a wait under way; a link that is being made is not used
   std::uint64_t answers() const { return answers_; }  // that were read so far
   // What the last message() has changed: edits.h has the words.
   const std::string& changes() const { return changes_; }
@@ -117,6 +117,7 @@ class Milter {
   std::string pending_;             // macros, sent with what follows them
   std::string changes_;
   std::uint64_t answers_ = 0;
+  bool cancelled_ = false;
   bool in_message_ = false;       // the filter has seen MAIL and not the end
   std::optional<Client> client_;  // for a link that is opened later
   std::optional<std::string> helo_;
