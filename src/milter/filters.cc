@@ -157,10 +157,11 @@ void Filters::note_changes(const Member& member, const std::optional<std::string
 
 net::Awaitable<Decision> Filters::message(Message& message, BodySource& body) {
   if (refused_) co_return unavailable();
+  std::optional<SteadyTime> until;
   for (auto& member : members_) {
     if (member->failed || discarded_ || cancelled_) continue;
     const std::optional<std::string> quarantine = message.quarantine;
-    auto answered = co_await member->filter.message(message, body);
+    auto answered = co_await member->filter.message(message, body, until);
     const bool there = answered.has_value();
     Decision decision = decide(*member, At::kContent, std::move(answered));
     if (decision.kind != Kind::kPass) {

@@ -415,6 +415,30 @@ TEST(Filters, ProgressDoesNotGoOnForEver) {
   EXPECT_EQ(notes[0].text, "no verdict in time");
 }
 
+// Each answer comes in time, and all of them together too late for the client.
+TEST(Filters, AllOfAMessagesAnswersTogetherHaveOneDeadline) {
+  for (Duration each : {Duration(200s), Duration(150s)}) {
+    Scripts scripts;
+    ScriptStream& s = envelope(scripts.filter());
+    for (const char* name : {"A", "B", "C"})
+      s.expect(strings(Command::kHeader, {name, "x"})).peer_waits(each).peer_sends(kContinue);
+    s.expect(encode(Command::kEndOfHeader)).peer_sends(kContinue).expect(kBody).peer_sends(kContinue);
+    s.expect(kEnd).peer_sends(kContinue);
+    const std::vector<Settings> settings{named("f")};
+    Filters filters(settings, scripts.dial());
+    auto run = [](Filters* all) -> net::Awaitable<Decision> {
+      (void)co_await all->mail("<a@a.example>", {});
+      (void)co_await all->rcpt("<b@b.example>", {});
+      (void)co_await all->data();
+      Message message = fresh();
+      message.header = "A: x\r\nB: x\r\nC: x\r\n";
+      StringBody body("text\r\n");
+      co_return co_await all->message(message, body);
+    };
+    EXPECT_EQ(run_script(run(&filters)).kind, each > Duration(180s) ? Kind::kRefuse : Kind::kPass);
+  }
+}
+
 TEST(Milter, ALinkServesAnotherConnection) {
   Scripts scripts;
   ScriptStream& s = scripts.filter();

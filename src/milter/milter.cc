@@ -133,7 +133,7 @@ net::Awaitable<Milter::Answered> Milter::ask(const Event& event, std::string pac
   if (event.command == Command::kData && options.version < 4) co_return Verdict{};
   if (event.command == Command::kUnknown && options.version < 3) co_return Verdict{};
   std::string bytes = std::exchange(pending_, {}) + packet;
-  auto sent = co_await link_->send(std::move(bytes), patience);
+  auto sent = co_await link_->send(std::move(bytes), within(patience));
   if (!sent) co_return lost(sent.error());
   if (options.has(event.silent)) co_return Verdict{};
   auto verdict = co_await read_verdict(patience, nullptr);
@@ -141,9 +141,16 @@ net::Awaitable<Milter::Answered> Milter::ask(const Event& event, std::string pac
   co_return take(event, std::move(*verdict));
 }
 
+// A link's time for one step, within what all of a message's may take together.
+Duration Milter::within(Duration patience) const {
+  if (!until_) return patience;
+  const auto left = std::chrono::duration_cast<Duration>(*until_ - link_->now());
+  return std::clamp(left, Duration(1), patience);
+}
+
 // The next verdict; "progress" starts the wait anew, changes are taken where they may come.
 net::Awaitable<Milter::Answered> Milter::read_verdict(Duration patience, Changes* changes) {
-  SteadyTime until = link_->now() + settings_.timeouts.longest;
+  const SteadyTime until = std::min(until_.value_or(SteadyTime::max()), link_->now() + settings_.timeouts.longest);
   for (;;) {
     auto left = std::chrono::duration_cast<Duration>(until - link_->now());
     if (left <= Duration(0)) co_return lost({ErrorKind::kTimeout, "no verdict in time"});
@@ -272,11 +279,14 @@ net::Awaitable<Milter::Answered> Milter::data() {
   co_return co_await ask(kDataEvent, std::move(packet), settings_.timeouts.command);
 }
 
-net::Awaitable<Milter::Answered> Milter::message(Message& message, BodySource& body) {
+net::Awaitable<Milter::Answered> Milter::message(Message& message, BodySource& body, std::optional<SteadyTime>& until) {
   changes_.clear();
   if (state_ == State::kConnectionDone || state_ == State::kMessageDone) co_return done_;
   if (state_ != State::kMessage) co_return lost({ErrorKind::kConflict, "the link was lost in the message"});
+  if (!until) until = link_->now() + settings_.timeouts.longest;
+  until_ = until;
   auto answered = co_await send_message(message, body);
+  until_.reset();
   body.settle(answered && passes(*answered));
   co_return answered;
 }
@@ -322,7 +332,7 @@ net::Awaitable<Milter::Answered> Milter::send_body(BodySource& body) {
 net::Awaitable<Milter::Answered> Milter::end_of_message(Message& message, BodySource& body) {
   queue_macros(Command::kEndOfBody, Stage::kEndOfMessage);
   std::string bytes = std::exchange(pending_, {}) + encode(Command::kEndOfBody);
-  auto sent = co_await link_->send(std::move(bytes), settings_.timeouts.content);
+  auto sent = co_await link_->send(std::move(bytes), within(settings_.timeouts.content));
   if (!sent) co_return lost(sent.error());
   Changes changes{body};
   auto verdict = co_await read_verdict(settings_.timeouts.content, &changes);

@@ -59,8 +59,8 @@ class Milter {
   net::Awaitable<Answered> rcpt(std::string path, std::vector<std::string> parameters, bool refused);
   net::Awaitable<Answered> data();
   // Header fields, body, end. What the filter changes is done to `message` and `body` if it lets it pass, and not at
-  // all otherwise.
-  net::Awaitable<Answered> message(Message& message, BodySource& body);
+  // all otherwise. until: when all filters of the message are to have answered; the first one sets it.
+  net::Awaitable<Answered> message(Message& message, BodySource& body, std::optional<SteadyTime>& until);
   // The transaction ended without (RSET, EHLO, a refused recipient, the client went).
   net::Awaitable<void> abort();
   net::Awaitable<void> quit();
@@ -102,6 +102,7 @@ class Milter {
   net::Awaitable<Answered> send_header(const Message& message);
   net::Awaitable<Answered> send_body(BodySource& body);
   net::Awaitable<Answered> end_of_message(Message& message, BodySource& body);
+  Duration within(Duration patience) const;
   void queue_macros(Command command, Stage stage);
   Answered take(const Event& event, Verdict verdict);
   Verdict settled(Verdict verdict, State state);
@@ -117,6 +118,7 @@ class Milter {
   std::string pending_;             // macros, sent with what follows them
   std::string changes_;
   std::uint64_t answers_ = 0;
+  std::optional<SteadyTime> until_;  // while a message's content is asked about
   bool cancelled_ = false;
   bool in_message_ = false;       // the filter has seen MAIL and not the end
   std::optional<Client> client_;  // for a link that is opened later

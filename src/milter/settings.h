@@ -21,8 +21,9 @@ struct Timeouts {
   Duration connect = std::chrono::seconds(30);   // the link, and the options
   Duration command = std::chrono::seconds(30);   // one answer before the message
   Duration content = std::chrono::seconds(300);  // one answer to a field, a piece of body or the end
-  // All answers to one command together: a filter that only ever says "progress" ends too. RFC 5321 section 4.5.3.2.6:
-  // the client waits 10 minutes for the reply to the dot.
+  // All answers to one command together, and all about one message's content, whichever filter gives them: one that
+  // only ever says "progress" ends too. RFC 5321 section 4.5.3.2.6: the client waits 10 minutes for the reply to the
+  // dot.
   Duration longest = std::chrono::minutes(9);
 };
 
