@@ -104,6 +104,7 @@ void Filtering::describe_tls(const smtp::SessionInfo& session) {
   const smtp::TlsFacts& facts = *session.tls_facts;
   set("tls_version", facts.version);
   set("cipher", facts.cipher);
+  set("cipher_bits", facts.bits == 0 ? std::string() : std::to_string(facts.bits));
   set("cert_subject", facts.certificate.subject);
   set("verify", facts.certificate.verified ? "OK" : facts.certificate.fingerprint.empty() ? "NO" : "FAIL");
 }
@@ -190,6 +191,10 @@ net::Awaitable<Filtering::Said> Filtering::content(const smtp::SessionInfo& sess
   for (const Given& one : given_) message.recipients.push_back({one.address, {}});
   auto decision = co_await filters_.message(message, body);
   co_return settle(session, std::move(decision));
+}
+
+net::Awaitable<void> Filtering::reset() {
+  co_await filters_.abort();
 }
 
 net::Awaitable<void> Filtering::ended() {

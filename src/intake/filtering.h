@@ -39,6 +39,7 @@ class Filtering {
   };
   const std::vector<Given>& given() const { return given_; }
 
+  net::Awaitable<void> reset();  // RSET
   net::Awaitable<void> ended();  // the session
   void cancel() { filters_.cancel(); }
   // The filter whose refusal was given last, once; empty: it was none's.

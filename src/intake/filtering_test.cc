@@ -115,6 +115,33 @@ TEST(Filtering, WhatIsDiscardedCountsAgainstTheUsersLimits) {
   }
 }
 
+TEST(Filtering, TheyAreToldOfTls) {
+  Fixture f;
+  auto policy = ListenerPolicy::make(f.settings).value();
+  Intake intake(f.context, policy, 0);
+  auto talk = [](Intake* to, net::Peer peer) -> net::Awaitable<void> {
+    smtp::SessionInfo session;
+    session.peer = peer;
+    session.helo = "x.example";
+    auto facts = std::make_shared<smtp::TlsFacts>();
+    facts->version = "TLSv1.3";
+    facts->cipher = "TLS_AES_256_GCM_SHA384";
+    facts->bits = 256;
+    session.tls_facts = std::move(facts);
+    (void)co_await to->connected(session);
+    (void)co_await to->hello(session);
+  };
+  net::run_script(talk(&intake, f.peer));
+  EXPECT_EQ(f.f().macro("tls_version"), "TLSv1.3");
+  EXPECT_EQ(f.f().macro("cipher_bits"), "256");
+}
+
+TEST(Filtering, TheyHearOfRset) {
+  Fixture f;
+  f.play(kHello + kMail + "RSET\r\nNOOP\r\nFOO\r\n" + kQuit);
+  EXPECT_EQ(f.f().commands(), "CHMRAUQ");
+}
+
 TEST(Filtering, NoneWhereNoneIsConfigured) {
   Fixture f(std::vector<milter::Settings>{});
   EXPECT_THAT(last_reply(f.play(kHello + kMail + kContent + kQuit)), StartsWith("250 2.0.0 queued"));

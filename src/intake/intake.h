@@ -42,6 +42,7 @@ class Intake final : public smtp::Receiver {
   bool listens_to_all() const override { return filtering_ != nullptr; }
   net::Awaitable<std::optional<mail::Reply>> hello(const smtp::SessionInfo& session) override;
   net::Awaitable<std::optional<mail::Reply>> unknown(const smtp::SessionInfo& session, std::string line) override;
+  net::Awaitable<void> reset() override { return filtering_->reset(); }
   net::Awaitable<mail::Reply> mail(const smtp::SessionInfo& session, smtp::MailCommand command) override {
     return filters() ? filtered_mail(session, std::move(command)) : take_mail(session, std::move(command));
   }

@@ -42,6 +42,7 @@ struct ClientCertificate {
 struct TlsFacts {               // of the handshake
   std::string summary;          // for the trace field
   std::string version, cipher;  // "TLSv1.3", "TLS_AES_256_GCM_SHA384"
+  int bits = 0;                 // of the cipher
   ClientCertificate certificate;
 };
 
@@ -110,6 +111,8 @@ class Receiver {
   virtual void abort() noexcept = 0;
   // The server ends: what is waited for, but for the store, ends at once. Never waits.
   virtual void cancel() {}
+  // RSET, after abort(): who listens to all may tell others of it.
+  virtual net::Awaitable<void> reset() { co_return; }
   // MAIL, RCPT or content was answered 4yz or 5yz, by the receiver itself or by the session. Never waits.
   virtual void refused(const SessionInfo& session, const Refusal& refusal) {}
 };

@@ -366,6 +366,7 @@ void ServerSession::note_tls() {
   facts->summary = tls_summary(verdict);
   facts->version = verdict.version;
   facts->cipher = verdict.cipher;
+  facts->bits = verdict.bits;
   facts->certificate.fingerprint = verdict.fingerprint;
   if (verdict.verified && !verdict.fingerprint.empty()) {
     facts->certificate.verified = true;
@@ -443,6 +444,7 @@ net::Awaitable<void> ServerSession::rset(std::string_view arguments) {
   }
   if (!idle_command()) co_return;
   forget_transaction();
+  if (receiver_.listens_to_all()) co_await receiver_.reset();
   say("250 2.0.0 Ok");
 }
 

@@ -320,6 +320,7 @@ TEST(ServerSession, StartTlsForgetsEverything) {
   EXPECT_EQ(receiver.last.helo, "tls.example");
   EXPECT_TRUE(receiver.last.tls);
   EXPECT_EQ(receiver.last.tls_facts->summary, "TLSv1.3 cipher TLS_AES_256_GCM_SHA384");
+  EXPECT_EQ(receiver.last.tls_facts->bits, 256);
 }
 
 // Who is silent in the middle of a handshake is no better than who is silent in the dialogue.
