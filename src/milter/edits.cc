@@ -94,14 +94,6 @@ std::string HeaderBlock::text() const {
   return out + rest_;
 }
 
-std::vector<std::string_view> HeaderBlock::shown() const {
-  std::vector<std::string_view> fields;
-  for (const Line& line : lines_) {
-    if (!line.own) fields.push_back(line.text);
-  }
-  return fields;
-}
-
 namespace {
 
 void add_recipient(Message& message, const Edit& edit) {

@@ -53,8 +53,8 @@ class HeaderBlock {
   void insert(std::uint32_t index, std::string_view name, std::string_view value, bool leading_space);
   void change(std::uint32_t index, std::string_view name, std::string_view value, bool leading_space);
 
-  std::string text() const;                     // all of it, own fields included
-  std::vector<std::string_view> shown() const;  // the fields that a filter is shown, each with its CRLF
+  std::string text() const;  // all of it, own fields included
+
  private:
   struct Line {
     std::string text;

@@ -59,7 +59,6 @@ class Filters {
   // of the server.
   void cancel();
 
-  bool empty() const { return members_.empty(); }
   // What has come up since the last call.
   std::vector<Note> take_notes() { return std::exchange(notes_, {}); }
 

@@ -4,6 +4,7 @@
 
 #include <deque>
 
+#include "milter/string_body.h"
 #include "net/run_script.h"
 
 namespace sidegate::milter {
@@ -437,27 +438,6 @@ TEST(Filters, AllOfAMessagesAnswersTogetherHaveOneDeadline) {
     };
     EXPECT_EQ(run_script(run(&filters)).kind, each > Duration(180s) ? Kind::kRefuse : Kind::kPass);
   }
-}
-
-TEST(Milter, ALinkServesAnotherConnection) {
-  Scripts scripts;
-  ScriptStream& s = scripts.filter();
-  s.expect(kConnect)
-      .peer_sends(kContinue)
-      .expect(encode(Command::kQuitNewConnection))
-      .expect(kConnect)
-      .peer_sends(kContinue);
-  Settings settings = named("f");
-  Macros macros;
-  Milter one(settings, macros, scripts.dial());
-  Client client{"c.example", "192.0.2.1", 25};
-  ASSERT_TRUE(run_script(one.connect(client)));
-  auto link = run_script(one.quit_new_connection());
-  ASSERT_NE(link, nullptr);
-  Milter two(settings, macros, scripts.dial());
-  two.resume(std::move(link));
-  EXPECT_TRUE(run_script(two.connect(client)));
-  EXPECT_EQ(s.problem(), "");
 }
 
 }  // namespace

@@ -21,9 +21,6 @@ class Link {
   net::Awaitable<Result<Packet>> read(Duration patience);
   const Agreed& agreed() const { return agreed_; }
   SteadyTime now() const { return stream_->now(); }
-  // Nothing unread: fit for another SMTP connection.
-  bool is_idle() const { return reader_.pending() == 0 && stream_->buffered() == 0; }
-  bool looks_dead() { return stream_->looks_dead(); }
   void cancel() { stream_->cancel(); }
 
  private:

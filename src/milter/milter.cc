@@ -40,23 +40,6 @@ bool passes(const Verdict& verdict) {
 
 }  // namespace
 
-net::Awaitable<Result<std::string_view>> StringBody::next(std::size_t most) {
-  std::string_view piece = std::string_view(text_).substr(at_, most);
-  at_ += piece.size();
-  co_return piece;
-}
-
-net::Awaitable<Status> StringBody::put(std::string piece) {
-  if (!other_) other_.emplace();
-  *other_ += piece;
-  co_return Status();
-}
-
-void StringBody::settle(bool keep) {
-  if (other_ && keep) text_ = std::move(*other_);
-  other_.reset();
-}
-
 std::unexpected<Error> Milter::lost(Error error) {
   link_.reset();
   pending_.clear();
@@ -73,8 +56,7 @@ void Milter::cancel() {
 // --- the link
 
 net::Awaitable<Status> Milter::open() {
-  if (!link_ || link_->looks_dead()) {
-    link_.reset();
+  if (!link_) {
     if (cancelled_) co_return lost({ErrorKind::kClosed, "the server ends"});
     auto made = co_await dial_(settings_.address, settings_.timeouts.connect);
     if (!made) co_return lost(made.error());
@@ -368,20 +350,6 @@ net::Awaitable<void> Milter::quit() {
   }
   link_.reset();
   state_ = State::kClosed;
-}
-
-net::Awaitable<std::unique_ptr<Link>> Milter::quit_new_connection() {
-  co_await abort();
-  bool can = link_ && link_->agreed().options.version >= 6 && link_->is_idle();
-  if (!can) {
-    co_await quit();
-    co_return nullptr;
-  }
-  std::string bytes = encode(Command::kQuitNewConnection);
-  auto sent = co_await link_->send(std::move(bytes), settings_.timeouts.command);
-  if (!sent) (void)lost(sent.error());
-  state_ = State::kClosed;
-  co_return std::move(link_);
 }
 
 }  // namespace sidegate::milter

@@ -26,21 +26,6 @@ class BodySource {
   virtual void settle(bool keep) = 0;  // also where nothing was put
 };
 
-class StringBody final : public BodySource {
- public:
-  explicit StringBody(std::string text) : text_(std::move(text)) {}
-  void rewind() override { at_ = 0; }
-  net::Awaitable<Result<std::string_view>> next(std::size_t most) override;
-  net::Awaitable<Status> put(std::string piece) override;
-  void settle(bool keep) override;
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-  std::optional<std::string> other_;
-  std::size_t at_ = 0;
-};
-
 class Milter {
  public:
   using Answered = Result<Verdict>;
@@ -64,12 +49,7 @@ class Milter {
   // The transaction ended without (RSET, EHLO, a refused recipient, the client went).
   net::Awaitable<void> abort();
   net::Awaitable<void> quit();
-  // Instead of quit(): the link for another SMTP connection (resume()), where the filter's version knows that; else
-  // null.
-  net::Awaitable<std::unique_ptr<Link>> quit_new_connection();
-  void resume(std::unique_ptr<Link> link) { link_ = std::move(link); }
 
-  const Settings& settings() const { return settings_; }
   void cancel();                                      // ends a wait under way; a link that is being made is not used
   std::uint64_t answers() const { return answers_; }  // that were read so far
   // What the last message() has changed: edits.h has the words.

@@ -17,6 +17,7 @@
 
 #include "base/text.h"
 #include "milter/filters.h"
+#include "milter/string_body.h"
 #include "net/test_pair.h"
 
 namespace sidegate::milter {
