@@ -1,24 +1,11 @@
 #include "intake/admission.h"
 
-#include <algorithm>
-
 namespace sidegate::intake {
-namespace {
-
-// RFC 4291 section 2.5.1: the lower 64 bits of an IPv6 address are the host's own to choose.
-AddressOctets key_of(AddressOctets address) {
-  constexpr AddressOctets kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  bool v4 = std::equal(kMapped.begin(), kMapped.begin() + 12, address.begin());
-  if (!v4) std::fill(address.begin() + 8, address.end(), std::uint8_t{0});
-  return address;
-}
-
-}  // namespace
 
 Admission::Verdict Admission::enter(const std::string& address, bool trusted, Place* place) {
   auto octets = parse_address(address);
   bool counted = octets && !trusted;
-  AddressOctets key = counted ? key_of(*octets) : AddressOctets{};
+  AddressOctets key = counted ? net::host_key(*octets) : AddressOctets{};
   {
     std::lock_guard lock(mutex_);
     std::uint32_t most = trusted ? limits_.in_all : limits_.in_all - limits_.in_all / 10;

@@ -27,14 +27,11 @@ Status ClientRates::set(const ClientRateSettings& settings) {
   return {};
 }
 
-// RFC 4291 section 2.5.1: the lower 64 bits of an IPv6 address are the host's own to choose.
 std::optional<net::AddressOctets> ClientRates::key_of(const std::string& address) const {
   auto octets = net::parse_address(address);
   if (!octets || std::ranges::any_of(exempt_, [&](const net::Network& n) { return n.contains(*octets); }))
     return std::nullopt;
-  const auto mapped = net::Network::parse("0.0.0.0/0");
-  if (!mapped->contains(*octets)) std::fill(octets->begin() + 8, octets->end(), std::uint8_t{0});
-  return octets;
+  return net::host_key(*octets);
 }
 
 void ClientRates::flow(Client& client, SteadyTime now) const {

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "intake/own_fields.h"
 #include "intake/recipients.h"
+#include "mail/reply_words.h"
 #include "screen/helo.h"
 #include "screen/host_known.h"
 #include "screen/sender_domain.h"
@@ -19,11 +20,8 @@ using screen::Reverse;
 constexpr std::string_view kField = "X-Sidegate-Screen";
 constexpr std::size_t kFoldAt = 78;  // RFC 5322 section 2.1.1
 
-// A stranger's word in a reply of ours, which is ASCII (RFC 5321 section 4.2).
 std::string shown(std::string_view text) {
-  std::string out = printable(text, 100);
-  for (char& c : out) c = static_cast<unsigned char>(c) < 0x80 ? c : '?';
-  return out;
+  return mail::reply_words(text, 100);
 }
 
 std::string helo_text(screen::HeloCheck check) {

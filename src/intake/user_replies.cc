@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "base/text.h"
+#include "mail/reply_words.h"
 
 namespace sidegate::intake {
 namespace {
@@ -11,13 +11,8 @@ using mail::Reply;
 using quota::Measure;
 using quota::Span;
 
-// Seven bits: SMTPUTF8 was perhaps not asked for.
 std::string plain(std::string_view text) {
-  std::string out = printable(text, 200);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  }
-  return out;
+  return mail::reply_words(text, 200);
 }
 
 std::string count_words(std::uint64_t n, const char* one, const char* many) {

@@ -12,10 +12,6 @@ namespace {
 constexpr AddressOctets kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr unsigned kMappedBits = 96;
 
-bool is_ipv4(const AddressOctets& address) {
-  return std::equal(kMapped.begin(), kMapped.begin() + 12, address.begin());
-}
-
 bool bit(const AddressOctets& address, unsigned i) {
   return (address[i / 8] >> (7 - i % 8)) & 1;
 }
@@ -71,6 +67,15 @@ bool Network::contains(const AddressOctets& other) const {
   if (rest == 0) return true;
   unsigned mask = 0xff00u >> rest & 0xff;
   return (address[whole] & mask) == (other[whole] & mask);
+}
+
+bool is_ipv4(const AddressOctets& address) {
+  return std::equal(kMapped.begin(), kMapped.begin() + 12, address.begin());
+}
+
+AddressOctets host_key(AddressOctets address) {
+  if (!is_ipv4(address)) std::fill(address.begin() + 8, address.end(), std::uint8_t{0});
+  return address;
 }
 
 bool is_loopback(const AddressOctets& address) {

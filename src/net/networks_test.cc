@@ -44,6 +44,13 @@ TEST(Networks, Mistakes) {
   }
 }
 
-// Promise 6.
+TEST(Networks, WhatAClientIsCountedBy) {
+  for (auto [address, key] : {std::pair("192.0.2.1", "192.0.2.1"), std::pair("::ffff:192.0.2.1", "192.0.2.1"),
+                              std::pair("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")}) {
+    EXPECT_EQ(address_text(host_key(*parse_address(address))), key);
+    EXPECT_EQ(is_ipv4(*parse_address(address)), std::string_view(key) == "192.0.2.1");
+  }
+}
+
 }  // namespace
 }  // namespace sidegate::net

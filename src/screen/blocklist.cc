@@ -65,11 +65,6 @@ Result<int> weight_of(std::string_view text) {
   return negative ? -static_cast<int>(*number) : static_cast<int>(*number);
 }
 
-bool is_v4(const net::AddressOctets& a) {
-  return std::all_of(a.begin(), a.begin() + 10, [](auto octet) { return octet == 0; }) && a[10] == 0xff &&
-         a[11] == 0xff;
-}
-
 }  // namespace
 
 Result<AnswerFilter> AnswerFilter::parse(std::string_view text) {
@@ -83,7 +78,7 @@ Result<AnswerFilter> AnswerFilter::parse(std::string_view text) {
 }
 
 bool AnswerFilter::matches(const net::AddressOctets& address) const {
-  if (!is_v4(address)) return false;
+  if (!net::is_ipv4(address)) return false;
   for (std::size_t i = 0; i < 4; ++i) {
     if (!places_[i].test(address[12 + i])) return false;
   }
@@ -124,7 +119,7 @@ ListAnswer judge_answer(const BlockList& list, const std::vector<std::string>& a
   ListAnswer answer = ListAnswer::kNothing;
   for (const std::string& text : addresses) {
     const auto address = net::parse_address(text);
-    if (!address || !is_v4(*address) || (*address)[12] != 127) {
+    if (!address || !net::is_ipv4(*address) || (*address)[12] != 127) {
       answer = ListAnswer::kNonsense;
       continue;
     }

@@ -1,12 +1,13 @@
 #include "screen/proxy_header.h"
 
-#include <arpa/inet.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <optional>
 
 #include "base/text.h"
+#include "net/networks.h"
 
 namespace sidegate::screen {
 namespace {
@@ -32,17 +33,18 @@ unsigned number_16(std::string_view bytes, std::size_t at) {
 
 // Numeric and plain: a mapped address is the IPv4 address it stands for.
 std::string address_text(int family, std::string_view octets) {
-  constexpr std::string_view kMapped = "\0\0\0\0\0\0\0\0\0\0\xff\xff"sv;
-  if (family == AF_INET6 && octets.starts_with(kMapped)) return address_text(AF_INET, octets.substr(12));
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  inet_ntop(family, octets.data(), text.data(), text.size());
-  return text.data();
+  net::AddressOctets address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  std::ranges::copy(octets, address.begin() + (family == AF_INET ? 12 : 0));
+  return net::address_text(address);
 }
 
+// "192.0.2.1" for IPv4 and with colons for IPv6, and nothing else.
 std::optional<std::string> plain_address(int family, std::string_view text) {
-  std::array<char, 16> octets{};
-  if (inet_pton(family, std::string(text).c_str(), octets.data()) != 1) return std::nullopt;
-  return address_text(family, {octets.data(), family == AF_INET ? 4u : 16u});
+  const bool six = text.find(':') != std::string_view::npos;
+  if (six != (family == AF_INET6) || text.find('%') != std::string_view::npos) return std::nullopt;
+  auto octets = net::parse_address(text);
+  if (!octets) return std::nullopt;
+  return net::address_text(*octets);
 }
 
 std::optional<unsigned> plain_port(std::string_view text) {
@@ -62,15 +64,14 @@ Result<ProxyHeader> parse_line(std::string_view line) {
   const int family = words[1] == "TCP4" ? AF_INET : words[1] == "TCP6" ? AF_INET6 : AF_UNSPEC;
   if (family == AF_UNSPEC) return bad("its family is not TCP4, TCP6 or UNKNOWN");
   if (words.size() != 6) return bad("two addresses and two ports are expected");
-  auto address = plain_address(family, words[2]), local = plain_address(family, words[3]);
-  auto port = plain_port(words[4]), local_port = plain_port(words[5]);
-  if (!address || !local) return bad("an address is none of its family");
-  if (!port || !local_port) return bad("a port is no number up to 65535");
+  // Where the client came to changes nothing here, but must make sense.
+  auto address = plain_address(family, words[2]);
+  auto port = plain_port(words[4]);
+  if (!address || !plain_address(family, words[3])) return bad("an address is none of its family");
+  if (!port || !plain_port(words[5])) return bad("a port is no number up to 65535");
   header.kind = ProxyHeader::Kind::kTold;
   header.address = std::move(*address);
-  header.local_address = std::move(*local);
   header.port = *port;
-  header.local_port = *local_port;
   return header;
 }
 
@@ -125,9 +126,7 @@ Result<ProxyHeader> parse_binary(std::string_view whole) {
   const std::size_t size = family == 1 ? 4 : 16;
   header.kind = ProxyHeader::Kind::kTold;
   header.address = address_text(kind, whole.substr(kFixed, size));
-  header.local_address = address_text(kind, whole.substr(kFixed + size, size));
   header.port = number_16(whole, kFixed + 2 * size);
-  header.local_port = number_16(whole, kFixed + 2 * size + 2);
   return header;
 }
 

@@ -19,8 +19,8 @@ struct ProxyHeader {
     kProxyself,  // LOCAL: the proxy itself, asking whether we are well
   };
   Kind kind = Kind::kNotTold;
-  std::string address, local_address;  // numeric, as net::Peer has them; of kTold alone
-  unsigned port = 0, local_port = 0;
+  std::string address;  // numeric, as net::Peer has it; of kTold alone
+  unsigned port = 0;
 };
 
 class ProxyHeaderReader {

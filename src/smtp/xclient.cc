@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "mail/mailbox.h"
+#include "mail/reply_words.h"
 #include "net/networks.h"
 
 namespace sidegate::smtp {
@@ -95,7 +96,7 @@ Parsed<XclientCommand> parse_xclient(std::string_view arguments, bool login) {
     const std::size_t equals = word.find('=');
     const std::string attribute = upper(word.substr(0, equals));
     if (equals == std::string_view::npos || !is_known(attribute, login))
-      return bad("Not an attribute of XCLIENT here: " + printable(word.substr(0, equals), 40));
+      return bad("Not an attribute of XCLIENT here: " + mail::reply_words(word.substr(0, equals), 40));
     std::string_view text = word.substr(equals + 1);
     const bool unknown = iequals(text, "[UNAVAILABLE]") || iequals(text, "[TEMPUNAVAIL]");
     auto value = decoded(unknown ? std::string_view() : text);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "net/run_script.h"
 #include "smtp/recording_receiver.h"
 #include "smtp/server_session.h"
@@ -69,10 +70,12 @@ TEST(Xclient, Mistakes) {
                                 "PORT=x",
                                 "PROTO=LMTP",
                                 "LOGIN=ann",
+                                "\xc3\xa9=x",
                                 "XCLIENT=x"}) {
     auto command = parse_xclient(arguments, false);
     ASSERT_FALSE(command) << arguments;
     EXPECT_EQ(command.error().code, 501) << arguments;
+    EXPECT_TRUE(is_ascii(command.error().line())) << arguments;
   }
   EXPECT_EQ(parse_xclient("LOGIN=ann+40example.org", true)->login, "ann@example.org");
 }
