@@ -113,11 +113,20 @@ std::vector<std::string> addresses_of(const intake::ListenerSettings& l, const s
   return all;
 }
 
-bool relays_for(const intake::ListenerPolicy& policy, const std::string& source) {
+smtp::SessionInfo session_from(const std::string& source) {
   smtp::SessionInfo session;
   session.peer.address = source;
   session.peer.loopback = config::is_loopback_address(source);
-  return intake::may_relay(session, policy);
+  return session;
+}
+
+bool takes_for_proxy(const intake::ListenerPolicy& policy, const std::string& source) {
+  return intake::sends_proxy_header(session_from(source).peer, policy);
+}
+
+bool relays_for(const intake::ListenerPolicy& policy, const std::string& source) {
+  // A proxy that names no client: nobody is trusted behind it.
+  return !takes_for_proxy(policy, source) && intake::may_relay(session_from(source), policy);
 }
 
 std::string domain_of(const config::Settings& settings) {
@@ -156,12 +165,14 @@ std::vector<Place> places_of(const config::Settings& settings, const std::vector
       place.local_recipient = "postmaster@" + domain_of(settings);
       // A connection to an address of ours comes from that address.
       place.relays_for_us = relays_for(**policy, address);
+      place.proxy = takes_for_proxy(**policy, address);
       places.push_back(place);
       // And once more as this machine's programs come, or a port forward to it: loopback is no identity.
       const std::string loopback = address.find(':') != std::string::npos ? "::1" : "127.0.0.1";
       const bool listed = relays_for(**policy, loopback);
       if (config::is_loopback_address(address) || listed || is_wildcard(l.address)) continue;
       place.source = loopback;
+      place.proxy = takes_for_proxy(**policy, loopback);
       place.relays_for_us = false;
       place.only_relaying = true;
       places.push_back(std::move(place));

@@ -2,12 +2,14 @@
 
 #include "base/i18n.h"
 #include "base/text.h"
+#include "net/networks.h"
 
 namespace sidegate::doctor {
 namespace {
 
 bool is_loopback_text(const std::string& address) {
-  return address.starts_with("127.") || address == "::1";
+  const auto octets = net::parse_address(address);
+  return octets && net::is_loopback(*octets);
 }
 
 Finding unreached(const PortSeen& seen) {
@@ -31,8 +33,10 @@ Finding unreached(const PortSeen& seen) {
 
 void judge_vrfy(const PortSeen& seen, Findings& out) {
   const Answer &known = seen.vrfy_known, &unknown = seen.vrfy_unknown;
-  if (!known.asked()) return;
-  const bool discloses = known.code == 250 || known.code == 251 || (unknown.asked() && known.code != unknown.code);
+  // Who hangs up, or is tired of us, has said nothing about names.
+  if (known.code == 0 || known.later()) return;
+  const bool both = unknown.code != 0 && !unknown.later();
+  const bool discloses = known.code == 250 || known.code == 251 || (both && known.code != unknown.code);
   if (!discloses) {
     out.push_back({"vrfy", Mark::kGood, tr("VRFY tells nothing: {}", known.line)});
     return;

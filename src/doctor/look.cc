@@ -82,7 +82,8 @@ class Look {
   PortSeen seen_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<smtp::ClientSession> session_;
-  bool alive_ = false;  // the session's replies can be believed, and more can be asked
+  bool shaking_ = false;  // a TLS handshake was begun
+  bool alive_ = false;    // the session's replies can be believed, and more can be asked
 };
 
 net::Awaitable<PortSeen> Look::run() {
@@ -121,7 +122,7 @@ std::string Look::own_name() const {
 }
 
 net::Awaitable<bool> Look::open(Secure secure, std::string version, Answer* trouble) {
-  alive_ = false;
+  alive_ = shaking_ = false;
   session_.reset();
   stream_.reset();
   net::Endpoint to{place().address, place().port};
@@ -132,6 +133,10 @@ net::Awaitable<bool> Look::open(Secure secure, std::string version, Answer* trou
     co_return false;
   }
   stream_ = std::move(*connected);
+  if (place().proxy) {
+    stream_->expires_after(options_.patience);
+    (void)co_await stream_->write("PROXY UNKNOWN\r\n");  // a failure is seen by what reads next
+  }
   session_ = std::make_unique<smtp::ClientSession>(*stream_, own_name(), timeouts(options_.patience));
   if (options_.transcript) session_->set_transcript(options_.transcript);
   alive_ = true;
@@ -167,6 +172,7 @@ net::Awaitable<bool> Look::begin_tls(std::string version, Answer* trouble) {
     co_return false;
   }
   if (place().implicit_tls) {
+    shaking_ = true;
     stream_->expires_after(options_.patience);
     Status secured = co_await stream_->start_tls_client(*made);
     if (!secured) *trouble = {0, printable(secured.error().text, 300)};
@@ -174,6 +180,7 @@ net::Awaitable<bool> Look::begin_tls(std::string version, Answer* trouble) {
   } else {
     auto secured = co_await session_->starttls(*made);
     if (!secured) *trouble = answer_of(secured.error());
+    shaking_ = secured || trouble->code == 0;
     alive_ = secured.has_value();
   }
   co_return alive_;
@@ -253,8 +260,10 @@ net::Awaitable<void> Look::versions() {
     Answer trouble;
     std::string one = version;
     bool opened = co_await open(Secure::kYes, std::move(one), &trouble);
-    seen_.versions.push_back(
-        {version, stream_ && stream_->is_tls() && (opened || stream_->verdict().version == version)});
+    const bool taken = stream_ && stream_->is_tls() && (opened || stream_->verdict().version == version);
+    const bool known = seen_.verdict->version == version;
+    // Who hangs up before TLS, or has enough of us, has said nothing about the version.
+    if (taken || known || shaking_) seen_.versions.push_back({version, taken || known});
     co_await end();
   }
 }
@@ -332,6 +341,7 @@ net::Awaitable<void> Look::tricks() {
 
 // False: the connection ended under it, and it has to be tried again.
 net::Awaitable<bool> Look::one_trick(TrickTried* tried) {
+  tried->recipient = {};  // of the try before
   tried->mail = co_await ask("MAIL FROM:" + tried->trick.sender);
   if (tried->mail.good()) tried->recipient = co_await ask("RCPT TO:" + tried->trick.recipient);
   const Answer& last = tried->recipient.asked() ? tried->recipient : tried->mail;

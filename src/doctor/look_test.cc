@@ -163,5 +163,40 @@ TEST_F(LookRun, OurOwnSession) {
   EXPECT_GE(result.tricks.size(), 20u);
 }
 
+net::Awaitable<void> refuse(std::unique_ptr<net::Stream> stream) {
+  stream->expires_after(std::chrono::seconds(20));
+  const std::string words = "421 4.7.0 Too many connections\r\n";
+  (void)co_await stream->write(words);
+  (void)co_await stream->read_line(4096, 65536);
+}
+
+TEST_F(LookRun, WhoHasEnoughOfUsHasSaidNothingOfTls) {
+  smtp::RecordingReceiver receiver;
+  int connections = 0;
+  run([&](std::unique_ptr<net::Stream> stream, std::shared_ptr<tls::ServerContext> context) {
+    return ++connections <= 2 ? serve_well(std::move(stream), std::move(context), &receiver)
+                              : refuse(std::move(stream));
+  });
+  ASSERT_EQ(result.versions.size(), 1u);
+  EXPECT_EQ(result.versions[0].version, "TLSv1.3");
+  EXPECT_TRUE(result.versions[0].taken);
+}
+
+// What a listener hears from whom it takes for a proxy.
+TEST_F(LookRun, AsAProxyThatKnowsNoClient) {
+  std::string first;
+  auto serve = [&](std::unique_ptr<net::Stream> stream, std::shared_ptr<tls::ServerContext>) {
+    return [](std::unique_ptr<net::Stream> from, std::string* out) -> net::Awaitable<void> {
+      from->expires_after(std::chrono::seconds(20));
+      auto line = co_await from->read_line(4096, 65536);
+      if (line && out->empty()) *out = *line;
+    }(std::move(stream), &first);
+  };
+  Place place;
+  place.proxy = true;
+  run(serve, place);
+  EXPECT_EQ(first, "PROXY UNKNOWN");
+}
+
 }  // namespace
 }  // namespace sidegate::doctor

@@ -56,6 +56,11 @@ class Listeners(unittest.TestCase):
         self.ports = {name: free_port() for name in ("smtp", "submission", "submissions")}
         return "".join(f'[[listener]]\nname = "{name}"\nprofile = "{name}"\naddress = "{address}"\nport = {port}\n' for name, port in self.ports.items()) + more
 
+    def test_a_listener_behind_a_proxy_passes(self):
+        server = self.server(self.three().replace('name = "smtp"\n', 'name = "smtp"\nproxy = ["127.0.0.1"]\n'), None).start()
+        findings, _ = check("--config", server.config_path, "--ca-file", self.ca, code=0)
+        self.assertEqual(wrong(findings), set())
+
     def test_a_good_server_passes(self):
         server = self.server(self.three(), None).start()
         findings, _ = check("--config", server.config_path, "--ca-file", self.ca, code=0)
