@@ -136,6 +136,28 @@ TEST(Filtering, TheyAreToldOfTls) {
   EXPECT_EQ(f.f().macro("cipher_bits"), "256");
 }
 
+// XCLIENT: whom the front names comes to them as a new client.
+TEST(Filtering, TheyMeetWhomAFrontNames) {
+  Fixture f;
+  auto policy = ListenerPolicy::make(f.settings).value();
+  Intake intake(f.context, policy, 0);
+  auto talk = [](Intake* to) -> net::Awaitable<void> {
+    smtp::SessionInfo session;
+    session.peer.address = "192.0.2.1";
+    session.helo = "front.example";
+    co_await to->meet(session);
+    (void)co_await to->connected(session);
+    (void)co_await to->hello(session);
+    session.peer.address = "198.51.100.7";
+    co_await to->meet(session);
+    (void)co_await to->connected(session);
+  };
+  net::run_script(talk(&intake));
+  EXPECT_EQ(f.f().commands(), "CHQC");
+  EXPECT_THAT(f.f().said('C', 1).back(), EndsWith("198.51.100.7"));
+  EXPECT_EQ(f.f().open_links, 1u);
+}
+
 TEST(Filtering, TheyHearOfRset) {
   Fixture f;
   f.play(kHello + kMail + "RSET\r\nNOOP\r\nFOO\r\n" + kQuit);

@@ -305,6 +305,28 @@ TEST(Screening, WaitsNoLongerThanTheServer) {
   EXPECT_EQ(rcpt.line(), "421 4.3.2 Service is shutting down");
 }
 
+TEST(Screening, FriendsDoNotWaitForTheirName) {
+  World w;
+  SilentAsker silent(w.loop);
+  silent.asked = [] {};
+  w.context.asker = &silent;
+  w.settings.networks = {"192.0.2.0/24"};
+  w.settings.screen.early_talker = Action::kReject;
+  auto policy = ListenerPolicy::make(w.settings).value();
+  Intake intake(w.context, policy, 0);
+  smtp::SessionInfo session;
+  session.peer = w.peer;
+  bool met = false;
+  auto meet = [](Intake* to, smtp::SessionInfo* whom, bool* done) -> net::Awaitable<void> {
+    co_await to->meet(*whom);
+    *done = true;
+  };
+  w.loop.spawn("meets", meet(&intake, &session, &met));
+  w.loop.context().poll();
+  EXPECT_TRUE(met);
+  EXPECT_EQ(session.quiet, Duration(0));
+}
+
 TEST(Screening, WhoSpeaksBeforeTheGreeting) {
   for (Action action : {Action::kOff, Action::kTag, Action::kReject}) {
     for (bool early : {true, false}) {
@@ -364,6 +386,10 @@ TEST(Screening, AFrontIsNotLookedAtBeforeItHasNamedItsClient) {
   EXPECT_EQ(std::ranges::count(w.asker.asked, "1.2.0.192.l.example A"), 0);
   EXPECT_EQ(std::ranges::count(w.asker.asked, "5.100.51.198.l.example A"), 1);
   EXPECT_NE(w.converse("XCLIENT ADDR=198.51.100.5\r\n" + mail).find("421 4.7.0 Too many connections"),
+            std::string::npos);
+  // Several commands are one client, who has one place.
+  ASSERT_TRUE(w.context.rates.set({}));
+  EXPECT_NE(w.converse("XCLIENT ADDR=198.51.100.9\r\nXCLIENT PROTO=ESMTP\r\n" + mail).find("250 2.1.5 Ok"),
             std::string::npos);
   // Its own mail is its own matter, and it may relay no more than anybody.
   EXPECT_EQ(w.rcpt(), kOk);

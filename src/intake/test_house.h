@@ -20,11 +20,10 @@ namespace sidegate::intake {
 // What is logged, a line an event: "accepted id=... from=...".
 class CapturedLog {
  public:
-  ~CapturedLog() { ::close(fd_); }
   Log& log() { return log_; }
   std::vector<std::string> lines(std::string_view event) {
     log_.flush();
-    std::ifstream in("/proc/self/fd/" + std::to_string(fd_));
+    std::ifstream in("/proc/self/fd/" + std::to_string(file_.fd));
     std::vector<std::string> out;
     for (std::string line; std::getline(in, line);) {
       if (line.find(std::string(event) + " ") != std::string::npos) out.push_back(line);
@@ -33,8 +32,11 @@ class CapturedLog {
   }
 
  private:
-  int fd_ = ::memfd_create("log", MFD_CLOEXEC);
-  Log log_{fd_, plain_log_style(), LogLevel::kDebug};
+  struct File {
+    int fd = ::memfd_create("log", MFD_CLOEXEC);
+    ~File() { ::close(fd); }
+  } file_;
+  Log log_{file_.fd, plain_log_style(), LogLevel::kDebug};
 };
 
 // One listener on loopback.

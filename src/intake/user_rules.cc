@@ -6,11 +6,6 @@
 
 namespace sidegate::intake {
 
-bool fits_pattern(std::string_view pattern, std::string_view name) {
-  return pattern.starts_with('*') && name.size() >= pattern.size() &&
-         iequals(name.substr(name.size() - pattern.size() + 1), pattern.substr(1));
-}
-
 const UserRules& UserSettings::of(const std::string& user, bool program) const {
   auto exact = std::ranges::find_if(some, [&](const UserRules& rules) { return iequals(rules.name, user); });
   if (exact != some.end()) return *exact;

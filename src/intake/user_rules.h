@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
+
 namespace sidegate::intake {
 
 // What becomes of mail with a sender that is none of the user's own.
@@ -37,7 +39,10 @@ struct UserRules {        // 0: no limit
 };
 
 // "*@example.jp", or "*" for all.
-bool fits_pattern(std::string_view pattern, std::string_view name);
+inline bool fits_pattern(std::string_view pattern, std::string_view name) {
+  return pattern.starts_with('*') && name.size() >= pattern.size() &&
+         iequals(name.substr(name.size() - pattern.size() + 1), pattern.substr(1));
+}
 
 struct UserSettings {
   UserRules everybody;                      // who logs in, unless a block is about him

@@ -68,7 +68,7 @@ net::Awaitable<void> Inquiry::wake(std::shared_ptr<Inquiry> self, Duration after
 }
 
 net::Awaitable<void> Inquiry::wait_for_name(Duration limit) {
-  if (!name_open_ || limit <= Duration(0)) co_return;
+  if (!name_open_ || cancelled_ || limit <= Duration(0)) co_return;
   overslept_ = false;
   loop_.spawn("greeting delay", wake(shared_from_this(), limit));
   while (name_open_ && !overslept_ && !cancelled_) co_await changed_.wait();
