@@ -14,7 +14,7 @@
 #include "admin/user_rows.h"
 #include "queue/memory_store.h"
 
-namespace sidegate::admin {
+namespace sidegate::admin::commands_test {
 namespace {
 
 using testing::ElementsAre;
@@ -298,4 +298,4 @@ TEST_F(CommandsTest, WhoHasGotItIsNoRecipientAnyMore) {
 }
 
 }  // namespace
-}  // namespace sidegate::admin
+}  // namespace sidegate::admin::commands_test

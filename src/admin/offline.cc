@@ -10,7 +10,6 @@ namespace sidegate::admin {
 namespace {
 
 namespace json = boost::json;
-constexpr std::size_t kPage = 200;
 
 Result<queue::ListRow> read_one(queue::Store& store, QueueId id) {
   auto page = store.find({}, QueueId{id.value - 1}, 1);

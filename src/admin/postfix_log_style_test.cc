@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <regex>
 
-namespace sidegate::admin {
+namespace sidegate::admin::postfix_log_style_test {
 namespace {
 
 using testing::HasSubstr;
@@ -247,4 +247,4 @@ TEST(PostfixStyle, PflogsummCountsIt) {
 }
 
 }  // namespace
-}  // namespace sidegate::admin
+}  // namespace sidegate::admin::postfix_log_style_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace sidegate::admin {
+namespace sidegate::admin::protocol_test {
 namespace {
 
 TEST(Protocol, ARequestComesBackAsItWas) {
@@ -59,4 +59,4 @@ TEST(Protocol, Answers) {
 }
 
 }  // namespace
-}  // namespace sidegate::admin
+}  // namespace sidegate::admin::protocol_test

@@ -5,7 +5,7 @@
 #include "alias/address.h"
 #include "alias/fake_sources.h"
 
-namespace sidegate::alias {
+namespace sidegate::alias::check_test {
 namespace {
 
 struct House {
@@ -87,4 +87,4 @@ TEST(Address, JoinAndSplit) {
 }
 
 }  // namespace
-}  // namespace sidegate::alias
+}  // namespace sidegate::alias::check_test

@@ -5,7 +5,7 @@
 
 #include "alias/fake_sources.h"
 
-namespace sidegate::alias {
+namespace sidegate::alias::expander_test {
 namespace {
 
 struct House {
@@ -403,4 +403,4 @@ TEST(Concerns, OnlyWhatIsOurs) {
 }
 
 }  // namespace
-}  // namespace sidegate::alias
+}  // namespace sidegate::alias::expander_test

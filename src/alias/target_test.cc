@@ -5,7 +5,7 @@
 
 #include "alias/map_file.h"
 
-namespace sidegate::alias {
+namespace sidegate::alias::target_test {
 namespace {
 
 std::string kinds(const std::vector<Target>& list) {
@@ -190,4 +190,4 @@ TEST(Lists, OneALineOrByCommas) {
 }
 
 }  // namespace
-}  // namespace sidegate::alias
+}  // namespace sidegate::alias::target_test

@@ -24,7 +24,7 @@ extern "C" int gsasl_nonce(char* data, size_t length) {
   return gsasl_random(data, length);
 }
 
-namespace sidegate::auth {
+namespace sidegate::auth::client_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -446,4 +446,4 @@ TEST(Binding, TheFlagIsTrue) {
 }
 
 }  // namespace
-}  // namespace sidegate::auth
+}  // namespace sidegate::auth::client_test

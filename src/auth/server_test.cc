@@ -8,7 +8,7 @@
 #include "auth/client.h"
 #include "base/text.h"
 
-namespace sidegate::auth {
+namespace sidegate::auth::server_test {
 namespace {
 
 using Kind = ServerStep::Kind;
@@ -316,4 +316,4 @@ TEST(Server, UnknownNames) {
 }
 
 }  // namespace
-}  // namespace sidegate::auth
+}  // namespace sidegate::auth::server_test

@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 
-namespace sidegate {
+namespace sidegate::log_test {
 namespace {
 
 constexpr WallTime kAt = WallTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / 21)) + std::chrono::hours(22) +
@@ -209,4 +209,4 @@ TEST(Log, NullLogShowsNothing) {
 }
 
 }  // namespace
-}  // namespace sidegate
+}  // namespace sidegate::log_test

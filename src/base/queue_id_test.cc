@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace sidegate {
+namespace sidegate::queue_id_test {
 namespace {
 
 TEST(QueueId, TextComesBack) {
@@ -115,4 +115,4 @@ TEST(Error, ErrnoValuesHaveTheirKind) {
 }
 
 }  // namespace
-}  // namespace sidegate
+}  // namespace sidegate::queue_id_test

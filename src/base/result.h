@@ -43,6 +43,11 @@ inline std::unexpected<Error> fail(ErrorKind kind, std::string text) {
   return std::unexpected(Error{kind, std::move(text)});
 }
 
+// What was given does not parse.
+inline std::unexpected<Error> bad(std::string text) {
+  return fail(ErrorKind::kBadInput, std::move(text));
+}
+
 // The error of an errno value: its kind, and "WHAT: strerror".
 Error errno_error(int value, std::string what);
 

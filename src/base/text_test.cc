@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-namespace sidegate {
+namespace sidegate::text_test {
 namespace {
 
 TEST(Text, PrintableIsOneSafeLine) {
@@ -135,4 +135,4 @@ TEST(Text, Nearest) {
 }
 
 }  // namespace
-}  // namespace sidegate
+}  // namespace sidegate::text_test

@@ -9,7 +9,7 @@
 #include "config/test_files.h"
 #include "queue/memory_store.h"
 
-namespace sidegate::cli {
+namespace sidegate::cli::cli_test {
 namespace {
 
 using testing::HasSubstr;
@@ -175,5 +175,18 @@ TEST(TerminalText, Words) {
   EXPECT_EQ(age_words(-5), "0s");
 }
 
+// Nothing goes out, the server is down, and all that can be looked at is.
+TEST_F(CliTest, DoctorOffline) {
+  const int code = run({"doctor", "--offline", "--json"});
+  EXPECT_GE(code, 1) << "the server is not running";
+  EXPECT_LE(code, 2);
+  for (const char* check : {"server", "queue", "disk", "clock", "result"})
+    EXPECT_THAT(out_.str(), HasSubstr(std::string("{\"check\":\"") + check + "\""));
+  for (const char* check : {"port", "dns", "relay", "way_out", "sender_domain"})
+    EXPECT_THAT(out_.str(), Not(HasSubstr(std::string("{\"check\":\"") + check + "\""))) << check;
+  EXPECT_EQ(run({"doctor", "--only", "nonsense"}), EX_USAGE);
+  EXPECT_THAT(err_.str(), HasSubstr("network | machine"));
+}
+
 }  // namespace
-}  // namespace sidegate::cli
+}  // namespace sidegate::cli::cli_test

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <ctime>
 
-namespace sidegate::cli {
+namespace sidegate::cli::programs_test {
 namespace {
 
 TEST(Programs, AreKnownByName) {
@@ -73,4 +73,4 @@ TEST(Mailq, PrintsWhatPostfixPrints) {
 }
 
 }  // namespace
-}  // namespace sidegate::cli
+}  // namespace sidegate::cli::programs_test

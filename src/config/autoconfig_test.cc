@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace sidegate::config {
+namespace sidegate::config::autoconfig_test {
 namespace {
 
 using intake::ListenerTls;
@@ -57,4 +57,4 @@ TEST(Autoconfig, NothingForUsersIsNothing) {
 }
 
 }  // namespace
-}  // namespace sidegate::config
+}  // namespace sidegate::config::autoconfig_test

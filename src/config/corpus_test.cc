@@ -14,7 +14,7 @@
 #define SIDEGATE_SOURCE_DIR "."
 #endif
 
-namespace sidegate::config {
+namespace sidegate::config::corpus_test {
 namespace {
 
 namespace json = boost::json;
@@ -146,4 +146,4 @@ TEST(Corpus, WhatOthersConfigureCanBeSaid) {
 }
 
 }  // namespace
-}  // namespace sidegate::config
+}  // namespace sidegate::config::corpus_test

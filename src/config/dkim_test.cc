@@ -5,7 +5,7 @@
 #include "config/test_files.h"
 #include "dkim/key.h"
 
-namespace sidegate::config {
+namespace sidegate::config::dkim_test {
 namespace {
 
 LoadResult load_text(const std::string& text) {
@@ -66,4 +66,4 @@ TEST(Dkim, WhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace sidegate::config
+}  // namespace sidegate::config::dkim_test

@@ -8,7 +8,7 @@
 #include "config/load.h"
 #include "config/test_files.h"
 
-namespace sidegate::config {
+namespace sidegate::config::files_test {
 namespace {
 
 TEST(Files, WhatIsPackedComesBackAndNothingElseIsRead) {
@@ -107,4 +107,4 @@ TEST(Files, AConfigurationIsLoadedFromWhatTheParentRead) {
 }
 
 }  // namespace
-}  // namespace sidegate::config
+}  // namespace sidegate::config::files_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace sidegate::config {
+namespace sidegate::config::gateways_test {
 namespace {
 
 using testing::ElementsAre;
@@ -62,4 +62,4 @@ TEST(Gateways, ANetworkThatHoldsOneIsWarnedAbout) {
 }
 
 }  // namespace
-}  // namespace sidegate::config
+}  // namespace sidegate::config::gateways_test

@@ -7,7 +7,7 @@
 
 #include "config/test_files.h"
 
-namespace sidegate::config {
+namespace sidegate::config::load_test {
 namespace {
 
 using testing::HasSubstr;
@@ -666,4 +666,4 @@ TEST(Reload, NamesWhatNeedsARestart) {
 }
 
 }  // namespace
-}  // namespace sidegate::config
+}  // namespace sidegate::config::load_test

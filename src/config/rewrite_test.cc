@@ -4,7 +4,7 @@
 #include "config/show.h"
 #include "config/test_files.h"
 
-namespace sidegate::config {
+namespace sidegate::config::rewrite_test {
 namespace {
 
 LoadResult load_text(const std::string& text, std::vector<std::pair<std::string, std::string>> environment = {}) {
@@ -96,4 +96,4 @@ TEST(Rewrite, ShownAsItLoads) {
 }
 
 }  // namespace
-}  // namespace sidegate::config
+}  // namespace sidegate::config::rewrite_test

@@ -8,7 +8,7 @@
 
 #include "config/test_files.h"
 
-namespace sidegate::config {
+namespace sidegate::config::show_test {
 namespace {
 
 using testing::HasSubstr;
@@ -132,4 +132,4 @@ TEST(Options, EverySentenceIsOneAndEveryRangeHoldsItsDefault) {
 }
 
 }  // namespace
-}  // namespace sidegate::config
+}  // namespace sidegate::config::show_test

@@ -6,7 +6,7 @@
 #include "config/proxy.h"
 #include "config/show.h"
 
-namespace sidegate::config {
+namespace sidegate::config::ways_test {
 namespace {
 
 using deliver::TlsMode;
@@ -183,4 +183,4 @@ TEST(Route, WhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace sidegate::config
+}  // namespace sidegate::config::ways_test

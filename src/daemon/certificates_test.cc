@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::certificates_test {
 namespace {
 
 struct Folder {
@@ -98,4 +98,4 @@ TEST(Certificates, AnErrorLeavesWhatWas) {
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::certificates_test

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::channel_test {
 namespace {
 
 TEST(Channel, NotesComeInOrderAndWhole) {
@@ -42,4 +42,4 @@ TEST(Channel, WhatIsNothingOfOursIsRefused) {
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::channel_test

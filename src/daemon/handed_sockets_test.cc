@@ -9,7 +9,7 @@
 
 #include "daemon/upgrade.h"
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::handed_sockets_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -89,4 +89,4 @@ TEST(HandedSockets, WhatDoesNotListenIsRefused) {
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::handed_sockets_test

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::kept_secret_test {
 namespace {
 
 struct Folder {
@@ -51,4 +51,4 @@ TEST(KeptSecret, NoFolder) {
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::kept_secret_test

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::notify_socket_test {
 namespace {
 
 using ::testing::MatchesRegex;
@@ -85,4 +85,4 @@ TEST(NotifySocket, TheWatchdogIsFedThreeTimesInItsTimeAndOnlyItsOwnProcessFeedsI
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::notify_socket_test

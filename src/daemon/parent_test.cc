@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::parent_test {
 namespace {
 
 TEST(Restarts, GrowAndEndAtABoundAndBeginAnewAfterAQuietMinute) {
@@ -16,4 +16,4 @@ TEST(Restarts, GrowAndEndAtABoundAndBeginAnewAfterAQuietMinute) {
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::parent_test

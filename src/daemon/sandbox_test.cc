@@ -15,7 +15,7 @@
 #include <functional>
 #include <thread>
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::sandbox_test {
 namespace {
 
 // Runs `act` in a child inside the sandbox; 0: it returned true, 1: false, 77: there is no sandbox here.
@@ -116,4 +116,4 @@ TEST_F(InSandbox, WhatIsMissingIsNoError) {
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::sandbox_test

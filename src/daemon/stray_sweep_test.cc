@@ -4,7 +4,7 @@
 
 #include "queue/memory_store.h"
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::stray_sweep_test {
 namespace {
 
 using queue::ClassId;
@@ -99,4 +99,4 @@ TEST_F(StraySweepTest, ManyPagesEndOnce) {
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::stray_sweep_test

@@ -11,7 +11,7 @@
 
 #include "queue/memory_store.h"
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::suspects_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -157,4 +157,4 @@ TEST_F(SuspectsTest, WhatTheOperatorHeldOrDeletedStaysSo) {
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::suspects_test

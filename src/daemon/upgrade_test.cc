@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
-namespace sidegate::daemon {
+namespace sidegate::daemon::upgrade_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -35,4 +35,4 @@ TEST(Upgrade, ABinaryThatIsNotThereLeavesTheProcessAsItWas) {
 }
 
 }  // namespace
-}  // namespace sidegate::daemon
+}  // namespace sidegate::daemon::upgrade_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::busy_test {
 namespace {
 
 TEST(Busy, OneCommandHasItsPlacesAndNoMore) {
@@ -43,4 +43,4 @@ TEST(Busy, AQuickCommandIsComeBackToQuickly) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::busy_test

@@ -6,7 +6,7 @@
 
 #include "deliver/rungs.h"
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::candidates_test {
 namespace {
 
 std::string text_of(const std::vector<Candidate>& all) {
@@ -110,4 +110,4 @@ TEST(Rungs, TheFirstThatWorksIsNoNews) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::candidates_test

@@ -5,7 +5,7 @@
 
 #include "deliver/test_house.h"
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::courier_test {
 namespace {
 
 using queue::RecipientState;
@@ -527,4 +527,4 @@ TEST(Courier, ManyMessagesOverSeveralConnections) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::courier_test

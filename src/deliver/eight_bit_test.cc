@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::eight_bit_test {
 namespace {
 
 std::string converted(std::string_view text, std::size_t piece, bool* impossible = nullptr) {
@@ -84,4 +84,4 @@ TEST(QuotedPrintable, LinesAreAtMost76) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::eight_bit_test

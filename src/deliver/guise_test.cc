@@ -6,7 +6,7 @@
 #include "deliver/test_house.h"
 #include "rewrite/srs.h"
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::guise_test {
 namespace {
 
 const WallTime kNow{std::chrono::seconds(1'763'770'000)};
@@ -534,4 +534,4 @@ TEST(NullSender, IsAskedAgainTheNextDay) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::guise_test

@@ -15,7 +15,7 @@
 #include "helper/run.h"
 #include "queue/memory_store.h"
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::local_delivery_test {
 namespace {
 
 using mail::Destination;
@@ -284,4 +284,4 @@ TEST(LocalDelivery, WhatCannotBeWrittenIsTriedAgain) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::local_delivery_test

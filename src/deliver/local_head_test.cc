@@ -7,7 +7,7 @@
 #include "deliver/local_connection.h"
 #include "deliver/settings.h"
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::local_head_test {
 namespace {
 
 using mail::Destination;
@@ -149,4 +149,4 @@ TEST(CommandEnvironment, AsPostfixExportsIt) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::local_head_test

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <gtest/gtest.h>
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::local_outcome_test {
 namespace {
 
 using helper::Answer;
@@ -82,4 +82,4 @@ TEST(LocalOutcome, NoAnswerDefersAndSaysWhetherItMayHaveBeenDelivered) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::local_outcome_test

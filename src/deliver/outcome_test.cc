@@ -4,7 +4,7 @@
 
 #include "deliver/reply_rules.h"
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::outcome_test {
 namespace {
 
 using smtp::Phase;
@@ -199,4 +199,4 @@ TEST(BeforeMail, NothingFails) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::outcome_test

@@ -10,7 +10,7 @@
 #include "net/socket.h"
 #include "test_certificates.h"
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::probe_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -313,4 +313,4 @@ TEST_F(ProbeRun, NoMailServer) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::probe_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::deliver {
+namespace sidegate::deliver::way_test {
 namespace {
 
 using smtp::Phase;
@@ -35,4 +35,4 @@ TEST(Way, ChangedRetryAfterMakesANewWay) {
 }
 
 }  // namespace
-}  // namespace sidegate::deliver
+}  // namespace sidegate::deliver::way_test

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-namespace sidegate::dkim {
+namespace sidegate::dkim::canonical_test {
 namespace {
 
 std::string in_base64(const Hash& hash) {
@@ -132,4 +132,4 @@ TEST(Header, FromBelowAndNoneIsNothing) {
 }
 
 }  // namespace
-}  // namespace sidegate::dkim
+}  // namespace sidegate::dkim::canonical_test

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "mail/header.h"
 
-namespace sidegate::dkim {
+namespace sidegate::dkim::signer_test {
 namespace {
 
 const WallTime kNow{std::chrono::seconds(1'763'770'000)};
@@ -220,4 +220,4 @@ TEST(Record, AsItIsPublished) {
 }
 
 }  // namespace
-}  // namespace sidegate::dkim
+}  // namespace sidegate::dkim::signer_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::dns {
+namespace sidegate::dns::address_cache_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -38,4 +38,4 @@ TEST(AddressCache, IsBounded) {
 }
 
 }  // namespace
-}  // namespace sidegate::dns
+}  // namespace sidegate::dns::address_cache_test

@@ -9,7 +9,7 @@
 
 #include "dns/scripted_server.h"
 
-namespace sidegate::dns {
+namespace sidegate::dns::lookup_thread_test {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -204,4 +204,4 @@ TEST(LookupThread, ResolvConfIsReadAgainWhenItChanges) {
 }
 
 }  // namespace
-}  // namespace sidegate::dns
+}  // namespace sidegate::dns::lookup_thread_test

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-namespace sidegate::dns {
+namespace sidegate::dns::message_test {
 namespace {
 
 using namespace std::string_literals;
@@ -25,7 +25,8 @@ const std::string kRecordA = "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"s;
 
 TEST(Question, Form) {
   EXPECT_EQ(question("a.bc"), "\x12\x34\1\0\0\1\0\0\0\0\0\0\1a\2bc\0\0\1\0\1"s);
-  for (std::string bad : {""s, "."s, "a..b"s, "a."s, std::string(64, 'x'), std::string(300, 'x')})
+  EXPECT_TRUE(make_question(1, ".", kA));  // the root
+  for (std::string bad : {""s, "a..b"s, "a."s, std::string(64, 'x'), std::string(300, 'x')})
     EXPECT_FALSE(make_question(1, bad, kA));
 }
 
@@ -125,4 +126,4 @@ TEST(Answer, APointerByAnAlias) {
 }
 
 }  // namespace
-}  // namespace sidegate::dns
+}  // namespace sidegate::dns::message_test

@@ -11,7 +11,7 @@
 
 #include "dns/scripted_server.h"
 
-namespace sidegate::dns {
+namespace sidegate::dns::resolver_test {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -192,4 +192,4 @@ TEST_F(ResolverTest, EndsWhileSomebodyWaits) {
 }
 
 }  // namespace
-}  // namespace sidegate::dns
+}  // namespace sidegate::dns::resolver_test

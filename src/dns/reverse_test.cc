@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::dns {
+namespace sidegate::dns::reverse_test {
 namespace {
 
 TEST(ReverseName, Cases) {
@@ -17,4 +17,4 @@ TEST(ReverseName, Cases) {
 }
 
 }  // namespace
-}  // namespace sidegate::dns
+}  // namespace sidegate::dns::reverse_test

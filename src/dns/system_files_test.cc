@@ -8,7 +8,7 @@
 
 #include "dns/files_on_disk.h"
 
-namespace sidegate::dns {
+namespace sidegate::dns::system_files_test {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -102,4 +102,4 @@ TEST(FileInMemory, IsReadAgainWhenItHasChanged) {
 }
 
 }  // namespace
-}  // namespace sidegate::dns
+}  // namespace sidegate::dns::system_files_test

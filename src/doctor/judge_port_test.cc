@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-namespace sidegate::doctor {
+namespace sidegate::doctor::judge_port_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -288,4 +288,4 @@ TEST(Finding, Json) {
 }
 
 }  // namespace
-}  // namespace sidegate::doctor
+}  // namespace sidegate::doctor::judge_port_test

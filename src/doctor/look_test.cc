@@ -10,7 +10,7 @@
 #include "smtp/server_session.h"
 #include "test_certificates.h"
 
-namespace sidegate::doctor {
+namespace sidegate::doctor::look_test {
 namespace {
 
 // A careless server: takes every recipient, and after STARTTLS still has what was said before.
@@ -199,4 +199,4 @@ TEST_F(LookRun, AsAProxyThatKnowsNoClient) {
 }
 
 }  // namespace
-}  // namespace sidegate::doctor
+}  // namespace sidegate::doctor::look_test

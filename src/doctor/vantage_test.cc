@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace sidegate::doctor {
+namespace sidegate::doctor::vantage_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -166,4 +166,4 @@ TEST(PublicAddress, AnotherHostsAddressesAreToldAsTheyAre) {
 }
 
 }  // namespace
-}  // namespace sidegate::doctor
+}  // namespace sidegate::doctor::vantage_test

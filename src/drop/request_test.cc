@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::drop {
+namespace sidegate::drop::request_test {
 namespace {
 
 Request::State run(std::string_view text, Request& request) {
@@ -82,4 +82,4 @@ TEST(Request, IsBounded) {
 }
 
 }  // namespace
-}  // namespace sidegate::drop
+}  // namespace sidegate::drop::request_test

@@ -16,7 +16,7 @@
 #define SIDEGATE_SOURCE_DIR "."
 #endif
 
-namespace sidegate::dsn {
+namespace sidegate::dsn::corpus_test {
 namespace {
 
 namespace json = boost::json;
@@ -119,4 +119,4 @@ TEST(Corpus, RealFailuresToldByUs) {
 }
 
 }  // namespace
-}  // namespace sidegate::dsn
+}  // namespace sidegate::dsn::corpus_test

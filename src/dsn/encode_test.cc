@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-namespace sidegate::dsn {
+namespace sidegate::dsn::encode_test {
 namespace {
 
 TEST(Clean, NoControlCharacterSurvives) {
@@ -94,4 +94,4 @@ TEST(QuotedPrintable, Rfc2045Section67) {
 }
 
 }  // namespace
-}  // namespace sidegate::dsn
+}  // namespace sidegate::dsn::encode_test

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "mail/header.h"
 
-namespace sidegate::dsn {
+namespace sidegate::dsn::report_test {
 namespace {
 
 using mail::field_value;
@@ -401,4 +401,4 @@ TEST_F(ReportTest, PythonReadsIt) {
 }
 
 }  // namespace
-}  // namespace sidegate::dsn
+}  // namespace sidegate::dsn::report_test

@@ -17,17 +17,12 @@
 
 #include "base/text.h"
 #include "helper/descriptor.h"
+#include "helper/milliseconds.h"
 
 namespace sidegate::helper {
 namespace {
 
 constexpr std::size_t kMostOutput = 2048;  // kept; the rest is read and forgotten
-
-std::int64_t now_milliseconds() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000 + t.tv_nsec / 1'000'000;
-}
 
 bool make_pipe(Descriptor& read_end, Descriptor& write_end) {
   int fds[2];

@@ -5,7 +5,7 @@
 
 #include "helper/delivery_fixture.h"
 
-namespace sidegate::helper {
+namespace sidegate::helper::command_test {
 namespace {
 
 class Command : public Delivery {
@@ -147,4 +147,4 @@ TEST(FirstWords, AreOneCleanLine) {
 }
 
 }  // namespace
-}  // namespace sidegate::helper
+}  // namespace sidegate::helper::command_test

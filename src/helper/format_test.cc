@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace sidegate::helper {
+namespace sidegate::helper::format_test {
 namespace {
 
 std::string formatted(std::string_view in, bool quote, std::size_t piece = 1000) {
@@ -47,4 +47,4 @@ RC_GTEST_PROP(UnixLines, PiecesDoNotMatterAndNoLineLooksLikeAMessage, (std::stri
 }
 
 }  // namespace
-}  // namespace sidegate::helper
+}  // namespace sidegate::helper::format_test

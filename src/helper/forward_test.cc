@@ -2,7 +2,7 @@
 
 #include "helper/delivery_fixture.h"
 
-namespace sidegate::helper {
+namespace sidegate::helper::forward_test {
 namespace {
 
 class Forward : public Delivery {
@@ -67,4 +67,4 @@ TEST_F(Forward, WhatOthersMayHaveWrittenIsRefused) {
 }
 
 }  // namespace
-}  // namespace sidegate::helper
+}  // namespace sidegate::helper::forward_test

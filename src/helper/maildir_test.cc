@@ -2,7 +2,7 @@
 
 #include "helper/delivery_fixture.h"
 
-namespace sidegate::helper {
+namespace sidegate::helper::maildir_test {
 namespace {
 
 class Maildir : public Delivery {
@@ -75,4 +75,4 @@ TEST_F(Maildir, AFileInTheWayIsTold) {
 }
 
 }  // namespace
-}  // namespace sidegate::helper
+}  // namespace sidegate::helper::maildir_test

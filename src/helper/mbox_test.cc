@@ -8,7 +8,7 @@
 
 #include "helper/delivery_fixture.h"
 
-namespace sidegate::helper {
+namespace sidegate::helper::mbox_test {
 namespace {
 
 constexpr const char* kOne =
@@ -170,4 +170,4 @@ TEST_F(Mbox, TheSpoolsGroupIsForOnesOwnFileAlone) {
 }
 
 }  // namespace
-}  // namespace sidegate::helper
+}  // namespace sidegate::helper::mbox_test

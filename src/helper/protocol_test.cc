@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace sidegate::helper {
+namespace sidegate::helper::protocol_test {
 namespace {
 
 Request command() {
@@ -102,4 +102,4 @@ TEST(Protocol, ValuesAreMadeHarmless) {
 }
 
 }  // namespace
-}  // namespace sidegate::helper
+}  // namespace sidegate::helper::protocol_test

@@ -19,6 +19,7 @@
 #include <unordered_map>
 
 #include "helper/descriptor.h"
+#include "helper/milliseconds.h"
 #include "helper/protocol.h"
 #include "helper/serve.h"
 
@@ -27,12 +28,6 @@ namespace {
 
 constexpr std::size_t kMostChildren = 100;  // beyond: requests wait in the socket
 constexpr std::int64_t kBeyondPatience = 60'000, kShortPatience = 60'000;
-
-std::int64_t now_milliseconds() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000 + t.tv_nsec / 1'000'000;
-}
 
 void on_child(int) {}  // only so that ppoll returns
 

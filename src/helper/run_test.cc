@@ -10,7 +10,7 @@
 #include "helper/client.h"
 #include "helper/delivery_fixture.h"
 
-namespace sidegate::helper {
+namespace sidegate::helper::run_test {
 namespace {
 
 class Helper : public Delivery {
@@ -198,4 +198,4 @@ TEST_F(Helper, AGoneHelperIsTold) {
 }
 
 }  // namespace
-}  // namespace sidegate::helper
+}  // namespace sidegate::helper::run_test

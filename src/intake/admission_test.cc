@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace sidegate::intake {
+namespace sidegate::intake::admission_test {
 namespace {
 
 using Verdict = Admission::Verdict;
@@ -67,4 +67,4 @@ TEST(Admission, NewLimitsHoldForTheNextOne) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::admission_test

@@ -12,7 +12,7 @@
 #include "alias/address.h"
 #include "intake/system_sources.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::alias_files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -205,4 +205,4 @@ TEST(ForwardFile, OnlyTheUsersOwn) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::alias_files_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::intake {
+namespace sidegate::intake::client_rates_test {
 namespace {
 
 constexpr SteadyTime at(double seconds) {
@@ -67,4 +67,4 @@ TEST(ClientRates, ManyAddressesDoNotWashOutOne) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::client_rates_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::intake {
+namespace sidegate::intake::drop_file_test {
 namespace {
 
 const std::string kStart = "sidegate-drop 1\nuid 1000\ntime 1700000000\n";
@@ -63,4 +63,4 @@ TEST(DropFile, Names) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::drop_file_test

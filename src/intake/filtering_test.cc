@@ -10,7 +10,7 @@
 #include "intake/pickup.h"
 #include "intake/test_house.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::filtering_test {
 namespace {
 
 using namespace std::string_literals;
@@ -493,4 +493,4 @@ TEST(Filtering, WhatWasDroppedIsFilteredToo) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::filtering_test

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "intake/test_house.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::intake_test {
 namespace {
 
 struct Fixture : House {
@@ -631,4 +631,4 @@ TEST(Submit, OneUserMayNotTakeItAll) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::intake_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::intake {
+namespace sidegate::intake::known_owners_test {
 namespace {
 
 TEST(KnownOwners, ForAMinuteAndOfOneUser) {
@@ -27,4 +27,4 @@ TEST(KnownOwners, NamesTriedOneAfterTheOtherDoNotFillIt) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::known_owners_test

@@ -5,7 +5,7 @@
 
 #include "intake/policy.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::networks_test {
 namespace {
 
 TEST(MayRelay, Cases) {
@@ -115,4 +115,4 @@ TEST(Fronts, WhoMaySpeakForOthers) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::networks_test

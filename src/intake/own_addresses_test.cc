@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-namespace sidegate::intake {
+namespace sidegate::intake::own_addresses_test {
 namespace {
 
 const OwnDomains kDomains{"mail.example.jp", {"example.jp", "localhost"}, "+"};
@@ -144,4 +144,4 @@ TEST(UserRules, TheBlockOfTheNameThenThePatterns) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::own_addresses_test

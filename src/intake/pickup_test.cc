@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "intake/test_house.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::pickup_test {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -128,4 +128,4 @@ TEST(Pickup, RefusedIsReportedAndNoneWithoutASender) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::pickup_test

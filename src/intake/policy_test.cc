@@ -5,7 +5,7 @@
 
 #include <sstream>
 
-namespace sidegate::intake {
+namespace sidegate::intake::policy_test {
 namespace {
 
 struct Case {
@@ -147,4 +147,4 @@ TEST(Policy, AuthIsForTlsAlone) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::policy_test

@@ -5,7 +5,7 @@
 
 #include "intake/test_house.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::recipients_test {
 namespace {
 
 struct Fixture : LocalHouse {
@@ -115,4 +115,4 @@ TEST(Reports, GoWhereAliasesSay) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::recipients_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::intake {
+namespace sidegate::intake::relay_domains_test {
 namespace {
 
 TEST(RelayDomains, RecipientLists) {
@@ -59,4 +59,4 @@ TEST(KnownRecipients, IsBounded) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::relay_domains_test

@@ -5,7 +5,7 @@
 #include "dkim/canonical.h"
 #include "intake/test_house.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::rewriting_test {
 namespace {
 
 std::shared_ptr<const rewrite::Incoming> rules() {
@@ -85,4 +85,4 @@ TEST(BodyHashes, NoneUnlessAskedFor) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::rewriting_test

@@ -6,7 +6,7 @@
 #include "intake/test_house.h"
 #include "screen/table_asker.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::screening_test {
 namespace {
 
 using screen::Action;
@@ -408,4 +408,4 @@ TEST(Screening, ErrorsOfOneAddress) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::screening_test

@@ -7,7 +7,7 @@
 #include "intake/test_house.h"
 #include "rewrite/srs.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::submitter_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -312,4 +312,4 @@ TEST(Submitter, ConnectionsOfOneUser) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::submitter_test

@@ -8,7 +8,7 @@
 #include "intake/fake_store.h"
 #include "intake/user_replies.h"
 
-namespace sidegate::intake {
+namespace sidegate::intake::user_accounts_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -251,4 +251,4 @@ TEST(UserReplies, SayWhatAndWhen) {
 }
 
 }  // namespace
-}  // namespace sidegate::intake
+}  // namespace sidegate::intake::user_accounts_test

@@ -8,7 +8,7 @@
 #include "net/run_script.h"
 #include "smtp/receiver.h"
 
-namespace sidegate::login {
+namespace sidegate::login::authenticator_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -173,4 +173,4 @@ TEST(WorkerWithin, GivesWhatComesInTime) {
 }
 
 }  // namespace
-}  // namespace sidegate::login
+}  // namespace sidegate::login::authenticator_test

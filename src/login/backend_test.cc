@@ -19,7 +19,7 @@
 #include "login/jwt.h"
 #include "login/ldap_name.h"
 
-namespace sidegate::login {
+namespace sidegate::login::backend_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -238,4 +238,4 @@ TEST(Claims, AllThatIsAskedMustBeSaid) {
 }
 
 }  // namespace
-}  // namespace sidegate::login
+}  // namespace sidegate::login::backend_test

@@ -4,7 +4,7 @@
 
 #include "login/credential_cache.h"
 
-namespace sidegate::login {
+namespace sidegate::login::failures_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -83,4 +83,4 @@ TEST(CredentialCache, KnowsWhatWasVerifiedAndForgets) {
 }
 
 }  // namespace
-}  // namespace sidegate::login
+}  // namespace sidegate::login::failures_test

@@ -11,7 +11,7 @@
 #include "login/password.h"
 #include "login/user_store.h"
 
-namespace sidegate::login {
+namespace sidegate::login::user_file_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -185,4 +185,4 @@ TEST(UserStore, ReplacesTheFileInOneStep) {
 }
 
 }  // namespace
-}  // namespace sidegate::login
+}  // namespace sidegate::login::user_file_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace sidegate::mail {
+namespace sidegate::mail::address_list_test {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -104,4 +104,4 @@ TEST(DisplayName, QuotesAndEncodes) {
 }
 
 }  // namespace
-}  // namespace sidegate::mail
+}  // namespace sidegate::mail::address_list_test

@@ -17,6 +17,9 @@ struct Notify {
   bool operator==(const Notify&) const = default;
 };
 
+// The value of NOTIFY=: "NEVER", "SUCCESS,FAILURE"; empty: not specified.
+std::string notify_words(const Notify& notify);
+
 // Where a recipient's mail goes once aliases are resolved. kRoute: by the address, the rules and the ways out; the others
 // end on this machine.
 enum class Destination : std::uint8_t { kRoute, kMailbox, kPipe, kFile, kDiscard };

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-namespace sidegate::mail {
+namespace sidegate::mail::header_test {
 namespace {
 
 struct Parts {
@@ -172,4 +172,4 @@ TEST(Header, Fields) {
 }
 
 }  // namespace
-}  // namespace sidegate::mail
+}  // namespace sidegate::mail::header_test

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-namespace sidegate::mail {
+namespace sidegate::mail::mailbox_test {
 namespace {
 
 std::string times(std::size_t n, std::string_view text) {
@@ -212,4 +212,4 @@ TEST(HeloName, TakenAndRefused) {
 }
 
 }  // namespace
-}  // namespace sidegate::mail
+}  // namespace sidegate::mail::mailbox_test

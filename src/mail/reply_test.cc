@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-namespace sidegate::mail {
+namespace sidegate::mail::reply_test {
 namespace {
 
 Result<Reply> read(const std::vector<std::string>& lines) {
@@ -165,4 +165,4 @@ TEST(Reply, Property) {
 }
 
 }  // namespace
-}  // namespace sidegate::mail
+}  // namespace sidegate::mail::reply_test

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "mail/header.h"
 
-namespace sidegate::mail {
+namespace sidegate::mail::trace_test {
 namespace {
 
 constexpr WallTime kAt = WallTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / 21)) + std::chrono::hours(22) +
@@ -111,4 +111,4 @@ TEST(Received, ProgramsOfThisMachine) {
 }
 
 }  // namespace
-}  // namespace sidegate::mail
+}  // namespace sidegate::mail::trace_test

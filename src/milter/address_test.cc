@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::milter {
+namespace sidegate::milter::address_test {
 namespace {
 
 TEST(Address, IsReadAsPeopleWriteIt) {
@@ -33,4 +33,4 @@ TEST(Address, WhatIsNoneIsRefused) {
 }
 
 }  // namespace
-}  // namespace sidegate::milter
+}  // namespace sidegate::milter::address_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::milter {
+namespace sidegate::milter::edits_test {
 namespace {
 
 using K = Edit::Kind;
@@ -99,4 +99,4 @@ TEST(Edits, WhatTheyChangeIsToldInWords) {
 }
 
 }  // namespace
-}  // namespace sidegate::milter
+}  // namespace sidegate::milter::edits_test

@@ -1,13 +1,10 @@
 #include "milter/filters.h"
 
 namespace sidegate::milter {
-
-using Kind = Decision::Kind;
-
 namespace {
 
 Decision unavailable() {
-  return {Kind::kRefuse, usual_reply(Answer::kTempfail)};
+  return {Decision::Kind::kRefuse, usual_reply(Answer::kTempfail)};
 }
 
 }  // namespace
@@ -68,10 +65,10 @@ Decision Filters::decide(Member& member, At at, Milter::Answered answered) {
     case Verdict::Kind::kTempfail:
     case Verdict::Kind::kReply:
       note(Note::What::kRefused);
-      return {Kind::kRefuse, std::move(answered->reply)};
+      return {Decision::Kind::kRefuse, std::move(answered->reply)};
     case Verdict::Kind::kShutdown:
       note(Note::What::kClosed);
-      return {Kind::kClose, std::move(answered->reply)};
+      return {Decision::Kind::kClose, std::move(answered->reply)};
     case Verdict::Kind::kDiscard:
       if (fresh) notes_.push_back({member.settings.name, at, Note::What::kDiscarded, {}});
       discarded_ = true;
@@ -93,7 +90,7 @@ net::Awaitable<Decision> Filters::each(At at, Ask ask) {
       continue;
     }
     Decision decision = decide(*member, at, std::move(answered));
-    if (decision.kind != Kind::kPass) co_return decision;
+    if (decision.kind != Decision::Kind::kPass) co_return decision;
   }
   co_return cancelled_ && !early ? unavailable() : Decision{};
 }
@@ -164,14 +161,14 @@ net::Awaitable<Decision> Filters::message(Message& message, BodySource& body) {
     auto answered = co_await member->filter.message(message, body, until);
     const bool there = answered.has_value();
     Decision decision = decide(*member, At::kContent, std::move(answered));
-    if (decision.kind != Kind::kPass) {
+    if (decision.kind != Decision::Kind::kPass) {
       co_await abort();
       co_return decision;
     }
     if (there) note_changes(*member, quarantine, message);
   }
   if (cancelled_) co_return unavailable();
-  Decision decision{discarded_ ? Kind::kDiscard : Kind::kPass};
+  Decision decision{discarded_ ? Decision::Kind::kDiscard : Decision::Kind::kPass};
   if (!quarantine_.empty() && !message.quarantine) message.quarantine = quarantine_;
   co_await abort();
   co_return decision;

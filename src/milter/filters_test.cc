@@ -7,7 +7,7 @@
 #include "milter/string_body.h"
 #include "net/run_script.h"
 
-namespace sidegate::milter {
+namespace sidegate::milter::filters_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -441,4 +441,4 @@ TEST(Filters, AllOfAMessagesAnswersTogetherHaveOneDeadline) {
 }
 
 }  // namespace
-}  // namespace sidegate::milter
+}  // namespace sidegate::milter::filters_test

@@ -20,7 +20,7 @@
 #include "milter/string_body.h"
 #include "net/test_pair.h"
 
-namespace sidegate::milter {
+namespace sidegate::milter::opendkim_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -178,4 +178,4 @@ TEST(OpenDkim, SignsAndFindsItsSignatureGood) {
 }
 
 }  // namespace
-}  // namespace sidegate::milter
+}  // namespace sidegate::milter::opendkim_test

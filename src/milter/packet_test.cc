@@ -6,7 +6,7 @@
 #include "milter/macros.h"
 #include "milter/options.h"
 
-namespace sidegate::milter {
+namespace sidegate::milter::packet_test {
 namespace {
 
 using namespace std::string_literals;
@@ -193,4 +193,4 @@ TEST(Answer, WhatIsMalformedIsRefused) {
 }
 
 }  // namespace
-}  // namespace sidegate::milter
+}  // namespace sidegate::milter::packet_test

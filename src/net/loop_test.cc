@@ -8,7 +8,7 @@
 
 #include "net/test_pair.h"
 
-namespace sidegate::net {
+namespace sidegate::net::loop_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -226,4 +226,4 @@ TEST(Loops, TakePostsFromManyThreads) {
 }
 
 }  // namespace
-}  // namespace sidegate::net
+}  // namespace sidegate::net::loop_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::net {
+namespace sidegate::net::networks_test {
 namespace {
 
 TEST(Networks, Contains) {
@@ -53,4 +53,4 @@ TEST(Networks, WhatAClientIsCountedBy) {
 }
 
 }  // namespace
-}  // namespace sidegate::net
+}  // namespace sidegate::net::networks_test

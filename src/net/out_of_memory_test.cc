@@ -7,7 +7,7 @@
 #include "net/starved.h"
 #include "net/worker_pool.h"
 
-namespace sidegate::net {
+namespace sidegate::net::out_of_memory_test {
 namespace {
 
 Awaitable<std::string> asks_a_worker(WorkerPool& pool) {
@@ -69,4 +69,4 @@ TEST(OutOfMemory, WhoSleepsWakes) {
 }
 
 }  // namespace
-}  // namespace sidegate::net
+}  // namespace sidegate::net::out_of_memory_test

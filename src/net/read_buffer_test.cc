@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace sidegate::net {
+namespace sidegate::net::read_buffer_test {
 namespace {
 
 // The lines in `text` when it arrives `step` octets at a time.
@@ -105,4 +105,4 @@ TEST(ReadBuffer, MovesWhatIsLeftToTheFront) {
 }
 
 }  // namespace
-}  // namespace sidegate::net
+}  // namespace sidegate::net::read_buffer_test

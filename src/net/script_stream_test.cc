@@ -4,7 +4,7 @@
 
 #include "net/run_script.h"
 
-namespace sidegate::net {
+namespace sidegate::net::script_stream_test {
 namespace {
 
 // A little client: greeting, EHLO, STARTTLS, secret, reply.
@@ -127,4 +127,4 @@ TEST(ScriptStream, LooksDeadWhenThePeerSpeaksOrCloses) {
 }
 
 }  // namespace
-}  // namespace sidegate::net
+}  // namespace sidegate::net::script_stream_test

@@ -8,7 +8,7 @@
 
 #include "net/test_pair.h"
 
-namespace sidegate::net {
+namespace sidegate::net::socket_stream_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -338,4 +338,4 @@ TEST(SocketStream, SharesTheThread) {
 }
 
 }  // namespace
-}  // namespace sidegate::net
+}  // namespace sidegate::net::socket_stream_test

@@ -14,7 +14,7 @@
 #include "net/socket_stream.h"
 #include "net/test_pair.h"
 
-namespace sidegate::net {
+namespace sidegate::net::socket_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -385,5 +385,10 @@ TEST(Acceptor, StopsFromAnyThread) {
   EXPECT_EQ(accepted, 1);
 }
 
+TEST(OwnAddress, AsTheKernelSeesIt) {
+  for (const char* yes : {"127.0.0.1", "127.3.2.1", "::1"}) EXPECT_TRUE(is_own_address(yes)) << yes;
+  for (const char* no : {"192.0.2.77", "2001:db8::77", "mx.example", "", "/run/x"}) EXPECT_FALSE(is_own_address(no)) << no;
+}
+
 }  // namespace
-}  // namespace sidegate::net
+}  // namespace sidegate::net::socket_test

@@ -10,7 +10,7 @@
 #include "net/test_pair.h"
 #include "test_certificates.h"
 
-namespace sidegate::net {
+namespace sidegate::net::tls_stream_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -323,4 +323,4 @@ TEST_F(TlsStream, LooksDeadWhenThePeerEndsOrSpeaks) {
 }
 
 }  // namespace
-}  // namespace sidegate::net
+}  // namespace sidegate::net::tls_stream_test

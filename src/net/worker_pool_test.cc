@@ -8,7 +8,7 @@
 #include "net/loop.h"
 #include "net/run_script.h"
 
-namespace sidegate::net {
+namespace sidegate::net::worker_pool_test {
 namespace {
 
 Awaitable<bool> runs_elsewhere_and_comes_back(WorkerPool& pool) {
@@ -87,4 +87,4 @@ TEST(WorkerPool, ServesManyLoops) {
 }
 
 }  // namespace
-}  // namespace sidegate::net
+}  // namespace sidegate::net::worker_pool_test

@@ -12,7 +12,7 @@
 #define SIDEGATE_SOURCE_DIR "."
 #endif
 
-namespace sidegate::provider {
+namespace sidegate::provider::corpus_test {
 namespace {
 
 namespace json = boost::json;
@@ -131,4 +131,4 @@ TEST(Corpus, RealReplies) {
 }
 
 }  // namespace
-}  // namespace sidegate::provider
+}  // namespace sidegate::provider::corpus_test

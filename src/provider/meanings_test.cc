@@ -4,7 +4,7 @@
 
 #include "provider/reply_table.h"
 
-namespace sidegate::provider {
+namespace sidegate::provider::meanings_test {
 namespace {
 
 TEST(Meanings, FactsStandInTheOrderOfTheEnumeration) {
@@ -117,4 +117,4 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kFinal, 599, "", "hm", "permanent-remote"}, Case{kFinal, 499, "", "hm", "temporary-remote"}));
 
 }  // namespace
-}  // namespace sidegate::provider
+}  // namespace sidegate::provider::meanings_test

@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace sidegate::provider {
+namespace sidegate::provider::presets_test {
 namespace {
 
 TEST(Presets, AreWhole) {
@@ -48,4 +48,4 @@ TEST(Presets, HostsAreFilledIn) {
 }
 
 }  // namespace
-}  // namespace sidegate::provider
+}  // namespace sidegate::provider::presets_test

@@ -10,7 +10,7 @@
 #define SIDEGATE_SOURCE_DIR "."
 #endif
 
-namespace sidegate::provider {
+namespace sidegate::provider::real_replies_test {
 namespace {
 
 mail::Reply parse(std::string wire) {
@@ -112,4 +112,4 @@ TEST(ReplyTable, ProvidersByTheirHosts) {
 }
 
 }  // namespace
-}  // namespace sidegate::provider
+}  // namespace sidegate::provider::real_replies_test

@@ -13,7 +13,7 @@
 #define SIDEGATE_SOURCE_DIR "."
 #endif
 
-namespace sidegate::provider {
+namespace sidegate::provider::status_codes_test {
 namespace {
 
 struct Case {
@@ -136,4 +136,4 @@ TEST(StatusCodes, TheRegistryIsCovered) {
 }
 
 }  // namespace
-}  // namespace sidegate::provider
+}  // namespace sidegate::provider::status_codes_test

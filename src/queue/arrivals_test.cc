@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::queue {
+namespace sidegate::queue::arrivals_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -121,4 +121,4 @@ TEST_F(ArrivalsTest, BoundedWhateverTheClockDoes) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::arrivals_test

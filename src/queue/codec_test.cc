@@ -7,7 +7,7 @@
 #include "queue/crc32c.h"
 #include "queue/test_stores.h"
 
-namespace sidegate::queue {
+namespace sidegate::queue::codec_test {
 namespace {
 
 TEST(Crc32c, KnownValues) {  // RFC 3720 appendix B.4
@@ -167,4 +167,4 @@ TEST(Codec, TheSenderOfAClass) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::codec_test

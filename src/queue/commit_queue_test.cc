@@ -5,7 +5,7 @@
 #include <memory>
 #include <thread>
 
-namespace sidegate::queue {
+namespace sidegate::queue::commit_queue_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -106,4 +106,4 @@ TEST(CommitQueue, WhatTheWatchdogRefusedIsNotCountedAsWaiting) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::commit_queue_test

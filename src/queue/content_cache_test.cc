@@ -4,7 +4,7 @@
 
 #include <thread>
 
-namespace sidegate::queue {
+namespace sidegate::queue::content_cache_test {
 namespace {
 
 Content content(std::uint64_t id, std::size_t octets) {
@@ -71,4 +71,4 @@ TEST(ContentCache, FromSeveralThreads) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::content_cache_test

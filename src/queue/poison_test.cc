@@ -10,7 +10,7 @@
 
 #include "queue/test_stores.h"
 
-namespace sidegate::queue {
+namespace sidegate::queue::poison_test {
 namespace {
 
 // What a process that dies leaves behind: `fn` returns the open file, which is never closed.
@@ -127,4 +127,4 @@ TEST(PoisonFile, FullOrEndedTakesNothing) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::poison_test

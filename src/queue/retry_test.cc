@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::queue {
+namespace sidegate::queue::retry_test {
 namespace {
 
 const WallTime kArrived = WallTime(std::chrono::seconds(1'700'000'000));
@@ -63,4 +63,4 @@ TEST(DelayReport, IsDueAfterTheSettingAndNeverWhenZero) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::retry_test

@@ -13,7 +13,7 @@
 #include "queue/rocksdb_store_impl.h"
 #include "queue/test_stores.h"
 
-namespace sidegate::queue {
+namespace sidegate::queue::rocksdb_options_test {
 namespace {
 
 void expect_db(const rocksdb::DBOptions& o, const StoreSettings& settings) {
@@ -152,4 +152,4 @@ TEST(WriteOptions, TheDocumentNamesThem) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::rocksdb_options_test

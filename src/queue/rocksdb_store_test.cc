@@ -9,7 +9,7 @@
 #include "queue/rocksdb_store_impl.h"
 #include "queue/test_stores.h"
 
-namespace sidegate::queue {
+namespace sidegate::queue::rocksdb_store_test {
 namespace {
 
 std::uint64_t octets_on_disk(const std::string& path) {
@@ -224,4 +224,4 @@ TEST_F(RocksDbStoreTest, EmptyStoreLeavesLittleOnDisk) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::rocksdb_store_test

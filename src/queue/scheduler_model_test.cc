@@ -9,7 +9,7 @@
 
 #include "queue/scheduler_fixture.h"
 
-namespace sidegate::queue {
+namespace sidegate::queue::scheduler_model_test {
 namespace {
 
 using Next = ClassResult::Next;
@@ -300,8 +300,20 @@ class Model {
     s.release_slot(gone.way, gone.loop, stood);
   }
 
-  // Wakes alone, no clock: everything that can go now has gone.
+  // Wakes alone, no clock: everything that can go now has gone. A family's member that lost its place in line is called
+  // by one of the next ticks.
   void settle_down() {
+    follow_all();
+    const auto waits = [&](WayId way) { return is_member(way) && up(way) && ready_for(way) > 0; };
+    for (unsigned ticks = 0; ticks < 4 && std::ranges::any_of(ways, waits); ++ticks) {
+      pass(Duration(0));
+      follow_all();
+    }
+    for (WayId way : ways) {
+      if (up(way)) RC_ASSERT(ready_for(way) == 0u);
+    }
+  }
+  void follow_all() {
     unsigned rounds = 0;
     for (bool moved = true; moved;) {
       RC_ASSERT(++rounds < 10'000u);  // no wake for nothing, over and over
@@ -315,9 +327,6 @@ class Model {
         moved = true;
         step(i, 0);  // finish: kEnd for all
       }
-    }
-    for (WayId way : ways) {
-      if (up(way)) RC_ASSERT(ready_for(way) == 0u);
     }
   }
 
@@ -410,4 +419,4 @@ RC_GTEST_PROP(SchedulerModel, AnyHistory, ()) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::scheduler_model_test

@@ -2,7 +2,7 @@
 
 #include "queue/scheduler_fixture.h"
 
-namespace sidegate::queue {
+namespace sidegate::queue::scheduler_test {
 namespace {
 
 TEST_F(SchedulerTest, LeasesInOrderOfDueTimeAndOnce) {
@@ -139,7 +139,7 @@ TEST_F(SchedulerTest, WhatComesBackIsFirstAgain) {
 
 TEST_F(SchedulerTest, PriorityGoesFirstWithinASender) {
   DueRow low = row(1, cls("a")), usual = row(2, cls("a")), lowest = row(3, cls("a"));
-  low.priority = 1;
+  low.priority = static_cast<std::uint8_t>(Priority::kBulk);
   lowest.priority = 200;
   s->add(std::vector<DueRow>{lowest, low, usual}, 0);
   EXPECT_EQ(drain(kA), (std::vector<std::uint64_t>{2, 1, 3}));
@@ -378,4 +378,4 @@ TEST_F(SchedulerTest, AClockThatJumpsExpiresAndStallsNothing) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::scheduler_test

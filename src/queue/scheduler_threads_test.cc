@@ -11,7 +11,7 @@
 
 #include "queue/scheduler.h"
 
-namespace sidegate::queue {
+namespace sidegate::queue::scheduler_threads_test {
 namespace {
 
 using Next = ClassResult::Next;
@@ -176,4 +176,4 @@ TEST_P(SchedulerThreads, LimitsHoldAndNothingIsLost) {
 INSTANTIATE_TEST_SUITE_P(Loops, SchedulerThreads, ::testing::Values(1u, 2u, 16u));
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::scheduler_threads_test

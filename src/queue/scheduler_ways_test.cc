@@ -3,7 +3,7 @@
 
 #include "queue/scheduler_fixture.h"
 
-namespace sidegate::queue {
+namespace sidegate::queue::scheduler_ways_test {
 namespace {
 
 using WaysTest = SchedulerTest;
@@ -345,4 +345,4 @@ TEST_F(WaysTest, FailoverOfManyMessagesIsWorkPerClass) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::scheduler_ways_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::queue {
+namespace sidegate::queue::strays_test {
 namespace {
 
 RecipientRow row(std::uint32_t n, RecipientState state, std::uint16_t attempts = 1) {
@@ -58,4 +58,4 @@ TEST(Strays, WhatIsMissing) {
 }
 
 }  // namespace
-}  // namespace sidegate::queue
+}  // namespace sidegate::queue::strays_test

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-namespace sidegate::quota {
+namespace sidegate::quota::row_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -144,4 +144,4 @@ TEST(Row, AnotherPlanKeepsWhatItKnows) {
 }
 
 }  // namespace
-}  // namespace sidegate::quota
+}  // namespace sidegate::quota::row_test

@@ -7,7 +7,7 @@
 
 #include <deque>
 
-namespace sidegate::quota {
+namespace sidegate::quota::window_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -122,4 +122,4 @@ TEST(Window, TakesAnyOctets) {
 }
 
 }  // namespace
-}  // namespace sidegate::quota
+}  // namespace sidegate::quota::window_test

@@ -10,7 +10,6 @@
 namespace sidegate::rewrite {
 namespace {
 
-constexpr std::size_t kLineLimit = 998;  // RFC 5322 section 2.1.1
 
 // The comments within what is replaced: "ann(at home)@nas" -> " (at home)".
 std::string comments_in(std::string_view text) {

@@ -12,7 +12,7 @@
 #include "mail/header.h"
 #include "rewrite/address_list.h"
 
-namespace sidegate::rewrite {
+namespace sidegate::rewrite::address_fields_test {
 namespace {
 
 // Everybody at nas.home becomes somebody at home.example.
@@ -185,4 +185,4 @@ TEST(AddressFields, RealMessages) {
 }
 
 }  // namespace
-}  // namespace sidegate::rewrite
+}  // namespace sidegate::rewrite::address_fields_test

@@ -11,6 +11,8 @@
 
 namespace sidegate::rewrite {
 
+inline constexpr std::size_t kLineLimit = 998;  // octets of a line without CRLF, RFC 5322 section 2.1.1
+
 struct ListedAddress {
   std::size_t begin = 0, end = 0;            // of what stands for the address: between '<' and '>', or the bare one
   std::size_t mailbox = 0, mailbox_end = 0;  // from the display name's first octet to behind the '>'; bare: as above

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace sidegate::rewrite {
+namespace sidegate::rewrite::address_list_test {
 namespace {
 
 // Each address as "address|what its octets are|named".
@@ -129,4 +129,4 @@ RC_GTEST_PROP(AddressList, WhatIsReplacedIsReadAgain, ()) {
 }
 
 }  // namespace
-}  // namespace sidegate::rewrite
+}  // namespace sidegate::rewrite::address_list_test

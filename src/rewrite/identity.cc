@@ -12,7 +12,6 @@
 namespace sidegate::rewrite {
 namespace {
 
-constexpr std::size_t kLineLimit = 998;  // RFC 5322 section 2.1.1
 
 // One field with the octets it came as.
 struct RawField {

@@ -12,7 +12,7 @@
 #include "mail/header.h"
 #include "rewrite/address_list.h"
 
-namespace sidegate::rewrite {
+namespace sidegate::rewrite::identity_test {
 namespace {
 
 const Account kAccount{"me@isp.example", "nas.home"};
@@ -215,4 +215,4 @@ TEST(AsAccount, RealMessages) {
 }
 
 }  // namespace
-}  // namespace sidegate::rewrite
+}  // namespace sidegate::rewrite::identity_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::rewrite {
+namespace sidegate::rewrite::rules_test {
 namespace {
 
 const OwnNames kOwn{"nas.home.example", {"nas.home.example", "localhost", "localdomain"}, "+"};
@@ -155,4 +155,4 @@ TEST(IsListed, AddressesAndDomains) {
 }
 
 }  // namespace
-}  // namespace sidegate::rewrite
+}  // namespace sidegate::rewrite::rules_test

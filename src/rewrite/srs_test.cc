@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "rewrite/address_list.h"
 
-namespace sidegate::rewrite {
+namespace sidegate::rewrite::srs_test {
 namespace {
 
 const WallTime kNow{std::chrono::seconds(1'763'770'000)};  // 2025-11-22
@@ -115,4 +115,4 @@ RC_GTEST_PROP(Srs, AnyLocalPart, (std::string local, std::string noise)) {
 }
 
 }  // namespace
-}  // namespace sidegate::rewrite
+}  // namespace sidegate::rewrite::srs_test

@@ -4,7 +4,7 @@
 
 #include "route/ways.h"
 
-namespace sidegate::route {
+namespace sidegate::route::conditions_test {
 namespace {
 
 queue::ClassKey key_of(std::string sender, std::string domain, std::string user = "", std::string listener = "in") {
@@ -84,4 +84,4 @@ TEST(Conditions, TheFirstRouteThatFitsWins) {
 }
 
 }  // namespace
-}  // namespace sidegate::route
+}  // namespace sidegate::route::conditions_test

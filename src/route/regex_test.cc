@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::route {
+namespace sidegate::route::regex_test {
 namespace {
 
 TEST(Regex, Matches) {
@@ -75,4 +75,4 @@ TEST(Regex, LongTextsDoNotMatch) {
 }
 
 }  // namespace
-}  // namespace sidegate::route
+}  // namespace sidegate::route::regex_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::route {
+namespace sidegate::route::ways_test {
 namespace {
 
 TEST(Ways, AllInFileOrder) {
@@ -87,4 +87,4 @@ TEST(Ways, WhatStaysAndWhatLeavesDoNotMeet) {
 }
 
 }  // namespace
-}  // namespace sidegate::route
+}  // namespace sidegate::route::ways_test

@@ -6,7 +6,7 @@
 #include "screen/inquiry.h"
 #include "screen/table_asker.h"
 
-namespace sidegate::screen {
+namespace sidegate::screen::blocklist_test {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -213,4 +213,4 @@ TEST_F(Lists, ASilentOneListsNobodyAndIsLeftAlone) {
 }
 
 }  // namespace
-}  // namespace sidegate::screen
+}  // namespace sidegate::screen::blocklist_test

@@ -4,7 +4,7 @@
 
 #include "screen/table_asker.h"
 
-namespace sidegate::screen {
+namespace sidegate::screen::client_name_test {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -102,4 +102,4 @@ TEST(ClientName, FollowsFewNames) {
 }
 
 }  // namespace
-}  // namespace sidegate::screen
+}  // namespace sidegate::screen::client_name_test

@@ -6,7 +6,7 @@
 #include "screen/sender_domain.h"
 #include "screen/table_asker.h"
 
-namespace sidegate::screen {
+namespace sidegate::screen::helo_test {
 namespace {
 
 TEST(Helo, Judged) {
@@ -92,4 +92,4 @@ TEST_F(Dns, Senders) {
 }
 
 }  // namespace
-}  // namespace sidegate::screen
+}  // namespace sidegate::screen::helo_test

@@ -4,7 +4,7 @@
 
 #include "screen/table_asker.h"
 
-namespace sidegate::screen {
+namespace sidegate::screen::inquiry_test {
 namespace {
 
 // Answers nothing until it is told to.
@@ -123,4 +123,4 @@ TEST_F(InquiryTest, EndsWithItsLoop) {
 }
 
 }  // namespace
-}  // namespace sidegate::screen
+}  // namespace sidegate::screen::inquiry_test

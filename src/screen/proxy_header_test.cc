@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "net/run_script.h"
 
-namespace sidegate::screen {
+namespace sidegate::screen::proxy_header_test {
 namespace {
 
 using namespace std::string_literals;
@@ -175,4 +175,4 @@ TEST(ProxyHeader, FromAStream) {
 }
 
 }  // namespace
-}  // namespace sidegate::screen
+}  // namespace sidegate::screen::proxy_header_test

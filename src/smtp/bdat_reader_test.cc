@@ -5,7 +5,7 @@
 
 #include "smtp/content_model.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::bdat_reader_test {
 namespace {
 
 // Gives `chunks` one after the other, the last one as LAST; returns what was read.
@@ -72,4 +72,4 @@ TEST(BdatReader, ChunkBordersChangeNothing) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::bdat_reader_test

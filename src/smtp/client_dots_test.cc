@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::client_dots_test {
 namespace {
 
 std::string stuffed(std::string_view content, std::size_t piece) {
@@ -56,4 +56,4 @@ TEST(DotStuffing, APeerReadsBackWhatWasGiven) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::client_dots_test

@@ -8,7 +8,7 @@
 
 #include "smtp/client_session.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::client_ehlo_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -92,4 +92,4 @@ TEST(Ehlo, RealAnswers) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::client_ehlo_test

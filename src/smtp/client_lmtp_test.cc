@@ -5,7 +5,7 @@
 #include "net/script_stream.h"
 #include "smtp/client_session.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::client_lmtp_test {
 namespace {
 
 using net::run_script;
@@ -130,4 +130,4 @@ TEST(ClientLmtp, NoHeloForAServerThatDoesNotKnowLhlo) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::client_lmtp_test

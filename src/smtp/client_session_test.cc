@@ -6,7 +6,7 @@
 #include "net/run_script.h"
 #include "net/script_stream.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::client_session_test {
 namespace {
 
 using net::run_script;
@@ -358,4 +358,4 @@ TEST(ClientAuth, ErrorsAtEveryStep) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::client_session_test

@@ -6,7 +6,7 @@
 #include "net/script_stream.h"
 #include "smtp/client_session.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::client_transaction_test {
 namespace {
 
 using net::run_script;
@@ -411,4 +411,4 @@ TEST(ClientTransaction, ErrorsAtEveryStepWithBdat) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::client_transaction_test

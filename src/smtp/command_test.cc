@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::command_test {
 namespace {
 
 struct Case {
@@ -185,4 +185,4 @@ TEST(Command, Helo) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::command_test

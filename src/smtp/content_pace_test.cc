@@ -4,7 +4,7 @@
 
 #include "smtp/dialogue.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::content_pace_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -122,4 +122,4 @@ TEST(ContentPace, SmallChunksAreNoWayAround) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::content_pace_test

@@ -5,7 +5,7 @@
 
 #include "smtp/content_model.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::dot_reader_test {
 namespace {
 
 constexpr std::size_t kMaxLine = 1000;
@@ -144,4 +144,4 @@ TEST(DotReader, FaultsAreFoundInTheFastPath) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::dot_reader_test

@@ -5,7 +5,7 @@
 #include "net/starved.h"
 #include "smtp/dialogue.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::out_of_memory_test {
 namespace {
 
 const std::string kDialogue =
@@ -81,4 +81,4 @@ TEST(OutOfMemory, EveryAllocationFailsInTurn) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::out_of_memory_test

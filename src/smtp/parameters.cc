@@ -10,14 +10,9 @@ namespace {
 using mail::EnhancedCode;
 using mail::Reply;
 
-constexpr EnhancedCode kSyntax{5, 5, 4};
 constexpr std::size_t kMaxEnvid = 100;  // RFC 3461 section 4.4
 constexpr std::size_t kMaxAuth = 500;   // RFC 4954 section 3
 constexpr std::size_t kMaxOrcpt = 500;  // RFC 3461 section 4.2
-
-std::unexpected<Reply> bad(std::string text) {
-  return std::unexpected(Reply(501, kSyntax, std::move(text)));
-}
 
 struct Parameter {
   std::string_view keyword, value;
@@ -69,7 +64,7 @@ Parsed<void> read_body(std::string_view value, MailCommand& command) {
     command.body = mail::BodyType::k8bitMime;
   } else if (iequals(value, "BINARYMIME")) {
     // RFC 3030: few ways out take it; we would bounce what we accepted.
-    return std::unexpected(Reply(555, kSyntax, "BODY=BINARYMIME is not offered here"));
+    return std::unexpected(Reply(555, {5, 5, 4}, "BODY=BINARYMIME is not offered here"));
   } else {
     return bad("BODY is 7BIT or 8BITMIME");
   }
@@ -138,7 +133,7 @@ Parsed<void> read_parameters(std::string_view text, Take take) {
     if (!index) return std::unexpected(std::move(index.error()));
     if (*index < 0) {
       // RFC 5321 section 4.1.1.11
-      return std::unexpected(Reply(555, kSyntax, "Parameter not recognised: " + shown(parameter.keyword)));
+      return std::unexpected(Reply(555, {5, 5, 4}, "Parameter not recognised: " + shown(parameter.keyword)));
     }
     if (seen & (1u << *index)) return bad("Parameter given twice: " + shown(parameter.keyword));
     seen |= 1u << *index;

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "smtp/dialogue.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::server_auth_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -275,4 +275,4 @@ TEST(Auth, AnErrorAtEveryStep) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::server_auth_test

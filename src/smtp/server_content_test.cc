@@ -3,7 +3,7 @@
 
 #include "smtp/dialogue.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::server_content_test {
 namespace {
 
 const std::string kOpen =
@@ -280,4 +280,4 @@ TEST(ServerContent, ShutDownInTheMiddle) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::server_content_test

@@ -5,7 +5,7 @@
 
 #include "smtp/dialogue.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::server_session_test {
 namespace {
 
 struct Case {
@@ -373,4 +373,4 @@ TEST(ServerSession, IsSmallWhenIdle) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::server_session_test

@@ -4,17 +4,14 @@
 #include "mail/mailbox.h"
 #include "mail/reply_words.h"
 #include "net/networks.h"
+#include "smtp/parameters.h"
 
 namespace sidegate::smtp {
 namespace {
 
 constexpr std::size_t kLongestValue = 255;
 
-std::unexpected<mail::Reply> bad(std::string text) {
-  return std::unexpected(mail::Reply(501, {5, 5, 4}, std::move(text)));
-}
-
-int hex_value(char c) {
+int hex_value_of_any_case(char c) {
   return is_digit(c) ? c - '0' : ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10 : -1;
 }
 
@@ -28,7 +25,7 @@ std::optional<std::string> decoded(std::string_view text) {
       continue;
     }
     if (text.size() - i < 3) return std::nullopt;
-    const int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
+    const int high = hex_value_of_any_case(text[i + 1]), low = hex_value_of_any_case(text[i + 2]);
     if (high < 0 || low < 0) return std::nullopt;
     out += static_cast<char>(high * 16 + low);
     i += 2;

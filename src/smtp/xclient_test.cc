@@ -7,7 +7,7 @@
 #include "smtp/recording_receiver.h"
 #include "smtp/server_session.h"
 
-namespace sidegate::smtp {
+namespace sidegate::smtp::xclient_test {
 namespace {
 
 TEST(Xclient, Attributes) {
@@ -227,4 +227,4 @@ TEST(Xclient, TheNewClientMayBeTurnedAway) {
 }
 
 }  // namespace
-}  // namespace sidegate::smtp
+}  // namespace sidegate::smtp::xclient_test

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-namespace sidegate::submit {
+namespace sidegate::submit::arguments_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -190,4 +190,4 @@ TEST(Arguments, ProgramOf) {
 }
 
 }  // namespace
-}  // namespace sidegate::submit
+}  // namespace sidegate::submit::arguments_test

@@ -31,18 +31,6 @@ bool too_many(const Reply& reply) {
   return reply.code == 452 && reply.status == mail::EnhancedCode{4, 5, 3};
 }
 
-std::string notify_words(const mail::Notify& notify) {
-  if (notify.never) return "NEVER";
-  std::string words;
-  auto add = [&](bool wanted, const char* word) {
-    if (wanted) words += (words.empty() ? "" : ",") + std::string(word);
-  };
-  add(notify.success, "SUCCESS");
-  add(notify.failure, "FAILURE");
-  add(notify.delay, "DELAY");
-  return words;
-}
-
 }  // namespace
 
 Result<int> connect_to(const std::string& path) {
@@ -176,7 +164,7 @@ std::string Dialogue::mail_command(const mail::Envelope& envelope, const Message
 
 std::string Dialogue::rcpt_command(const mail::Recipient& recipient) const {
   std::string out = "RCPT TO:<" + mail::qualified(recipient.address, server_) + ">";
-  if (recipient.notify.specified()) out += " NOTIFY=" + notify_words(recipient.notify);
+  if (recipient.notify.specified()) out += " NOTIFY=" + mail::notify_words(recipient.notify);
   if (!recipient.orcpt.empty()) out += " ORCPT=" + recipient.orcpt;
   return out + "\r\n";
 }

@@ -10,7 +10,7 @@
 #include "submit/paths.h"
 #include "submit/pump.h"
 
-namespace sidegate::submit {
+namespace sidegate::submit::dialogue_test {
 namespace {
 
 TEST(ExitCode, OfReplies) {
@@ -69,4 +69,4 @@ TEST(DropRequest, SaysTheWholeEnvelope) {
 }
 
 }  // namespace
-}  // namespace sidegate::submit
+}  // namespace sidegate::submit::dialogue_test

@@ -16,16 +16,6 @@ namespace {
 
 constexpr const char* kInstalled = "/usr/lib/sidegate/sidegate-drop";
 
-std::string notify_words(const mail::Notify& notify) {
-  if (notify.never) return "never";
-  std::string words;
-  if (notify.success) words += "success,";
-  if (notify.failure) words += "failure,";
-  if (notify.delay) words += "delay,";
-  words.pop_back();
-  return words;
-}
-
 Status write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
@@ -74,7 +64,7 @@ std::string drop_request(const mail::Envelope& envelope, std::size_t message_siz
   if (envelope.smtputf8) out += "smtputf8 yes\n";
   for (const mail::Recipient& to : envelope.recipients) {
     out += "to " + to.address + "\n";
-    if (to.notify.specified()) out += "notify " + notify_words(to.notify) + "\n";
+    if (to.notify.specified()) out += "notify " + lower(mail::notify_words(to.notify)) + "\n";
     if (!to.orcpt.empty()) out += "orcpt " + to.orcpt + "\n";
   }
   return out + "message " + std::to_string(message_size) + "\n";

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::submit {
+namespace sidegate::submit::header_fields_test {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -56,4 +56,4 @@ TEST(HeaderFields, Author) {
 }
 
 }  // namespace
-}  // namespace sidegate::submit
+}  // namespace sidegate::submit::header_fields_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sidegate::submit {
+namespace sidegate::submit::text_reader_test {
 namespace {
 
 struct Read {
@@ -106,4 +106,4 @@ TEST(TextReader, EightBit) {
 }
 
 }  // namespace
-}  // namespace sidegate::submit
+}  // namespace sidegate::submit::text_reader_test

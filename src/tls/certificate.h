@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tls/context.h"
+#include "tls/freed.h"
 
 namespace sidegate::tls {
 
@@ -24,10 +25,7 @@ bool matches_name(X509* cert, const std::string& name);  // RFC 6125 section 6; 
 
 CertificateFacts facts_of(X509* cert, const std::string& file);
 
-struct FreeX509 {
-  void operator()(X509* cert) const { X509_free(cert); }
-};
-using Certificate = std::unique_ptr<X509, FreeX509>;
+using Certificate = std::unique_ptr<X509, Freed<X509, X509_free>>;
 // Every certificate of a PEM text; kTls where there is none, or one that cannot be read. `name` is for the error.
 Result<std::vector<Certificate>> read_certificates(const std::string& pem, const std::string& name);
 

@@ -7,15 +7,13 @@
 
 #include "tls/certificate.h"
 #include "tls/context.h"
+#include "tls/freed.h"
 #include "tls/setup.h"
 
 namespace sidegate::tls {
 namespace {
 
-struct FreeSession {
-  void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
-};
-using Session = std::unique_ptr<SSL_SESSION, FreeSession>;
+using Session = std::unique_ptr<SSL_SESSION, Freed<SSL_SESSION, SSL_SESSION_free>>;
 
 constexpr std::size_t kMostSessions = 8;
 

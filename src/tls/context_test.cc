@@ -9,7 +9,7 @@
 
 #include "test_certificates.h"
 
-namespace sidegate::tls {
+namespace sidegate::tls::context_test {
 namespace {
 
 using testing::HasSubstr;
@@ -287,4 +287,4 @@ TEST_F(TlsTest, SystemAuthoritiesAreTheDefault) {
 }
 
 }  // namespace
-}  // namespace sidegate::tls
+}  // namespace sidegate::tls::context_test

@@ -18,13 +18,8 @@
 namespace sidegate::tls {
 namespace {
 
-template <typename T, void (*Free)(T*)>
-struct Freed {
-  void operator()(T* object) const { Free(object); }
-};
 using Store = std::unique_ptr<X509_STORE, Freed<X509_STORE, X509_STORE_free>>;
 using StoreContext = std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX, X509_STORE_CTX_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY, EVP_PKEY_free>>;
 using Serial = std::unique_ptr<BIGNUM, Freed<BIGNUM, BN_free>>;
 
 std::string text_of(const Identity& identity) {

@@ -24,14 +24,7 @@ constexpr const char* kCiphers =
     "ARIA";
 constexpr long kTicketSeconds = 6 * 3600;
 
-struct FreeContext {
-  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
-};
-using Context = std::unique_ptr<SSL_CTX, FreeContext>;
-struct FreeKey {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-using Key = std::unique_ptr<EVP_PKEY, FreeKey>;
+using Context = std::unique_ptr<SSL_CTX, Freed<SSL_CTX, SSL_CTX_free>>;
 
 // An encrypted key must fail; without this OpenSSL would ask on the terminal.
 int no_passphrase(char*, int, int, void*) {

@@ -10,7 +10,7 @@
 #include "tls/context.h"
 #include "tls/ticket_keys.h"
 
-namespace sidegate::tls {
+namespace sidegate::tls::server_context_test {
 namespace {
 
 using testing::ElementsAre;
@@ -235,4 +235,4 @@ TEST_F(ServerContextTest, VerifiesAsAClientWould) {
 }
 
 }  // namespace
-}  // namespace sidegate::tls
+}  // namespace sidegate::tls::server_context_test

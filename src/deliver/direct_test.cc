@@ -1,0 +1,143 @@
+// Straight to mail servers: address literals need no DNS, and loopback has as many hosts as one likes.
+#include "deliver/direct_opening.h"
+#include "deliver/test_house.h"
+
+namespace sidegate::deliver::direct_test {
+namespace {
+
+struct DirectHouse : House {
+  explicit DirectHouse(Answers answers = {}) : House(std::vector<Answers>{}) {
+    relays.push_back(std::make_unique<TestRelay>(loop, std::move(answers)));
+    mx = relays.back().get();
+    settings.direct.port = mx->port;
+    settings.direct.private_addresses = true;
+    apply();
+  }
+  queue::WayStatus direct() { return *scheduler.way(all_ways->direct->id); }
+  std::optional<queue::WayStatus> to(const std::string& domain) {
+    return scheduler.way(scheduler.find_member(all_ways->direct->id, domain));
+  }
+  void wait_until_down(const std::string& domain) {
+    run_until([&] { return to(domain) && !to(domain)->up && scheduler.totals().active == 0; });
+  }
+  void wait_for_report() {
+    run_until([&] { return !reports().empty(); });
+  }
+  TestRelay* mx = nullptr;
+};
+
+TEST(Direct, WithoutARelayMailGoesStraight) {
+  DirectHouse house;
+  QueueId id = house.add({"a@[127.0.0.1]"}), other = house.add({"b@[127.0.0.1]"});
+  house.run_until([&] { return house.gone(id) && house.gone(other); });
+  ASSERT_EQ(house.mx->carried.size(), 2u);
+  EXPECT_TRUE(house.mx->said("EHLO client.example"));
+  EXPECT_TRUE(house.all_ways->direct->direct->port25.ever_open());
+  EXPECT_EQ(house.scheduler.members(), 1u);
+}
+
+TEST(Direct, ItsOwnNameInEhlo) {
+  DirectHouse house;
+  house.settings.direct.hello = "mail.home.example";
+  house.apply();
+  QueueId id = house.add({"a@[127.0.0.1]"});
+  house.run_until([&] { return house.gone(id); });
+  EXPECT_TRUE(house.mx->said("EHLO mail.home.example"));
+}
+
+TEST(Direct, NoSuchDomainFailsAllThatWaitsForIt) {
+  DirectHouse house;
+  QueueId one = house.add({"a@no..such.example"}), two = house.add({"b@no..such.example"});
+  house.run_until([&] { return house.gone(one) && house.gone(two); });
+  house.wait_for_report();
+  EXPECT_NE(house.report_text(house.reports().front()).find("5.1.2"), std::string::npos);
+}
+
+TEST(Direct, NameServersThatDoNotAnswerBounceNothing) {
+  DirectHouse house;
+  QueueId id = house.add({"a@somewhere.example"});
+  house.wait_until_down("somewhere.example");
+  EXPECT_FALSE(house.gone(id));
+  EXPECT_TRUE(house.reports().empty());
+  EXPECT_TRUE(house.direct().up);
+}
+
+TEST(Direct, AServerThatIsOurselves) {
+  DirectHouse house({{"EHLO", "250 client.example"}});
+  QueueId id = house.add({"a@[127.0.0.1]"});
+  house.run_until([&] { return house.gone(id); });
+  house.wait_for_report();
+  EXPECT_NE(house.report_text(house.reports().front()).find("5.4.6"), std::string::npos);
+  EXPECT_TRUE(house.mx->carried.empty());
+  // Without leave to go into private space loopback is known for ourselves before anybody is asked.
+  DirectHouse strict;
+  strict.settings.direct.private_addresses = false;
+  strict.apply();
+  id = strict.add({"a@[127.0.0.1]"});
+  strict.run_until([&] { return strict.gone(id); });
+  EXPECT_EQ(strict.mx->connections, 0u);
+}
+
+TEST(Direct, NoStrangersRecordLeadsIntoPrivateSpace) {
+  DirectHouse house;
+  house.settings.direct.private_addresses = false;
+  house.apply();
+  QueueId id = house.add({"a@[10.200.200.1]"});
+  house.wait_until_down("[10.200.200.1]");
+  EXPECT_FALSE(house.gone(id));
+  EXPECT_NE(house.to("[10.200.200.1]")->reason.find("private_networks"), std::string::npos);
+}
+
+TEST(Direct, WhoRefusesOurAddressMakesNothingBounce) {
+  for (const Answers& answers : {Answers{{"RCPT", "550 5.7.25 no reverse name for [192.0.2.1]"}},
+                                 Answers{{"GREETING", "554 5.7.1 dynamic addresses are not welcome"}}}) {
+    DirectHouse house(answers);
+    QueueId id = house.add({"a@[127.0.0.1]"});
+    house.wait_until_down("[127.0.0.1]");
+    EXPECT_FALSE(house.gone(id));
+    EXPECT_TRUE(house.reports().empty());
+    EXPECT_GT(*house.to("[127.0.0.1]")->again_at, system_clock().wall() + std::chrono::minutes(50));
+    EXPECT_TRUE(house.direct().up);
+  }
+}
+
+TEST(Direct, ClosedHereAndOpenAgain) {
+  DirectHouse house;
+  std::vector<QueueId> ids;
+  for (const char* host : {"2", "3", "4"}) ids.push_back(house.add({"a@[127.0.0." + std::string(host) + "]"}));
+  house.run_until([&] { return !house.direct().up; });
+  EXPECT_NE(house.direct().reason.find("port 25 is closed here"), std::string::npos) << house.direct().reason;
+  QueueId late = house.add({"a@[127.0.0.1]"});
+  house.run_until([&] { return house.scheduler.totals().active == 0; });
+  EXPECT_EQ(house.mx->connections, 0u);  // it waits on the family
+  EXPECT_EQ(house.to("[127.0.0.1]")->reason, house.direct().reason);
+  for (QueueId id : ids) EXPECT_FALSE(house.gone(id));
+  EXPECT_TRUE(house.reports().empty());
+  for (QueueId id : ids) house.scheduler.remove(id);
+  house.scheduler.retry_now(late);  // somebody says that it is open: it is tried now
+  house.run_until([&] { return house.gone(late); });
+  EXPECT_TRUE(house.direct().up);
+  const std::string log = house.log_text();
+  EXPECT_EQ(House::count(log, "port25_closed"), 1) << log;
+  EXPECT_EQ(House::count(log, "port25_open"), 1) << log;
+}
+
+TEST(Direct, OwnNameAmongTheExchangers) {
+  using List = std::vector<dns::Exchanger>;
+  struct {
+    List list, left;
+    bool found;
+  } cases[] = {
+      {{{10, "a"}, {20, "Me.example"}, {20, "b"}, {30, "c"}}, {{10, "a"}}, true},
+      {{{10, "me.example"}, {20, "b"}}, {}, true},
+      {{{10, "a"}, {20, "b"}}, {{10, "a"}, {20, "b"}}, false},
+      {{}, {}, false},
+  };
+  for (auto& c : cases) {
+    EXPECT_EQ(drop_own(c.list, "me.example"), c.found);
+    EXPECT_EQ(c.list, c.left);
+  }
+}
+
+}  // namespace
+}  // namespace sidegate::deliver::direct_test
