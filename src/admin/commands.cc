@@ -12,12 +12,7 @@ namespace sidegate::admin {
 namespace {
 
 namespace json = boost::json;
-constexpr std::size_t kPage = 200;
 constexpr unsigned kBusyRounds = 20;  // of 250 ms: how long `hold` waits for an attempt under way
-
-std::unexpected<Error> bad(std::string text) {
-  return fail(ErrorKind::kBadInput, std::move(text));
-}
 
 const char* store_word(queue::StoreState state) {
   switch (state) {
@@ -134,6 +129,8 @@ std::string Commands::status() const {
       t.ready -= std::min<std::uint64_t>(way.ready, t.ready);
       continue;
     }
+    // Direct delivery is there without a block of its own; where no mail goes by it, it is nobody's relay.
+    if (way.name == "direct" && way.family == queue::kNoWay && way.up && way.members == 0) continue;
     const bool decided = way.name == "hold" || way.name == "discard" || way.name.starts_with("fail:");
     (decided || way.name == "local" || way.name == "lmtp" ? here : relays).push_back(std::move(way));
   }
@@ -179,6 +176,7 @@ std::string Commands::status() const {
                                           {"memory", parts_.scheduler.memory()}}},
                    {"relays", json::parse(status_json_ways(relays))},
                    {"here", json::parse(status_json_ways(here))},
+                   {"advice", is_relay_needed(relays) ? kRelayNeeded : ""},
                    {"certificates", std::move(certificates)},
                    {"users", users_status(parts_.users, of_suspended)},
                    {"milters", std::move(filters)},
@@ -279,13 +277,15 @@ Live Commands::live(const queue::ListRow& row) const {
   if (row.due.empty() || !parts_.router) return live;
   auto key = classes_.find(row.due.front().class_id);
   if (key == classes_.end()) return live;
-  const std::vector<queue::WayStatus> ways = parts_.scheduler.ways();
-  // The first of its ways that is up, else the first.
+  const std::vector<queue::WayStatus> ways = parts_.scheduler.ways_of(key->second, parts_.router(key->second));
+  // The first of its ways that takes it, else the first that is up, else the first: as the scheduler has it.
+  const auto rank = [](const queue::WayStatus& way) {
+    const bool takes = way.up ? !way.room_at || way.waits_when_full : way.spent && way.waits_when_full;
+    return takes ? 2 : way.up ? 1 : 0;
+  };
   const queue::WayStatus* chosen = nullptr;
-  for (queue::WayId id : parts_.router(key->second)) {
-    auto way = std::ranges::find(ways, id, &queue::WayStatus::id);
-    if (way == ways.end()) continue;
-    if (chosen == nullptr || (!chosen->up && way->up)) chosen = &*way;
+  for (const queue::WayStatus& way : ways) {
+    if (chosen == nullptr || rank(way) > rank(*chosen)) chosen = &way;
   }
   if (chosen == nullptr) return live;
   live.suspended = chosen->name == kSuspendedWay;
@@ -294,6 +294,13 @@ Live Commands::live(const queue::ListRow& row) const {
   live.relay_up = chosen->up;
   live.relay_reason = chosen->reason;
   live.relay_again_at = chosen->again_at;
+  live.relay_room_at = chosen->room_at;
+  if (chosen->room_at) {
+    for (const queue::UsedLimit& used : chosen->limits) {
+      if (used.used >= used.limit.most) live.relay_full = limit_words(used);
+    }
+  }
+  if (is_relay_needed(ways)) live.advice = kRelayNeeded;
   return live;
 }
 

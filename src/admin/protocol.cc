@@ -36,10 +36,6 @@ const VerbRow& row_of(Verb verb) {
   return kVerbs[0];
 }
 
-std::unexpected<Error> bad(std::string text) {
-  return fail(ErrorKind::kBadInput, std::move(text));
-}
-
 // A JSON object as text, or nothing. Depth is bounded by the parser (32).
 std::optional<json::object> parse_object(std::string_view line) {
   boost::system::error_code error;

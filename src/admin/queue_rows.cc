@@ -61,6 +61,7 @@ std::string words_of(const queue::RecipientRow& r) {
 std::string reason_of(const queue::ListRow& row, const Live& live) {
   if (live.suspended) return fmt::format("user {} is suspended", row.message.origin.user);
   if (!live.relay_up) return live.relay_reason;
+  if (!live.relay_full.empty()) return fmt::format("{} has sent {}", live.relay, live.relay_full);
   const queue::RecipientRow* last = nullptr;
   for (const queue::RecipientRow& r : row.recipients) {
     if (r.state == RecipientState::kPending && !r.last_reply.empty() && (last == nullptr || r.last_at > last->last_at))
@@ -160,7 +161,8 @@ const char* state_of(const queue::ListRow& row, const Live& live, WallTime now) 
   if (std::ranges::any_of(row.due, [](const queue::DueRow& due) { return due.held; })) return "held";
   auto next = next_try(row);
   if (next && *next > now) return "deferred";
-  return live.known && !live.relay_up ? "waiting" : "ready";
+  if (live.known && !live.relay_up) return "waiting";
+  return live.relay_full.empty() ? "ready" : "limited";
 }
 
 std::string list_row_json(const queue::ListRow& row, const Live& live, WallTime now) {
@@ -185,11 +187,41 @@ std::string show_json(const queue::ListRow& row, const std::vector<queue::Attemp
   out["header_size"] = m.header_size;
   out["body_size"] = m.body_size;
   out["tries"] = std::move(tries);
+  if (!live.relay_full.empty()) {
+    out["relay_full"] = live.relay_full;
+    if (live.relay_room_at) out["relay_room_at"] = time_text(*live.relay_room_at);
+  }
   if (!live.relay_up) {
     out["relay_down"] = clean(live.relay_reason);
     if (live.relay_again_at) out["relay_again_at"] = time_text(*live.relay_again_at);
+    if (!live.advice.empty()) out["advice"] = live.advice;
   }
   return json::serialize(out);
+}
+
+namespace {
+
+std::string limit_name(const quota::Kind& kind) {
+  constexpr const char* kMeasures[] = {"messages", "recipients", "bytes"};
+  constexpr const char* kSpans[] = {"second", "minute", "hour", "day"};
+  return fmt::format("{}_per_{}", kMeasures[static_cast<int>(kind.measure)], kSpans[static_cast<int>(kind.span)]);
+}
+
+}  // namespace
+
+std::string limit_words(const queue::UsedLimit& used) {
+  return fmt::format("{} of {} {}", used.used, used.limit.most, limit_name(used.limit.kind));
+}
+
+bool is_relay_needed(const std::vector<queue::WayStatus>& ways) {
+  bool closed = false;
+  for (const queue::WayStatus& way : ways) {
+    const bool direct = way.name == "direct";
+    if (!direct && !way.name.empty() && !way.name.starts_with('(')) return false;
+    // "closed here", "intercepted here", or that nothing has answered on it so far.
+    closed |= direct && !way.up && way.reason.find("port 25") != std::string::npos;
+  }
+  return closed;
 }
 
 std::string status_json_ways(const std::vector<queue::WayStatus>& ways) {
@@ -197,8 +229,18 @@ std::string status_json_ways(const std::vector<queue::WayStatus>& ways) {
   for (const queue::WayStatus& way : ways) {
     if (way.name.empty()) continue;  // a relay that a reload took away
     json::object one{{"name", way.name}, {"up", way.up}, {"connections", way.connections}, {"ready", way.ready}};
+    if (!way.domain.empty()) one["destination"] = way.domain;
     if (!way.up) one["reason"] = clean(way.reason);
     if (way.again_at) one["again_at"] = time_text(*way.again_at);
+    if (!way.limits.empty()) {
+      json::object limits;
+      for (const queue::UsedLimit& used : way.limits)
+        limits[limit_name(used.limit.kind)] = json::object{{"used", used.used}, {"limit", used.limit.most}};
+      one["limits"] = std::move(limits);
+      one["when_full"] = way.waits_when_full ? "wait" : "next";
+      one["full"] = way.room_at.has_value();
+    }
+    if (way.room_at) one["room_at"] = time_text(*way.room_at);
     out.emplace_back(std::move(one));
   }
   return json::serialize(out);

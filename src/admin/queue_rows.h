@@ -10,16 +10,26 @@
 
 namespace sidegate::admin {
 
+inline constexpr std::size_t kPage = 200;  // messages read from the store at once
+
 // What only the running server knows of a message.
 struct Live {
-  bool known = false;   // false: read from disk, the server is down
-  bool leased = false;  // an attempt is under way
+  bool known = false;      // false: read from disk, the server is down
+  bool leased = false;     // an attempt is under way
   bool suspended = false;  // its user is: it waits for `sidegate user resume`
-  std::string relay;    // it leaves by this one next
+  std::string relay;       // it leaves by this one next
   bool relay_up = true;
   std::string relay_reason;
   std::optional<WallTime> relay_again_at;
+  std::string relay_full;  // by which of its account's limits; empty: there is room
+  std::optional<WallTime> relay_room_at;
+  std::string advice;  // a word that `sidegate` turns into what to do: "relay-needed"
 };
+
+// Port 25 leads nowhere and no relay is set up: the first state of most installations.
+inline constexpr const char* kRelayNeeded = "relay-needed";
+// ways: of the message, or all. True: what is down among them goes straight to MX hosts, and there is nothing else.
+bool is_relay_needed(const std::vector<queue::WayStatus>& ways);
 
 // Whether this recipient's story has not ended: neither delivered nor failed.
 bool is_pending(const queue::ListRow& row, std::size_t n);
@@ -34,6 +44,7 @@ const char* state_of(const queue::ListRow& row, const Live& live, WallTime now);
 std::string list_row_json(const queue::ListRow& row, const Live& live, WallTime now);
 std::string show_json(const queue::ListRow& row, const std::vector<queue::AttemptRow>& attempts, const Live& live,
                       WallTime now);
+std::string limit_words(const queue::UsedLimit& used);  // "500 of 500 messages_per_day"
 std::string status_json_ways(const std::vector<queue::WayStatus>& ways);  // a JSON list
 std::string action_json(QueueId id, const char* result, const queue::ListRow* row);
 

@@ -17,6 +17,7 @@ struct Arguments {
   admin::Request request;
   RelayTest relay;
   ListenerCheck check;
+  DoctorCommand doctor;
   AutoconfigCommand autoconfig;
   UserCommand user;
   ReplyCommand reply;
@@ -162,13 +163,14 @@ void add_dkim(CLI::App& root, Arguments& a) {
 
 void add_relay(CLI::App& root, Arguments& a) {
   CLI::App* relay = group(root, "relay", N_("ways out"));
-  CLI::App* test = command(*relay, a, "test", N_("try a relay step by step; nothing is sent"),
+  CLI::App* test = command(*relay, a, "test", N_("try a relay step by step; nothing is sent without --send-to"),
                            [&a](const Context& c) { return relay_test_command(c, a.relay); });
   add_json(test, a);
   test->add_option("NAME", a.relay.target, _("a relay of the configuration, or host:port"));
   test->add_option("--user", a.relay.user, _("name to log in with; the password is asked for"));
   test->add_option("--password-file", a.relay.password_file, _("file that holds the password"));
-  test->add_option("--from", a.relay.from, _("address for MAIL FROM"));
+  test->add_option("--from", a.relay.from, _("address for MAIL FROM; default each that mail leaves as"));
+  test->add_option("--send-to", a.relay.send_to, _("send one real test message to this address"));
   test->add_option("--tls", a.relay.tls, _("starttls, implicit or none"));
   test->add_option("--ca-file", a.relay.ca_file, _("CA certificates to trust instead of the system's"));
   test->add_option("--mechanism", a.relay.mechanisms, _("login mechanism to use; may be given several times"));
@@ -189,6 +191,15 @@ void add_check(CLI::App& root, Arguments& a) {
   listeners->add_option("--away", a.check.away, _("an address elsewhere to which nobody may relay; it gets nothing"));
   listeners->add_option("--ca-file", a.check.ca_file, _("CA certificates to trust instead of the system's"));
   listeners->add_flag("--transcript", a.check.transcript, _("show the dialogue"));
+}
+
+void add_doctor(CLI::App& root, Arguments& a) {
+  CLI::App* doctor = command(root, a, "doctor",
+                             N_("what is right and wrong here, and what to do: the network, this machine, the relays"),
+                             [&a](const Context& c) { return doctor_command(c, a.doctor); });
+  add_json(doctor, a);
+  doctor->add_option("--only", a.doctor.only, _("look at this alone: network, machine, listeners, relays, domains"));
+  doctor->add_flag("--offline", a.doctor.offline, _("nothing that leaves this machine"));
 }
 
 void add_users(CLI::App& root, Arguments& a) {
@@ -245,6 +256,7 @@ void build(CLI::App& root, Arguments& a) {
   add_dkim(root, a);
   add_relay(root, a);
   add_check(root, a);
+  add_doctor(root, a);
   add_users(root, a);
   add_aliases(root, a);
   add_json(command(root, a, "version", N_("the version"), version_command), a);

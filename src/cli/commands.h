@@ -32,7 +32,7 @@ struct Context {
 
 struct RelayTest {
   std::string target;  // a relay's name, "host", "host:port"; empty: the only relay there is
-  std::string user, password_file, from, tls, ca_file;
+  std::string user, password_file, from, send_to, tls, ca_file;
   std::vector<std::string> mechanisms;
   bool transcript = false;
 };
@@ -42,6 +42,11 @@ struct ListenerCheck {             // `sidegate check listeners`
   std::vector<std::string> ports;  // "587", "10025/smtp"; empty: 25, 465 and 587
   std::string recipient, away, ca_file;
   bool transcript = false;
+};
+
+struct DoctorCommand {             // `sidegate doctor`
+  std::vector<std::string> only;  // sections: "network", "machine", ...; empty: all
+  bool offline = false;           // nothing that leaves this machine
 };
 
 struct AutoconfigCommand {  // `sidegate config autoconfig`
@@ -102,6 +107,8 @@ int user_delete_command(const Context& context, const UserCommand& command);
 int user_suspend_command(const Context& context, const UserCommand& command, bool suspend);
 int user_list_command(const Context& context, const UserCommand& command);
 int check_listeners_command(const Context& context, const ListenerCheck& check);
+// 0: all is well; 1: warnings; 2: broken.
+int doctor_command(const Context& context, const DoctorCommand& command);
 int relay_test_command(const Context& context, const RelayTest& test);
 
 // What is wrong with the aliases of a configuration, for `config check`.

@@ -49,6 +49,7 @@ std::string state_words(const std::string& state) {
   if (state == "active") return _("under way");
   if (state == "held") return _("held");
   if (state == "waiting") return _("relay down");
+  if (state == "limited") return _("at limit");
   if (state == "deferred") return _("deferred");
   return _("ready");
 }
@@ -165,6 +166,22 @@ std::string list_text(const Terminal& t, const std::string& row, WallTime now) {
   return out;
 }
 
+std::string relay_needed_text() {
+  std::string out = _("Port 25 leads nowhere from here, and no relay is set up.");
+  out += "\n";
+  out +=
+      _("Most home and cloud networks close port 25. One relay carries mail to every address, and you need no account "
+        "at the recipient's provider: the submission server of your internet or mail provider, with your account "
+        "there.");
+  out += "\n";
+  out += _("Write into the configuration, then run `sidegate reload`:");
+  // No translation: it is to be pasted.
+  out +=
+      "\n\n    [[relay]]\n    name = \"isp\"\n    host = \"smtp.isp.example\"\n    port = 587\n"
+      "    user = \"me@isp.example\"\n    password_file = \"/etc/sidegate/isp.password\"\n\n";
+  return out;
+}
+
 std::string show_text(const Terminal& t, const std::string& row) {
   const json::object o = object_of(row);
   std::string out = t.in(Colour::kBold, text(o, "id")) + "  " + state_words(text(o, "state")) + "\n";
@@ -178,6 +195,9 @@ std::string show_text(const Terminal& t, const std::string& row) {
   line(out, N_("relay"), text(o, "relay"));
   line(out, N_("relay is down"), text(o, "relay_down"));
   line(out, N_("relay is tried again"), text(o, "relay_again_at"));
+  line(out, N_("the account's limit is reached"), text(o, "relay_full"));
+  line(out, N_("room again"), text(o, "relay_room_at"));
+  if (text(o, "advice") == "relay-needed") out += relay_needed_text();
   line(out, N_("next try"), text(o, "next"));
   out += fmt::format("{}\n", _("recipients:"));
   if (const json::value* list = o.if_contains("recipients"); list != nullptr && list->is_array()) {

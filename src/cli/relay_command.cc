@@ -3,8 +3,11 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/password_prompt.h"
+#include "cli/senders.h"
 #include "config/secret_file.h"
 #include "deliver/probe.h"
+#include "doctor/look_domain.h"
+#include "mail/mailbox.h"
 
 namespace sidegate::cli {
 namespace {
@@ -52,7 +55,8 @@ bool add_login(const Context& context, const RelayTest& test, RelaySettings& rel
   if (test.user.empty()) return true;
   const bool other_user = relay.user != test.user;
   relay.user = test.user;
-  if (test.password_file.empty() && other_user) relay.password = ask_password(context.terminal, tr("password of {} (not shown): ", test.user));
+  if (test.password_file.empty() && other_user)
+    relay.password = ask_password(context.terminal, tr("password of {} (not shown): ", test.user));
   if (!relay.password.empty()) return true;
   context.terminal.error(_("--user is given and no password"),
                          _("add --password-file FILE, or start this at a terminal: it asks"));
@@ -62,6 +66,7 @@ bool add_login(const Context& context, const RelayTest& test, RelaySettings& rel
 struct Chosen {
   config::Loaded loaded;
   RelaySettings relay;
+  bool configured = true;  // it is one of the configuration's
 };
 
 std::string names_of(const config::Loaded& loaded) {
@@ -103,33 +108,97 @@ std::optional<Chosen> choose(const Context& context, const RelayTest& test) {
   RelaySettings relay = made->settings.deliver.relays.at(0);
   if (configured) made->settings.dns = configured->settings.dns;
   if (configured) made->settings.hostname = configured->settings.hostname;
-  return Chosen{std::move(*made), std::move(relay)};
+  return Chosen{std::move(*made), std::move(relay), false};
 }
 
 struct Run {  // what the coroutine needs while it runs
   net::Loop& loop;
   dns::Resolver& resolver;
+  dns::Resolver& outside;  // without /etc/hosts: what the world is told
   RelaySettings relay;
   deliver::ProbeOptions options;
   std::function<void(const deliver::ProbeStep&)> sink;
+  std::vector<doctor::DomainLook> domains{};
+  std::optional<deliver::ProbeStep> result{};  // kept until the domains are told
   bool good = false;
 };
 
+deliver::ProbeStep step_of(const doctor::Finding& f) {
+  deliver::ProbeStep step;
+  step.name = f.check;
+  // The relay takes mail all the same.
+  step.mark = f.mark == doctor::Mark::kGood ? deliver::ProbeMark::kGood : deliver::ProbeMark::kNote;
+  step.text = f.text;
+  step.cause = f.why;
+  step.cure = f.next;
+  if (!f.paste.empty()) {
+    step.cure += (step.cure.empty() ? "" : " ") + f.paste;
+    step.details.emplace_back("paste", f.paste);
+  }
+  for (const auto& detail : f.details) step.details.push_back(detail);
+  return step;
+}
+
+// The senders' domains, as far as this relay is concerned.
+net::Awaitable<void> look_at_domains(Run& run) {
+  std::vector<doctor::Findings> found(run.domains.size());
+  for (std::size_t i = 0; i < run.domains.size(); ++i) {
+    doctor::DomainLook look = run.domains[i];
+    std::erase_if(look.ways, [&](const doctor::DomainWay& way) { return way.name != run.relay.name; });
+    if (look.ways.empty()) continue;
+    doctor::DomainSeen seen = co_await doctor::look_at_domain(run.loop, run.outside, std::move(look));
+    for (const doctor::Finding& f : doctor::judge_domain(seen)) run.sink(step_of(f));
+  }
+}
+
 net::Awaitable<void> probe_and_stop(Run& run) {
-  run.good = co_await deliver::probe(run.loop, run.resolver, run.relay, run.options, run.sink);
+  auto sink = [&run](const deliver::ProbeStep& step) {
+    if (step.name == "result") {
+      run.result = step;
+    } else {
+      run.sink(step);
+    }
+  };
+  run.good = co_await deliver::probe(run.loop, run.resolver, run.relay, run.options, sink);
+  if (run.good) co_await look_at_domains(run);
+  if (run.result) run.sink(*run.result);
   run.loop.stop();
+}
+
+// What our own listeners take at the most.
+std::uint64_t largest_taken(const config::Settings& settings) {
+  std::uint64_t most = 0;
+  for (const intake::ListenerSettings& l : settings.listeners)
+    most = std::max(most, l.smtp.max_message_size == 0 ? ~std::uint64_t{0} : l.smtp.max_message_size);
+  return most;
 }
 
 }  // namespace
 
 int relay_test_command(const Context& context, const RelayTest& test) {
+  if (!test.send_to.empty() && !mail::is_mailbox(test.send_to, false)) {
+    context.terminal.error(tr("{} is no mail address", printable(test.send_to, 200)),
+                           _("write it as user@example.org"));
+    return EX_USAGE;
+  }
   auto chosen = choose(context, test);
   if (!chosen) return EX_CONFIG;
   if (!add_login(context, test, chosen->relay)) return EX_USAGE;
   const Terminal& t = context.terminal;
   net::Loop loop(0, context.clock(), null_log());
   dns::Resolver resolver(chosen->loaded.settings.dns, context.clock());
-  Run run{loop, resolver, std::move(chosen->relay), {}, {}, false};
+  dns::ResolverSettings outside_dns = chosen->loaded.settings.dns;
+  outside_dns.hosts = "/dev/null";
+  outside_dns.timeout = std::min(outside_dns.timeout, chosen->loaded.settings.doctor.patience);
+  dns::Resolver outside(outside_dns, context.clock());
+  Run run{loop, resolver, outside, std::move(chosen->relay), {}, {}};
+  if (chosen->configured) {
+    for (const Sender& sender : senders_by(chosen->loaded, run.relay))
+      run.options.senders.push_back({sender.address, sender.guessed});
+    if (test.from.empty()) run.domains = domains_in_use(chosen->loaded, {});
+    run.options.max_message_size = largest_taken(chosen->loaded.settings);
+  }
+  run.options.send_to = test.send_to;
   run.options.hostname = chosen->loaded.settings.hostname;
   run.options.sender = test.from;
   if (test.transcript) {

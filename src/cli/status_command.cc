@@ -3,6 +3,7 @@
 #include "admin/control_client.h"
 #include "base/i18n.h"
 #include "cli/commands.h"
+#include "cli/queue_text.h"
 #include "cli/server.h"
 
 namespace sidegate::cli {
@@ -35,7 +36,8 @@ void print_relays(const Terminal& t, const json::object& status) {
     const json::object& r = value.as_object();
     const bool up = r.contains("up") && r.at("up").is_bool() && r.at("up").as_bool();
     if (!even_if_idle && up && number(r, "ready") == 0 && number(r, "connections") == 0) return;
-    rows.push_back({text(r, "name"), up ? _("up") : _("down"), fmt::format("{}", number(r, "connections")),
+    const std::string destination = text(r, "destination");
+    rows.push_back({text(r, "name") + (destination.empty() ? "" : ": " + destination), up ? _("up") : _("down"), fmt::format("{}", number(r, "connections")),
                     fmt::format("{}", number(r, "ready")), text(r, "again_at"), text(r, "reason")});
   };
   for (const char* list : {"relays", "here"}) {
@@ -46,6 +48,29 @@ void print_relays(const Terminal& t, const json::object& status) {
   if (rows.empty()) return;
   t.out << "\n"
         << table({_("RELAY"), _("STATE"), _("CONNECTIONS"), _("READY"), _("NEXT TRY"), _("REASON")}, rows, t.width);
+}
+
+// What the relays' accounts have used of their limits.
+void print_limits(const Terminal& t, const json::object& status) {
+  std::vector<std::vector<std::string>> rows;
+  const json::value* relays = status.if_contains("relays");
+  if (relays == nullptr || !relays->is_array()) return;
+  for (const json::value& value : relays->as_array()) {
+    if (!value.is_object()) continue;
+    const json::object& relay = value.as_object();
+    for (const auto& [name, limit] : object(relay, "limits")) {
+      if (!limit.is_object()) continue;
+      const std::uint64_t used = number(limit.as_object(), "used"), most = number(limit.as_object(), "limit");
+      const std::string room = used < most ? std::string() : text(relay, "room_at");
+      const std::string then = used < most                          ? std::string()
+                               : text(relay, "when_full") == "next" ? _("mail goes by the next relay, or waits")
+                                                                    : _("mail waits");
+      rows.push_back(
+          {text(relay, "name"), std::string(name), fmt::format("{}", used), fmt::format("{}", most), room, then});
+    }
+  }
+  if (rows.empty()) return;
+  t.out << "\n" << table({_("RELAY"), _("LIMIT"), _("USED"), _("OF"), _("ROOM AT"), _("MEANWHILE")}, rows, t.width);
 }
 
 void print_filters(const Terminal& t, const json::object& status) {
@@ -121,6 +146,8 @@ void print_status(const Terminal& t, const json::object& s) {
   if (std::uint64_t dropped = number(s, "log_dropped"); dropped != 0)
     t.out << t.in(Colour::kYellow, tr("log: {} lines dropped because the reader was too slow", dropped)) << "\n";
   print_relays(t, s);
+  print_limits(t, s);
+  if (text(s, "advice") == "relay-needed") t.out << "\n" << relay_needed_text();
   print_filters(t, s);
   print_certificates(t, s);
   print_users(t, s);

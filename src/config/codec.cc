@@ -7,10 +7,6 @@
 namespace sidegate::config {
 namespace {
 
-std::unexpected<Error> bad(std::string text) {
-  return fail(ErrorKind::kBadInput, std::move(text));
-}
-
 struct Unit {
   std::string_view name;
   std::uint64_t factor;
@@ -286,6 +282,13 @@ const Words<intake::Profile>& words() {
   return kWords;
 }
 template <>
+const Words<intake::PriorityRule>& words() {
+  using enum intake::PriorityRule;
+  static const Words<intake::PriorityRule> kWords = {
+      {"auto", kAuto}, {"alarm", kAlarm}, {"usual", kUsual}, {"bulk", kBulk}};
+  return kWords;
+}
+template <>
 const Words<intake::ForeignSender>& words() {
   using enum intake::ForeignSender;
   static const Words<intake::ForeignSender> kWords = {
@@ -322,6 +325,12 @@ const Words<deliver::TlsMode>& words() {
                                         {"implicit", TlsMode::kImplicit},
                                         {"none", TlsMode::kNone},
                                         {"opportunistic", TlsMode::kOpportunistic}};
+  return kWords;
+}
+template <>
+const Words<deliver::WhenFull>& words() {
+  using deliver::WhenFull;
+  static const Words<WhenFull> kWords = {{"next", WhenFull::kNext}, {"wait", WhenFull::kWait}};
   return kWords;
 }
 template <>
@@ -607,6 +616,10 @@ const Codec& codec<intake::Profile>() {
   return enum_codec<intake::Profile>();
 }
 template <>
+const Codec& codec<intake::PriorityRule>() {
+  return enum_codec<intake::PriorityRule>();
+}
+template <>
 const Codec& codec<intake::ForeignSender>() {
   return enum_codec<intake::ForeignSender>();
 }
@@ -637,6 +650,10 @@ const Codec& codec<deliver::TlsMode>() {
 template <>
 const Codec& codec<deliver::MailboxDelivery>() {
   return enum_codec<deliver::MailboxDelivery>();
+}
+template <>
+const Codec& codec<deliver::WhenFull>() {
+  return enum_codec<deliver::WhenFull>();
 }
 template <>
 const Codec& codec<deliver::RouteAction>() {

@@ -18,6 +18,7 @@ struct Range {  // as an operator would write it; empty: open
   std::string_view min, max;
   bool open() const { return min.empty() && max.empty(); }
 };
+inline constexpr Range kAny{}, kCount{"0", "1000000000"};
 
 // Errors are sentences about the value, without the key: "70000 is not between 1 and 65535".
 struct Codec {

@@ -177,6 +177,7 @@ LoadResult load(const LoadRequest& request) {
   resolve_rewrite(draft);
   resolve_dkim(draft);
   resolve_local(draft);
+  resolve_direct(draft);
   resolve_routes(draft);
   resolve_auth(draft);
   check_users(draft);

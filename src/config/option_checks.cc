@@ -12,10 +12,6 @@
 namespace sidegate::config {
 namespace {
 
-std::unexpected<Error> bad(std::string text) {
-  return fail(ErrorKind::kBadInput, std::move(text));
-}
-
 struct Address {
   std::array<unsigned char, 16> octets{};
   unsigned bits = 0;  // 32 or 128

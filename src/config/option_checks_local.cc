@@ -7,10 +7,6 @@
 namespace sidegate::config {
 namespace {
 
-std::unexpected<Error> bad(std::string text) {
-  return fail(ErrorKind::kBadInput, std::move(text));
-}
-
 }  // namespace
 
 Status check_mailbox_path(std::string& text) {

@@ -17,7 +17,7 @@ using smtp::ServerSettings;
 using enum Apply;
 using enum Secrecy;
 
-constexpr Range kAny{};
+constexpr bool kRequired = true;
 
 Table global_table() {
   return {
@@ -454,6 +454,24 @@ Table relay_table() {
            kLive,
            kOpen,
            N_("Messages that one connection carries before it is closed.")},
+          {"messages_per_second", Place(&RelayBlock::messages_per_second), "0", kCount, kLive, kOpen,
+           N_("Messages that go out through this account within any second; what is beyond waits, no attempt is "
+              "counted. Blocks with the same host and user are one account. It is kept over a restart. 0: no limit.")},
+          {"messages_per_minute", Place(&RelayBlock::messages_per_minute), "0", kCount, kLive, kOpen,
+           N_("The same within any minute.")},
+          {"messages_per_hour", Place(&RelayBlock::messages_per_hour), "0", kCount, kLive, kOpen,
+           N_("The same within any hour.")},
+          {"messages_per_day", Place(&RelayBlock::messages_per_day), "0", kCount, kLive, kOpen,
+           N_("The same within any 24 hours.")},
+          {"recipients_per_minute", Place(&RelayBlock::recipients_per_minute), "0", kCount, kLive, kOpen,
+           N_("Recipients, all messages together, within any minute; a message with more goes in parts. 0: no limit.")},
+          {"recipients_per_hour", Place(&RelayBlock::recipients_per_hour), "0", kCount, kLive, kOpen,
+           N_("The same within any hour.")},
+          {"recipients_per_day", Place(&RelayBlock::recipients_per_day), "0", kCount, kLive, kOpen,
+           N_("The same within any 24 hours.")},
+          {"when_full", Place(&RelayBlock::when_full), "next", kAny, kLive, kOpen,
+           N_("What becomes of mail for which these limits, or what the provider says about its own, leave no room. "
+              "next: it goes by the next way out, and waits where there is none. wait: it waits for this one.")},
           {"retry_after",
            Place(&RelayBlock::retry_after),
            "30s",
@@ -514,7 +532,8 @@ const Option* Table::find(std::string_view key) const {
   return nullptr;
 }
 
-Table local_table();  // options_local.cc
+Table local_table();   // options_local.cc
+Table direct_table();  // options_direct.cc
 
 std::span<const Table> tables() {
   static const std::vector<Table> kTables = [] {
@@ -524,10 +543,10 @@ std::span<const Table> tables() {
     Table relay = relay_table();
     add_relay_rewrite_options(relay);
     add_relay_place_options(relay);
-    std::vector<Table> all{global_table(),    log_table(),    queue_table(),        dns_table(),       local_table(),
-                           tls_table(),       auth_table(),   users_table(),        user_rule_table(), listener,
-                           blocklist_table(), milter_table(), relay_domain_table(), rewrite_table(),   dkim_table(),
-                           reply_table(),     relay,          route_table()};
+    std::vector<Table> all{global_table(), log_table(),       queue_table(),  dns_table(),          local_table(),
+                           direct_table(), tls_table(),       auth_table(),   users_table(),        user_rule_table(),
+                           listener,       blocklist_table(), milter_table(), relay_domain_table(), rewrite_table(),
+                           dkim_table(),   reply_table(),     relay,          route_table(),  doctor_table()};
     add_submit_options(all.front());
     add_client_rate_options(all.front());
     return all;

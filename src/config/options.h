@@ -93,6 +93,7 @@ Table route_table();                     // options_route.cc
 Table relay_domain_table();              // options_relay_domain.cc
 Table reply_table();                     // options_reply.cc
 Table milter_table();                    // options_milter.cc
+Table doctor_table();                    // options_doctor.cc
 Table tls_table();                       // options_tls.cc
 void add_listener_tls_options(Table& listener);
 void add_listener_screen_options(Table& listener);  // options_screen.cc

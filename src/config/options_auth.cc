@@ -8,7 +8,6 @@ namespace {
 
 using enum Apply;
 using enum Secrecy;
-constexpr Range kAny{};
 constexpr auto kAuth = &Settings::auth;
 
 std::vector<Option> general_options() {

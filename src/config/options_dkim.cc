@@ -8,7 +8,6 @@ namespace sidegate::config {
 Table dkim_table() {
   using enum Apply;
   using enum Secrecy;
-  constexpr Range kAny{};
   constexpr bool kRequired = true;
   return {
       "dkim",

@@ -8,7 +8,6 @@ namespace sidegate::config {
 using deliver::LocalSettings;
 
 Table local_table() {
-  constexpr Range kAny{};
   using enum Apply;
   using enum Secrecy;
   return {

@@ -7,7 +7,6 @@
 namespace sidegate::config {
 
 Table milter_table() {
-  constexpr Range kAny{};
   using enum Apply;
   using enum Secrecy;
   using milter::Timeouts;

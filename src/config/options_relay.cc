@@ -61,7 +61,6 @@ Status check_relay_host(std::string& text) {
 }
 
 void add_relay_place_options(Table& relay) {
-  constexpr Range kAny{};
   using enum Apply;
   using enum Secrecy;
   using deliver::Places;

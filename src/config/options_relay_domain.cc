@@ -6,7 +6,6 @@
 namespace sidegate::config {
 
 Table relay_domain_table() {
-  constexpr Range kAny{};
   using enum Apply;
   using enum Secrecy;
   return {

@@ -10,7 +10,6 @@ namespace sidegate::config {
 using deliver::ReplyRule;
 
 Table reply_table() {
-  constexpr Range kAny{};
   using enum Apply;
   using enum Secrecy;
   return {

@@ -24,7 +24,6 @@ const Codec& one_or_list_codec() {
 }
 
 Table route_table() {
-  constexpr Range kAny{};
   using enum Apply;
   using enum Secrecy;
   using deliver::RouteSettings;

@@ -23,7 +23,6 @@ Status check_helo_check(std::string& text) {
 void add_listener_screen_options(Table& listener) {
   using intake::ListenerSettings;
   using screen::Settings;
-  constexpr Range kAny{};
   const Option rows[] = {
       {"client_names", Place(&ListenerSettings::screen, &Settings::client_names), "false", kAny, kLive, kOpen,
        N_("Look up the name of each client (PTR, which must lead back to the address) for the log and the Received "
@@ -100,7 +99,6 @@ void add_listener_screen_options(Table& listener) {
 
 Table blocklist_table() {
   using screen::BlockListSettings;
-  constexpr Range kAny{};
   return {
       "blocklist",
       true,
@@ -133,7 +131,6 @@ Table blocklist_table() {
 
 void add_client_rate_options(Table& global) {
   using intake::ClientRateSettings;
-  constexpr Range kAny{};
   constexpr Range kRate{"0", "1000000"};
   const Option rows[] = {
       {"max_connections_per_minute", Place(&Settings::client_rates, &ClientRateSettings::connections), "0", kRate,

@@ -7,7 +7,6 @@ namespace sidegate::config {
 
 Table tls_table() {
   using tls::ServerSettings;
-  constexpr Range kAny{};
   using enum Apply;
   using enum Secrecy;
   return {

@@ -9,8 +9,6 @@ namespace {
 using intake::UserRules;
 using enum Apply;
 using enum Secrecy;
-constexpr Range kAny{};
-constexpr Range kCount{"0", "1000000000"};
 
 template <typename Make>
 std::vector<Option> rules(Make place) {
@@ -20,6 +18,10 @@ std::vector<Option> rules(Make place) {
           "is "
           "refused. rewrite: it leaves as from the user's first own address, the old From in Reply-To. warn: it goes, "
           "and a line in the log tells of it. auto: reject where senders lists addresses, else warn.")},
+      {"priority", place(&UserRules::priority), "auto", kAny, kLive, kOpen,
+       N_("Which of the user's mail goes first where not all can go at once. alarm: before other mail. bulk: after it. "
+          "usual: neither. auto: what root's programs, cron and the system's users report is an alarm, what a mailing "
+          "list or a mass mailer marks as such (Precedence, List-Id, List-Unsubscribe) is bulk.")},
       {"messages_per_minute", place(&UserRules::messages_per_minute), "0", kCount, kLive, kOpen,
        N_("Messages that one user may send within any minute; more are answered 450 until there is room. 0: no "
           "limit.")},

@@ -45,6 +45,7 @@ void resolve_srs(Draft& draft);
 void resolve_rewrite(Draft& draft);
 void resolve_dkim(Draft& draft);
 void resolve_local(Draft& draft);
+void resolve_direct(Draft& draft);
 void resolve_routes(Draft& draft);  // after the ways they name
 void resolve_auth(Draft& draft);
 void check_users(Draft& draft);

@@ -6,6 +6,7 @@
 #include "config/proxy.h"
 #include "config/resolve.h"
 #include "config/secret_file.h"
+#include "config/subject.h"
 #include "mail/mailbox.h"
 #include "provider/presets.h"
 
@@ -14,24 +15,6 @@ namespace {
 
 using provider::Preset;
 using provider::UserForm;
-
-struct Subject {
-  Draft& draft;
-  std::size_t index;
-  RelayBlock& relay;
-
-  std::string title() const {
-    return relay.name.empty() ? fmt::format("[[relay]] {}", index) : tr("relay {}", quoted(relay.name));
-  }
-  bool given(std::string_view key) const { return draft.given("relay", index, key); }
-  Where where(std::string_view key) const { return draft.where("relay", index, key); }
-  void error(std::string_view key, const std::string& what, std::string next = {}) const {
-    draft.error(where(key), fmt::format("{}: {}", title(), what), std::move(next));
-  }
-  void warn(std::string_view key, const std::string& what, std::string next = {}) const {
-    draft.warn(where(key), fmt::format("{}: {}", title(), what), std::move(next));
-  }
-};
 
 std::string domain_of(const std::string& address) {
   const auto at = address.rfind('@');

@@ -5,6 +5,7 @@
 #include "config/option_checks.h"
 #include "config/resolve.h"
 #include "config/secret_file.h"
+#include "config/subject.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::config {
@@ -12,24 +13,6 @@ namespace {
 
 using auth::InsecureAuth;
 using deliver::TlsMode;
-
-// One relay and how to speak of it.
-struct Subject {
-  Draft& draft;
-  std::size_t index;
-  RelayBlock& relay;
-
-  std::string title() const {
-    return relay.name.empty() ? fmt::format("[[relay]] {}", index) : tr("relay {}", quoted(relay.name));
-  }
-  bool given(std::string_view key) const { return draft.given("relay", index, key); }
-  void error(std::string_view key, std::string what, std::string next = {}) const {
-    draft.error(draft.where("relay", index, key), fmt::format("{}: {}", title(), what), std::move(next));
-  }
-  void warn(std::string_view key, std::string what, std::string next = {}) const {
-    draft.warn(draft.where("relay", index, key), fmt::format("{}: {}", title(), what), std::move(next));
-  }
-};
 
 // "smtps://smtp.example:465" as other programs write it, "smtp:[smtp.example]:587" as Postfix's maps do.
 bool is_url(const std::string& host) {

@@ -41,7 +41,7 @@ std::expected<std::string, FileError> read_all(int fd, const std::string& path, 
   std::string text;
   char buffer[4096];
   for (;;) {
-    ssize_t n = read(fd, buffer, sizeof buffer);
+    ssize_t n = ::read(fd, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return std::unexpected(cannot_open(path, errno));
     if (n == 0) return text;

@@ -10,6 +10,7 @@
 #include "alias/settings.h"
 #include "deliver/settings.h"
 #include "dns/settings.h"
+#include "doctor/settings.h"
 #include "intake/admission.h"
 #include "intake/client_rates.h"
 #include "intake/settings.h"
@@ -94,7 +95,9 @@ struct Settings {
   queue::StoreSettings store;
   queue::ScheduleSettings schedule;
   dns::ResolverSettings dns;
+  doctor::Settings doctor;
   deliver::LocalSettings local;                     // mail that ends on this machine
+  deliver::DirectSettings direct;                   // straight to MX hosts
   std::vector<intake::ListenerSettings> listeners;  // default 127.0.0.1:25 and [::1]:25
   std::vector<RelayDomainBlock> relay_domains;
   std::vector<MilterBlock> milters;

@@ -12,7 +12,7 @@
 namespace sidegate::daemon {
 namespace {
 
-constexpr int kFirst = 3;  // SD_LISTEN_FDS_START
+constexpr int kFirstHanded = 3;  // SD_LISTEN_FDS_START
 constexpr std::uint64_t kMost = 1000;
 
 std::string taken_variable(const char* name) {
@@ -44,7 +44,7 @@ Status add_from_systemd(std::vector<HandedSocket>& sockets) {
   for (std::uint64_t i = 0; i < *number; ++i) {
     std::string name(i < called.size() ? called[i] : "");
     if (name == "unknown") name.clear();  // what systemd says where it has no name
-    if (Status added = add(sockets, kFirst + static_cast<int>(i), std::move(name), false); !added) return added;
+    if (Status added = add(sockets, kFirstHanded + static_cast<int>(i), std::move(name), false); !added) return added;
   }
   return {};
 }

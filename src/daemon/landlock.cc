@@ -27,7 +27,7 @@ constexpr unsigned kAskVersion = 1;
 constexpr int kPathBeneath = 1, kNetPort = 2;
 
 constexpr std::uint64_t kExecute = 1 << 0, kWriteFile = 1 << 1, kReadFile = 1 << 2, kReadDir = 1 << 3;
-constexpr std::uint64_t kFirst = (1 << 13) - 1;  // execute .. make symlink
+constexpr std::uint64_t kFirstRights = (1 << 13) - 1;  // execute .. make symlink
 constexpr std::uint64_t kRefer = 1 << 13, kTruncate = 1 << 14, kIoctlDevice = 1 << 15;
 constexpr std::uint64_t kMakeDevices = 1 << 6 | 1 << 11;  // character and block devices
 constexpr std::uint64_t kMakeSymlink = 1 << 12;
@@ -40,7 +40,7 @@ long landlock_create(const Ruleset* rules, std::size_t size, unsigned flags) {
 }
 
 std::uint64_t rights_of(long abi) {
-  std::uint64_t rights = kFirst;
+  std::uint64_t rights = kFirstRights;
   if (abi >= 2) rights |= kRefer;
   if (abi >= 3) rights |= kTruncate;
   if (abi >= 5) rights |= kIoctlDevice;

@@ -15,6 +15,7 @@
 #include "daemon/queue_loader.h"
 #include "deliver/call_forward.h"
 #include "deliver/courier.h"
+#include "deliver/relay_sizes.h"
 #include "dns/resolver.h"
 #include "helper/client.h"
 #include "intake/notice.h"
@@ -38,6 +39,7 @@ constexpr Duration kLookAtAliases{1000};
 constexpr Duration kLookAtCertificates{3600'000};
 constexpr Duration kTellPostmaster{5000};
 constexpr Duration kForgetUsers{3600'000};
+constexpr Duration kWriteLedger{1000};
 constexpr unsigned kWorkers = 2;
 constexpr unsigned kInHand = 4096;  // messages that can be listed as in hand; more than that are not listed
 
@@ -115,6 +117,8 @@ struct Server::Parts {
   config::Loaded loaded;
   std::shared_ptr<const deliver::Ways> ways;
   std::unique_ptr<queue::Store> store;
+  std::unique_ptr<queue::Ledger> ledger;
+  std::unique_ptr<deliver::RelaySizes> sizes;
   std::string srs_secret;  // the one we made, for a configuration that gives none
   std::unique_ptr<intake::IntakeContext> intake;
   std::vector<std::unique_ptr<deliver::Courier>> couriers;  // one a loop
@@ -176,6 +180,10 @@ Status Server::Parts::open_queue() {
   Result<std::vector<queue::ClassRow>> classes = store->classes();
   if (!classes) return std::unexpected(classes.error());
   scheduler.restore_classes(std::move(*classes));
+  ledger = std::make_unique<queue::Ledger>(scheduler, *store);
+  if (Status read = ledger->load(clock.wall()); !read) return read;
+  sizes = std::make_unique<deliver::RelaySizes>(*store);
+  if (Status read = sizes->load(); !read) return read;
   auto listed = queue::PoisonFile::open(loaded.settings.store.path + "/poison", kInHand);
   if (!listed) {  // a full disk, say: mail goes on, only a crash would not be traced
     log.warning("start", {{"warning", listed.error().text + ": a crash will not be traced to its message"}});
@@ -209,6 +217,7 @@ void Server::Parts::set_ways(const config::Settings& from) {
   if (deliver.hostname.empty()) deliver.hostname = from.hostname;
   deliver.log_tls = from.log.tls;
   ways = deliver::Ways::make(std::move(deliver), ways.get());
+  sizes->give(*ways);
   // Couriers first: a wake for a new way must find it.
   for (auto& courier : couriers) courier->set_ways(ways);
   route_anew();
@@ -335,11 +344,14 @@ void Server::Parts::make_couriers() {
                        .cached = [this](QueueId id) { return cache.get(id); },
                        .forget = [this](QueueId id) { cache.drop(id); },
                        .helper = helper.get(),
+                       .ledger = ledger.get(),
                        .poison = poison.get(),
+                       .learnt_size = [this](const deliver::Way& way) { sizes->learn(way); },
                        .resolve = [this](std::string address) { return recipients.for_report(std::move(address)); }}));
   }
   scheduler.set_wake([this](unsigned loop, queue::WayId way) { couriers[loop]->kick(way); });
   set_ways(loaded.settings);
+  loops[0].every(kWriteLedger, [this] { ledger->write(); });
   loops[0].every(kSchedulerTick, [this] {
     scheduler.tick();
     if (Duration jump = scheduler.take_jump(); jump != Duration(0))
@@ -627,6 +639,7 @@ bool Server::drain(Duration limit) {
   p.acceptors.clear();
   p.pickup.reset();
   if (p.poison) p.poison->end();
+  if (p.ledger) p.ledger->finish();
   p.store.reset();  // finishes and syncs what it was given
   return all;
 }

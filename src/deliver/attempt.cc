@@ -33,6 +33,7 @@ net::Awaitable<Attempted> Attempt::run(Connection& connection, bool reused) {
       co_return std::move(result_);
     }
   }
+  if (with_room_ > targets_.size()) keep_to_limits();
   if (targets_.empty()) {  // ended before, and the schedule had not heard of it
     result_.fate = Attempted::Fate::kGone;
     co_return std::move(result_);
@@ -113,6 +114,18 @@ void Attempt::take_targets(const std::vector<queue::RecipientRow>& rows) {
   }
 }
 
+void Attempt::keep_to_limits() {
+  with_room_ = targets_.size();
+  if (lease_.charged == 0 || targets_.size() <= lease_.charged) return;
+  const auto more = static_cast<std::uint32_t>(targets_.size()) - lease_.charged;
+  Duration room_in{};
+  const std::uint32_t granted = parts_.scheduler.charge_more(lease_, more, &room_in);
+  lease_.charged += granted;
+  if (granted == more) return;
+  with_room_ = lease_.charged;
+  no_room_ = verdict_no_room(way_.settings.when_full == WhenFull::kNext, room_in);
+}
+
 // --- settle
 
 net::Awaitable<void> Attempt::settle_all() {
@@ -121,6 +134,7 @@ net::Awaitable<void> Attempt::settle_all() {
   c.lease = &lease_;
   c.schedule = &parts_.schedule;
   c.routes = &ways_.table;
+  c.way_id = way_.table_id();
   c.now = parts_.loop.clock().wall();
   c.arrived = parts_.scheduler.arrived(lease_.id);  // after `now`: a jump between the two makes it younger, not older
   c.random = random_;

@@ -18,6 +18,7 @@
 #include "dns/resolver.h"
 #include "helper/client.h"
 #include "net/loop.h"
+#include "queue/ledger.h"
 #include "queue/poison.h"
 #include "queue/scheduler.h"
 #include "queue/settings.h"
@@ -37,7 +38,10 @@ struct Parts {
   std::function<std::optional<Content>(QueueId)> cached;
   std::function<void(QueueId)> forget;
   const helper::Client* helper = nullptr;  // null: nothing is delivered on this machine
+  queue::Ledger* ledger = nullptr;         // what accounts have used of their limits; null: it is not kept
   queue::PoisonFile* poison = nullptr;     // lists what is in hand; null: nothing is listed
+  // A relay's SIZE was learnt, or is another one.
+  std::function<void(const Way&)> learnt_size = {};
   // Who gets mail for this address once our aliases are asked (a report to root, say); at least one. Empty: nothing is
   // ours, it stands as it is.
   std::function<net::Awaitable<std::vector<mail::Recipient>>(std::string address)> resolve = {};
@@ -82,6 +86,8 @@ class Attempt {
 
   net::Awaitable<Status> load();
   net::Awaitable<Status> load_rows();
+  // Recipients that the account's limits leave no room for just now step aside, with those verdicts.
+  void keep_to_limits();
   void take_targets(const std::vector<queue::RecipientRow>& rows);
   net::Awaitable<void> transmit(RelayConnection& connection);
   // Those of `todo` that the relay does not take from <>: nothing was said about them yet.
@@ -118,6 +124,8 @@ class Attempt {
   Way& way_;
   queue::Lease lease_;
   double random_;
+  std::optional<Verdict> no_room_;     // of those who step aside: the last of the targets
+  std::size_t with_room_ = ~std::size_t{0};  // the others
 
   Content content_;  // as it was accepted
   Guise guise_;      // as it goes out by this way

@@ -62,11 +62,13 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
     co_return;
   }
   log_guise();
-  std::vector<std::size_t> todo(targets_.size());
+  std::vector<std::size_t> todo(std::min(targets_.size(), with_room_));
   for (std::size_t i = 0; i < todo.size(); ++i) todo[i] = i;
   bool known_to_refuse = guise_.is_null() && way_.null_sender.refused(parts_.loop.clock().steady());
   if (!known_to_refuse) todo = co_await transmit_as(connection, guise_, std::move(todo));
   if (!todo.empty()) co_await send_without_null(connection, std::move(todo));
+  for (std::size_t i = with_room_; no_room_ && i < targets_.size(); ++i)
+    set(targets_[i], *no_room_, Phase::kRcpt, "no room within the limits of " + way_.settings.name, false);
   if (as_account_.empty()) co_return;
   went_as_account_ = true;
   guise_ = Guise::of_account(content_, way_.settings, ways_.settings, taken_);
@@ -247,13 +249,15 @@ void Attempt::note_null_refused(const smtp::Transmitted& sent) {
 
 bool Attempt::takes_null_elsewhere() const {
   const queue::Message& message = *content_.message;
-  auto states = parts_.scheduler.ways();
   SteadyTime now = parts_.loop.clock().steady();
   for (const Target& target : targets_) {
     auto key = route::class_key(message.envelope, message.origin, message.envelope.recipients[target.n]);
-    auto next = ways_.table.after(key, way_.id);
-    while (next && !(states[*next].up && !ways_.list[*next]->null_sender.refused(now)))
-      next = ways_.table.after(key, *next);
+    auto next = ways_.table.after(key, way_.table_id());
+    auto takes = [&](queue::WayId id) {
+      const auto state = parts_.scheduler.way(id);
+      return state && state->up && !ways_.list[id]->null_sender.refused(now);
+    };
+    while (next && !takes(*next)) next = ways_.table.after(key, *next);
     if (!next) return false;
   }
   return true;
@@ -348,18 +352,26 @@ void Attempt::judge_all(const Verdict& verdict, Phase phase, const std::string& 
 }
 
 void Attempt::note_trouble(const Target& target) {
-  if (target.verdict.action != Action::kHoldWay || result_.trouble) return;
+  // A destination that refuses us, and the message goes on by the next way.
+  const bool closes = target.verdict.action == Action::kNextWay && target.verdict.scope == Scope::kWay;
+  if ((target.verdict.action != Action::kHoldWay && !closes) || result_.trouble) return;
   result_.trouble =
       WayTrouble{target.verdict, target.phase, fmt::format("{}: {}", smtp::name(target.phase), target.reply)};
+  if (!closes) return;
+  const mail::Envelope& envelope = content_.message->envelope;
+  auto key = route::class_key(envelope, content_.message->origin, envelope.recipients[target.n]);
+  if (!ways_.table.after(key, way_.table_id())) result_.trouble->verdict.hold = kRefusedAlone;
 }
 
 // What was answered, for each of the batch: its own refusal, else what ended the transaction.
 void Attempt::absorb(const RelayConnection& connection, const Guise& guise, const smtp::Transmitted& sent,
                      std::span<const std::size_t> batch, std::vector<std::size_t>& again) {
+  const bool direct = way_.settings.protocol == Protocol::kDirect;
   Event common{.phase = Phase::kFinal,
                .uncertain = sent.uncertain,
                .authenticated = connection.authenticated,
                .tls = connection.tls,
+               .direct = direct,
                .final_hop = connection.lmtp};
   std::string words;
   bool by_peer = true;

@@ -16,6 +16,8 @@ struct Candidate {
   TlsMode tls = TlsMode::kStartTls;
   std::string tls_name;  // what the certificate must carry; empty: nothing is known to ask for
 
+  std::vector<std::string> addresses = {};  // its own, where they are known; empty: they are looked up
+
   bool is_path() const { return host.starts_with('/'); }
   std::string text() const;  // "smtp.isp.example:587", "[2001:db8::1]:587"
   bool operator==(const Candidate&) const = default;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "deliver/decided_connection.h"
+#include "deliver/direct_opening.h"
 #include "deliver/local_connection.h"
 #include "queue/await_commit.h"
 
@@ -13,7 +14,13 @@ using smtp::Phase;
 
 constexpr Duration kOverdueEvery = 1s;
 constexpr Duration kLastWait = 3s;  // after the connections were cancelled
-constexpr Duration kLook = 250ms;   // between two looks at what ends by itself
+// How long an account that has used up what it may is left alone at most before one message tries it again.
+constexpr Duration kSpentDay = 4h, kSpentPace = 30min;
+Duration spent_at_most(const Verdict& verdict) {
+  return verdict.hold >= Duration(1h) ? kSpentDay : kSpentPace;
+}
+
+constexpr Duration kLook = 250ms;  // between two looks at what ends by itself
 
 // One connection's coroutine. It holds a slot of the way for as long as it lives.
 struct Courier::Line {
@@ -26,6 +33,8 @@ struct Courier::Line {
   bool stood = false;              // slot_ready was called
   bool probes = false;             // the first connection to a way that has not proven itself
   RelayOpening* opening = nullptr;
+  DirectOpening* direct = nullptr;
+  std::optional<OpenTrouble> refused;  // what every recipient of this destination comes to
 
   queue::WayId id() const { return way->id; }
 };
@@ -44,16 +53,43 @@ void Courier::set_ways(std::shared_ptr<const Ways> ways) {
   parts_.loop.post([this, ways = std::move(ways)]() mutable {
     ways_ = std::move(ways);
     if (idle_.size() < ways_->list.size()) idle_.resize(ways_->list.size());
-    for (auto& lines : idle_) {  // those of blocks that changed end now; the others only take the new snapshot
-      auto sleeping = lines;
-      for (Line* line : sleeping) {
-        if (!keeps(*line)) line->parking.call();
-      }
-    }
+    for_each_idle([this](Line& line) {  // those of blocks that changed end now; the others only take the new snapshot
+      if (!keeps(line)) line.parking.call();
+    });
   });
 }
 
+std::vector<Courier::Line*>& Courier::idle_of(queue::WayId id) {
+  if (queue::is_member(id)) [[unlikely]]
+    return idle_members_[id];
+  if (idle_.size() <= id) idle_.resize(id + 1u);
+  return idle_[id];
+}
+
+// The one that fell asleep last. nullptr: none.
+Courier::Line* Courier::take_idle(queue::WayId id) {
+  std::vector<Line*>* idle = nullptr;
+  if (!queue::is_member(id)) [[likely]] {
+    if (id < idle_.size()) idle = &idle_[id];
+  } else if (auto at = idle_members_.find(id); at != idle_members_.end()) {
+    idle = &at->second;
+  }
+  if (idle == nullptr || idle->empty()) return nullptr;
+  Line* line = idle->back();
+  idle->pop_back();
+  return line;
+}
+
+template <typename Fn>
+void Courier::for_each_idle(Fn fn) {
+  std::vector<Line*> sleeping;
+  for (const auto& lines : idle_) sleeping.insert(sleeping.end(), lines.begin(), lines.end());
+  for (const auto& [id, lines] : idle_members_) sleeping.insert(sleeping.end(), lines.begin(), lines.end());
+  for (Line* line : sleeping) fn(*line);
+}
+
 bool Courier::keeps(const Line& line) const {
+  if (line.way->family) return !stopping_ && ways_->direct == line.way->family;
   return !stopping_ && line.id() < ways_->list.size() && ways_->list[line.id()] == line.way;
 }
 
@@ -66,17 +102,17 @@ void Courier::kick(queue::WayId way) {
 
 // Each kick asks for one connection: one that sleeps here, else a new one.
 void Courier::look(queue::WayId id, unsigned kicks) {
-  if (stopping_ || !ways_ || id >= ways_->list.size() || ways_->list[id]->retired) return;
+  if (stopping_ || !ways_) return;
+  const std::shared_ptr<Way> found = ways_->find(id, parts_.scheduler, parts_.loop.clock().steady());
+  if (!found || found->retired) return;
   const unsigned loop = parts_.loop.index();
   for (; kicks > 0; --kicks) {
-    if (!idle_[id].empty()) {
-      Line* line = idle_[id].back();
-      idle_[id].pop_back();
+    if (Line* line = take_idle(id)) {
       parts_.scheduler.idle(id, loop, -1);
       line->parking.call();
       continue;
     }
-    Way& way = *ways_->list[id];
+    Way& way = *found;
     if (!way.health.may_open(parts_.loop.clock().steady())) return;
     // Until it has worked once: one connection alone, so that a wrong password is tried once and not ten times. When it
     // stands, the scheduler calls for the others.
@@ -87,7 +123,7 @@ void Courier::look(queue::WayId id, unsigned kicks) {
       return;
     }
     connections_.fetch_add(1, std::memory_order_relaxed);
-    parts_.loop.spawn("relay connection", run(ways_, ways_->list[id], probes));
+    parts_.loop.spawn("relay connection", run(ways_, found, probes));
   }
 }
 
@@ -105,7 +141,8 @@ struct Courier::Leaving {
     if (line.probes) line.way->probing.store(false);
     if (line.attempt) courier.give_back(line.attempt->lease());
     courier.lines_.remove(&line);
-    for (auto& sleeping : courier.idle_) std::erase(sleeping, &line);
+    std::erase(courier.idle_of(line.id()), &line);
+    if (queue::is_member(line.id()) && courier.idle_of(line.id()).empty()) courier.idle_members_.erase(line.id());
     courier.parts_.scheduler.release_slot(line.id(), courier.parts_.loop.index(), line.stood);
     courier.connections_.fetch_sub(1, std::memory_order_relaxed);
   }
@@ -138,6 +175,7 @@ net::Awaitable<bool> Courier::open(Line& line) {
     line.connection = std::make_unique<DecidedConnection>();
     co_return true;
   }
+  if (line.way->settings.protocol == Protocol::kDirect) co_return co_await open_direct(line);
   RelayOpening opening(parts_.loop, parts_.resolver, *line.way, line.ways->settings);
   line.opening = &opening;
   Opened opened = co_await opening.run();
@@ -147,19 +185,126 @@ net::Awaitable<bool> Courier::open(Line& line) {
     co_return false;
   }
   line.connection = std::move(*opened);
+  // Where a relay answers, the line is up: worth knowing when port 25 does not (port25.h).
+  if (line.way->settings.protocol == Protocol::kSmtp && line.ways->direct_used)
+    line.ways->direct->direct->port25.other_answered(parts_.loop.clock().steady());
   co_return true;
+}
+
+// --- direct delivery
+
+net::Awaitable<bool> Courier::open_direct(Line& line) {
+  DirectOpening opening(parts_.loop, parts_.resolver, *line.way, line.ways->settings,
+                        static_cast<std::uint32_t>(random_()));
+  line.direct = &opening;
+  Opened opened = co_await opening.run();
+  line.direct = nullptr;
+  const bool made = opened.has_value();
+  if (made) {
+    line.connection = std::move(*opened);
+  } else if (opened.error().verdict.action == Action::kFail) {
+    line.refused = std::move(opened.error());
+  } else {
+    opening_failed(line, opened.error());
+  }
+  for (Port25::Step step : opening.findings.steps) {
+    if (step.kind != Port25::Step::kAsk) {
+      port25_step(*line.ways, step);
+      continue;
+    }
+    parts_.loop.spawn("whether anything answers",
+                      look_for_evidence(line.ways, line.way->domain, opening.findings.silent));
+  }
+  co_return made;
+}
+
+// There is no such domain, say: nothing was wrong with the way, and all that waits for it has the same answer.
+net::Awaitable<void> Courier::give_all(Line& line) {
+  const OpenTrouble told = std::move(*line.refused);
+  line.refused.reset();
+  if (!line.stood) parts_.scheduler.slot_ready(line.id(), parts_.loop.index());
+  line.stood = true;
+  while (keeps(line)) {
+    co_await room_for_outcomes();
+    auto lease = parts_.scheduler.lease(line.id());
+    if (!lease) co_return;
+    queue::InHand in_hand(parts_.poison, lease->id, "");
+    line.attempt.emplace(parts_, *line.ways, *line.way, *lease, std::generate_canonical<double, 32>(random_));
+    std::string words = told.reason;
+    Attempted attempted = co_await line.attempt->give(told.verdict, std::move(words));
+    line.attempt.reset();
+    if (attempted.fate == Attempted::Fate::kSettled) {
+      settle(std::move(*lease), std::move(attempted.settled));
+    } else if (attempted.fate == Attempted::Fate::kUnread) {
+      after_unread(*lease);
+    } else {
+      std::vector<queue::ClassResult> ends;
+      for (queue::ClassId id : lease->classes) ends.push_back({.class_id = id});
+      parts_.scheduler.finish(*lease, ends, parts_.loop.index());
+    }
+  }
+}
+
+// What follows for all destinations. Each change is told once.
+void Courier::port25_step(const Ways& ways, Port25::Step step) {
+  const Port25& port25 = ways.direct->direct->port25;
+  const std::string reason = port25.reason();
+  switch (step.kind) {
+    case Port25::Step::kClosed:
+    case Port25::Step::kImpostor:
+      parts_.loop.log().warning(
+          step.kind == Port25::Step::kClosed ? "port25_closed" : "port25_intercepted",
+          {{"reason", reason},
+           {"interceptor", port25.interceptor()},
+           {"cure", ways.settings.relays.empty()
+                        ? "No relay is set up. One relay carries mail to every address, and you need no account at the "
+                          "recipient's provider: your internet or mail provider's submission server, with your account "
+                          "there. `sidegate status` shows the lines to write."
+                        : "Mail goes by the next way of its route, and waits where there is none."},
+           {"look_again_in", step.pause.count() / 1000}});
+      [[fallthrough]];
+    case Port25::Step::kStill:
+      if (ways.settings.direct.through_interceptor && port25.state() == Port25::State::kIntercepted) break;
+      return parts_.scheduler.way_down(ways.direct->id, step.pause, reason);
+    case Port25::Step::kOpen:
+      parts_.loop.log().info("port25_open", {{"explanation", "Port 25 leads out again: mail goes direct."}});
+      return parts_.scheduler.way_up(ways.direct->id);
+    default:
+      break;
+  }
+}
+
+// Nothing answers on port 25: is it the port, or the whole line? A name that everybody knows tells, or any other port
+// of those hosts, be it that it refuses.
+net::Awaitable<void> Courier::look_for_evidence(std::shared_ptr<const Ways> ways, std::string domain,
+                                                std::vector<std::string> silent) {
+  constexpr Duration kPatience = 5s;
+  constexpr unsigned kPorts[] = {587, 465, 443};
+  bool answers = co_await parts_.resolver.can_tell(parts_.loop, std::move(domain));
+  for (std::size_t i = 0; i < silent.size() && i < 3 && !answers; ++i) {
+    for (unsigned port : kPorts) {
+      net::Endpoint to{silent[i], port};
+      auto stream = co_await net::connect(parts_.loop, std::move(to), kPatience);
+      answers |= stream || stream.error().kind == ErrorKind::kRefused;
+    }
+  }
+  port25_step(*ways, ways->direct->direct->port25.evidence(parts_.loop.clock().steady(), answers));
 }
 
 // What every way out is known to refuse for its size is refused where it comes in.
 void Courier::note_size(const Line& line) {
   const std::uint64_t most = line.connection->most_octets();
-  if (line.way->most_octets.exchange(most) != most) parts_.scheduler.set_largest(ways_->largest());
+  if (line.way->most_octets.exchange(most) == most) return;
+  if (line.way->family) return;  // one destination's matter
+  parts_.scheduler.set_largest(ways_->largest());
+  if (parts_.learnt_size) parts_.learnt_size(*line.way);
 }
 
 // One connection from its opening to its end. kAgain: it was found dead, and the lease in hand needs another one.
 net::Awaitable<Courier::Served> Courier::serve(Line& line) {
   bool opened = co_await open(line);
   if (std::exchange(line.probes, false)) line.way->probing.store(false);
+  if (line.refused) co_await give_all(line);
   if (!opened) co_return Served::kEnd;
   line.carried = 0;
   line.way->standing.fetch_add(1);
@@ -189,15 +334,16 @@ net::Awaitable<bool> Courier::next_lease(Line& line) {
     co_await room_for_outcomes();
     if (!keeps(line)) co_return false;
     if (auto lease = parts_.scheduler.lease(id)) {
+      if (lease->charged > 0 && parts_.ledger) parts_.ledger->write();
       line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease),
                            std::generate_canonical<double, 32>(random_));
       co_return true;
     }
-    if (idle_.size() <= id) idle_.resize(id + 1u);
-    idle_[id].push_back(&line);  // first: idle() may wake it at once, for a message that came in this moment
+    if (parts_.scheduler.is_wanted_elsewhere(id)) co_return false;
+    idle_of(id).push_back(&line);  // first: idle() may wake it at once, for a message that came in this moment
     parts_.scheduler.idle(id, loop, +1);
     Parking::Why why = co_await line.parking.wait(parts_.loop, line.way->settings.timeouts.idle);
-    auto& sleeping = idle_[id];
+    auto& sleeping = idle_of(id);
     if (auto at = std::ranges::find(sleeping, &line); at != sleeping.end()) {  // nobody's kick: time, reload or stop
       sleeping.erase(at);
       parts_.scheduler.idle(id, loop, -1);
@@ -205,6 +351,7 @@ net::Awaitable<bool> Courier::next_lease(Line& line) {
     if (why == Parking::Why::kTimeout) {  // a message may have come in this very moment
       auto lease = keeps(line) ? parts_.scheduler.lease(id) : std::nullopt;
       if (!lease) co_return false;
+      if (lease->charged > 0 && parts_.ledger) parts_.ledger->write();
       line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease),
                            std::generate_canonical<double, 32>(random_));
       co_return true;
@@ -225,7 +372,7 @@ net::Awaitable<bool> Courier::deliver(Line& line, Connection& connection) {
   line.attempt.reset();
   if (attempted.fate == Attempted::Fate::kGone) {
     std::vector<queue::ClassResult> ends;
-    for (queue::ClassId id : lease.classes) ends.push_back({.class_id = id});
+    for (queue::ClassId id : lease.classes) ends.push_back({.class_id = id, .counts = false});
     parts_.scheduler.finish(lease, ends, parts_.loop.index());
     co_return true;
   }
@@ -255,6 +402,7 @@ void Courier::way_trouble(Way& way, const Verdict& verdict, Phase phase, std::st
   Advice advice = way.health.trouble(parts_.loop.clock().steady(), phase, verdict.meaning, standing, verdict.hold);
   if (advice.say) {
     parts_.loop.log().warning("way_down", {{"relay", way.settings.name},
+                                           {"destination", way.domain},
                                            {"scope", name(verdict.scope)},
                                            {"phase", smtp::name(phase)},
                                            {"meaning", verdict.meaning},
@@ -270,12 +418,14 @@ void Courier::way_trouble(Way& way, const Verdict& verdict, Phase phase, std::st
   if (advice.response != Advice::Response::kDown) return;
   reason += ". ";
   reason += verdict.explanation;
-  parts_.scheduler.way_down(way.id, advice.pause, std::move(reason));
+  if (verdict.scope != Scope::kAccount) return parts_.scheduler.way_down(way.id, advice.pause, std::move(reason));
+  parts_.scheduler.account_down(way.id, advice.pause, std::move(reason),
+                                verdict.spent ? std::optional<Duration>(spent_at_most(verdict)) : std::nullopt);
 }
 
 void Courier::way_good(Way& way, Phase phase) {
   if (!way.health.good(phase)) return;
-  parts_.loop.log().info("way_up", {{"relay", way.settings.name}});
+  parts_.loop.log().info("way_up", {{"relay", way.settings.name}, {"destination", way.domain}});
   parts_.scheduler.way_up(way.id);
 }
 
@@ -420,10 +570,11 @@ void Courier::look_overdue() {
 net::Awaitable<void> Courier::give_overdue(std::vector<queue::Lease> leases) {
   auto ways = ways_;
   Way none;
-  auto states = parts_.scheduler.ways();
   for (queue::Lease& lease : leases) {
     co_await room_for_outcomes();
-    bool known = lease.way < ways->list.size();
+    const auto way = ways->find(lease.way, parts_.scheduler, parts_.loop.clock().steady());
+    const auto state = parts_.scheduler.way(lease.way);
+    const bool known = way != nullptr;
     Verdict verdict;
     verdict.scope = Scope::kWay;
     verdict.action = Action::kHoldWay;
@@ -431,9 +582,9 @@ net::Awaitable<void> Courier::give_overdue(std::vector<queue::Lease> leases) {
     verdict.status = {4, 4, 1};
     verdict.explanation =
         known ? "The relay for this message cannot be used now." : "No relay is configured for this message.";
-    std::string reason = known && lease.way < states.size() ? states[lease.way].reason : std::string();
+    std::string reason = known && state ? state->reason : std::string();
     queue::InHand in_hand(parts_.poison, lease.id, "");
-    Attempt attempt(parts_, *ways, known ? *ways->list[lease.way] : none, lease, 0.0);
+    Attempt attempt(parts_, *ways, known ? *way : none, lease, 0.0);
     Attempted attempted = co_await attempt.give(verdict, std::move(reason));
     if (attempted.fate == Attempted::Fate::kSettled) {
       settle(std::move(lease), std::move(attempted.settled));
@@ -446,10 +597,7 @@ net::Awaitable<void> Courier::give_overdue(std::vector<queue::Lease> leases) {
 
 net::Awaitable<void> Courier::stop(Duration patience) {
   stopping_ = true;
-  for (auto& lines : idle_) {
-    auto sleeping = lines;
-    for (Line* line : sleeping) line->parking.call();
-  }
+  for_each_idle([](Line& line) { line.parking.call(); });
   const SteadyTime until = parts_.loop.clock().steady() + patience;
   bool cancelled = false;
   while (!lines_.empty() || writers_ > 0 || unwritten_->load() > 0) {
@@ -460,6 +608,7 @@ net::Awaitable<void> Courier::stop(Duration patience) {
       for (Line* line : lines_) {
         if (line->connection) line->connection->cancel();
         if (line->opening) line->opening->cancel();
+        if (line->direct) line->direct->cancel();
       }
     }
     co_await parts_.loop.sleep(kLook);

@@ -12,6 +12,7 @@
 #include <list>
 #include <memory>
 #include <random>
+#include <unordered_map>
 #include <vector>
 
 #include "deliver/attempt.h"
@@ -55,7 +56,12 @@ class Courier {
   net::Awaitable<void> room_for_outcomes();
   bool keeps(const Line& line) const;
 
+  net::Awaitable<bool> open_direct(Line& line);
+  net::Awaitable<void> give_all(Line& line);
   void note_size(const Line& line);
+  void port25_step(const Ways& ways, Port25::Step step);
+  net::Awaitable<void> look_for_evidence(std::shared_ptr<const Ways> ways, std::string domain,
+                                         std::vector<std::string> silent);
   void opening_failed(Line& line, const OpenTrouble& trouble);
   void way_trouble(Way& way, const Verdict& verdict, smtp::Phase phase, std::string reason, bool was_standing);
   void way_good(Way& way, smtp::Phase phase);
@@ -70,7 +76,13 @@ class Courier {
 
   Parts parts_;
   std::shared_ptr<const Ways> ways_;
-  std::vector<std::vector<Line*>> idle_;  // by way, the last to fall asleep at the end
+  std::vector<Line*>& idle_of(queue::WayId way);
+  Line* take_idle(queue::WayId way);
+  template <typename Fn>
+  void for_each_idle(Fn fn);
+
+  std::vector<std::vector<Line*>> idle_;                               // by way, the last to fall asleep at the end
+  std::unordered_map<queue::WayId, std::vector<Line*>> idle_members_;  // of direct delivery
   std::list<Line*> lines_;
   std::array<std::atomic<unsigned>, kCoalescedWays> kicks_{};
   std::atomic<unsigned> connections_{0};

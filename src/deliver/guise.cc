@@ -39,7 +39,7 @@ bool usual(const mail::Recipient& recipient) {
 }  // namespace
 
 const rewrite::Outgoing* rules_of(const RelaySettings& way, const DeliverSettings& settings) {
-  if (way.protocol != Protocol::kSmtp) return nullptr;  // what ends here has its addresses
+  if (!leads_out(way.protocol)) return nullptr;  // what ends here has its addresses
   const rewrite::Outgoing* rules = way.rewrite ? way.rewrite.get() : settings.rewrite.get();
   return rules && !rules->empty() ? rules : nullptr;
 }

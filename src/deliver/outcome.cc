@@ -72,6 +72,11 @@ Verdict hold(Verdict v, Scope scope, Duration at_least = Duration(0)) {
   return v;
 }
 
+Verdict spent(Verdict v) {
+  v.spent = true;
+  return v;
+}
+
 Verdict defer(Verdict v) {
   v.action = Action::kDefer;
   v.status = as_temporary(v.status);
@@ -81,8 +86,16 @@ Verdict defer(Verdict v) {
 Verdict next_way(Verdict v, Action otherwise) {
   v.action = Action::kNextWay;
   v.otherwise = otherwise;
-  if (otherwise == Action::kDefer) v.status = as_temporary(v.status);
+  if (otherwise != Action::kFail) v.status = as_temporary(v.status);
   return v;
+}
+
+// A destination that refuses our address: it alone goes by the next way for a day or so (where there is none, the courier
+// makes that an hour), and nothing bounces for it.
+Verdict refused_here(Verdict v) {
+  v.scope = Scope::kWay;
+  v.hold = 24h;
+  return next_way(v, Action::kHoldWay);
 }
 
 // Meanings that say more than the class of the code: the account's and our own troubles (promise 4).
@@ -91,14 +104,14 @@ std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Ver
   switch (meaning) {
     case Meaning::kQuotaExceeded:
       if (event.final_hop) return std::nullopt;  // a full mailbox
-      return hold(v, Scope::kAccount, 1h);
+      return spent(hold(v, Scope::kAccount, 1h));
     case Meaning::kRateLimited:
     case Meaning::kTooManyConnections:
     case Meaning::kAuthThrottled:
       if (event.final_hop) return std::nullopt;
       // "try again later" alone, with a 5yz, may be about this recipient only: it defers, and holds up nobody else.
       if (!speaks_of_limits(*event.reply)) return defer(v);
-      return hold(v, Scope::kAccount, meaning == Meaning::kRateLimited ? Duration(1min) : Duration(0));
+      return spent(hold(v, Scope::kAccount, meaning == Meaning::kRateLimited ? Duration(1min) : Duration(0)));
     case Meaning::kAuthBadCredentials:
     case Meaning::kAuthAppPasswordNeeded:
     case Meaning::kAuthOauthNeeded:
@@ -111,14 +124,22 @@ std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Ver
       return event.authenticated ? defer(v) : hold(v, Scope::kAccount);
     case Meaning::kTlsRequired:
       return event.tls ? defer(v) : hold(v, Scope::kAccount);
-    case Meaning::kRelayDenied:
-    case Meaning::kSenderNotAllowed:
-    case Meaning::kSenderNotVerified:
-      return next_way(v, Action::kDefer);  // which sender goes by which account is our configuration
+    case Meaning::kIpReputationDeferred:
+      if (!event.direct) return std::nullopt;
+      [[fallthrough]];
     case Meaning::kIpBlocklisted:
     case Meaning::kPtrMissing:
     case Meaning::kHeloRejected:
+      if (event.direct) return refused_here(v);
       return next_way(v, Action::kDefer);  // our address or name: not the message's fault
+    case Meaning::kDmarcOrSpfFail:
+      if (!event.direct) return std::nullopt;
+      return next_way(v, Action::kDefer);  // a relay whose address the sender's SPF names may do
+    case Meaning::kRelayDenied:
+    case Meaning::kSenderNotAllowed:
+    case Meaning::kSenderNotVerified:
+      if (event.direct) return std::nullopt;
+      return next_way(v, Action::kDefer);  // which sender goes by which account is our configuration
     case Meaning::kTooManyRecipients:
       return defer(v);  // RFC 5321 section 4.5.3.1.10: 552 means 452 here
     case Meaning::kProtocolError:
@@ -128,6 +149,11 @@ std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Ver
     default:
       return std::nullopt;
   }
+}
+
+bool is_limit(Meaning meaning) {
+  return meaning == Meaning::kQuotaExceeded || meaning == Meaning::kRateLimited || meaning == Meaning::kAuthThrottled ||
+         meaning == Meaning::kTooManyConnections;
 }
 
 // A reply whose meaning is that it may go well later does not end the message, whatever its code says. A full mailbox
@@ -162,6 +188,14 @@ Verdict judge_reply(const RelaySettings& way, const Event& event) {
   }
   // RFC 5321 section 3.8: 421 may come at any time and means that the server goes away.
   bool goes_away = reply.code == 421;
+  // Said of the account, whatever the code and the stage: a login refused for its rate, a connection that ends for it.
+  if (!event.final_hop && is_limit(meaning) &&
+      (event.phase == Phase::kAuth || (goes_away && event.phase > Phase::kAuth))) {
+    const Duration least = meaning == Meaning::kQuotaExceeded        ? Duration(1h)
+                           : meaning == Meaning::kTooManyConnections ? Duration(0)
+                                                                     : Duration(1min);
+    return spent(hold(v, Scope::kAccount, least));
+  }
   if (event.phase == Phase::kAuth) return hold(v, goes_away ? Scope::kWay : Scope::kAccount);
   if (event.phase < Phase::kMail || goes_away) return hold(v, Scope::kWay);
   if (auto special = by_meaning(event, meaning, v)) return *special;
@@ -361,6 +395,15 @@ Verdict verdict_null_sender_refused(Action action) {
   auto cls = static_cast<std::uint16_t>(action == Action::kFail ? 5 : 4);
   return verdict(Scope::kMessage, action, Action::kDefer, "null-sender-refused", {cls, 7, 1},
                  "The relay takes no reports (mail from <>), and this one could not be sent as an ordinary message.");
+}
+
+Verdict verdict_no_room(bool next_way, Duration room_in) {
+  Verdict v = verdict(Scope::kAccount, next_way ? Action::kNextWay : Action::kStepAside, Action::kStepAside,
+                      "account-full", {4, 4, 5},
+                      "The account may send to no more recipients just now, by the limits in this relay's block. Mail "
+                      "goes on by itself when there is room.");
+  v.hold = room_in;
+  return v;
 }
 
 Verdict verdict_our_trouble() {

@@ -38,6 +38,7 @@ struct Event {
   bool uncertain = false;      // all content was sent and the final reply is missing
   bool authenticated = false;  // this session has logged in
   bool tls = false;
+  bool direct = false;     // at the recipient's own mail exchanger
   bool final_hop = false;  // LMTP: what is said is about the recipient's mailbox, not about our account
 };
 
@@ -50,6 +51,7 @@ struct Verdict {
   mail::EnhancedCode status;          // RFC 3463, the peer's own where it gave one
   Duration hold{};                    // kHoldWay: at least this long; 0: by the way's growing back-off
   bool uncertain = false;
+  bool spent = false;  // kHoldWay: the account has used up what it may, for now
 };
 
 Verdict judge(const RelaySettings& way, const Event& event);
@@ -72,6 +74,9 @@ Verdict verdict_size_lacking();                // RFC 1870 section 6.1
 Verdict verdict_eight_bit_refused();           // eight_bit = "bounce"
 Verdict verdict_expired(const Verdict& last);  // 4.4.7
 Verdict verdict_null_sender_refused(Action action);
+// Recipients beyond what the account may have now: by the next way where that is wanted and there is one, else when
+// there is room.
+Verdict verdict_no_room(bool next_way, Duration room_in);
 Verdict verdict_our_trouble();  // we could not read the message just now
 
 }  // namespace sidegate::deliver

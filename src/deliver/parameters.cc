@@ -50,16 +50,7 @@ std::string mail_parameters(const smtp::Capabilities& offered, const queue::Mess
 std::string rcpt_parameters(const smtp::Capabilities& offered, const mail::Recipient& recipient) {
   if (!offered.dsn) return {};
   std::string text;
-  const mail::Notify& notify = recipient.notify;
-  if (notify.never) {
-    text += " NOTIFY=NEVER";
-  } else if (notify.specified()) {
-    text += " NOTIFY=";
-    if (notify.success) text += "SUCCESS,";
-    if (notify.failure) text += "FAILURE,";
-    if (notify.delay) text += "DELAY,";
-    text.pop_back();
-  }
+  if (recipient.notify.specified()) text += " NOTIFY=" + mail::notify_words(recipient.notify);
   if (!recipient.orcpt.empty()) text += " ORCPT=" + recipient.orcpt;
   return text;
 }

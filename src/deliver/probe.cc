@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "deliver/find_candidates.h"
 #include "deliver/probe_advice.h"
+#include "deliver/probe_message.h"
 #include "deliver/relay_connection.h"
 #include "deliver/socks5.h"
 #include "deliver/way.h"
@@ -52,7 +53,11 @@ class Probe {
   bool certificate();
   bool mechanisms();
   net::Awaitable<bool> log_in();
-  net::Awaitable<bool> sender();
+  void limits();
+  std::vector<ProbeSender> senders() const;
+  net::Awaitable<bool> try_senders();
+  net::Awaitable<bool> try_sender(ProbeSender sender);
+  net::Awaitable<bool> send(std::string from);
   net::Awaitable<void> other_port();
 
   auth::Circumstances circumstances() const;
@@ -83,8 +88,10 @@ net::Awaitable<bool> Probe::run() {
   ProbeStep result{"result", good ? ProbeMark::kGood : ProbeMark::kFailed,
                    {},       {},
                    {},       {{"host", relay_.host}, {"port", std::int64_t(relay_.port)}}};
-  result.text = good ? fmt::format("{} would take mail; nothing was sent", where)
-                     : fmt::format("{} would not take mail; nothing was sent", where);
+  const bool sent = good && !options_.send_to.empty();
+  result.text = sent   ? fmt::format("{} took the message; whether it arrives is to be seen in the mailbox", where)
+                : good ? fmt::format("{} would take mail; nothing was sent", where)
+                       : fmt::format("{} would not take mail; nothing was sent", where);
   say(std::move(result));
   co_return good;
 }
@@ -117,7 +124,8 @@ net::Awaitable<bool> Probe::dialogue() {
   if (!trusted_ || !common) co_return false;
   bool known = co_await log_in();
   if (!known) co_return false;
-  co_return co_await sender();
+  limits();
+  co_return co_await try_senders();
 }
 
 bool Probe::settings() {
@@ -400,35 +408,117 @@ net::Awaitable<bool> Probe::log_in() {
   co_return true;
 }
 
-net::Awaitable<bool> Probe::sender() {
-  std::string from = !options_.sender.empty()                     ? options_.sender
-                     : !relay_.address.empty()                    ? relay_.address
-                     : relay_.user.find('@') != std::string::npos ? relay_.user
-                                                                  : "";
-  if (from.empty()) {
+// What the relay says of its limits: SIZE (RFC 1870), LIMITS (RFC 9422).
+void Probe::limits() {
+  const smtp::Capabilities& said = session_->capabilities();
+  ProbeStep step{"limits", ProbeMark::kGood, {}, {}, {}, {}};
+  if (said.size) {
+    const std::uint64_t size = *said.size;
+    step.text = fmt::format("messages up to {} octets", size);
+    step.details.emplace_back("size", static_cast<std::int64_t>(std::min<std::uint64_t>(size, INT64_MAX)));
+    if (options_.max_message_size > size) {
+      step.mark = ProbeMark::kNote;
+      step.cause = "our listeners take larger ones; what no relay takes is refused there once that is known";
+      step.cure = fmt::format("max_message_size = \"{}\" in [[listener]] says so from the beginning", size);
+    }
+  }
+  for (const std::string& line : said.raw) {
+    if (!istarts_with(line, "LIMITS ")) continue;
+    step.text += (step.text.empty() ? "" : "; ") + printable(line.substr(7), 200);
+    step.details.emplace_back("limits", line.substr(7));
+  }
+  if (!step.text.empty()) say(std::move(step));
+}
+
+std::vector<ProbeSender> Probe::senders() const {
+  if (!options_.sender.empty()) return {{options_.sender, false}};
+  if (!options_.senders.empty()) return options_.senders;
+  if (!relay_.address.empty()) return {{relay_.address, false}};
+  if (relay_.user.find('@') != std::string::npos) return {{relay_.user, false}};
+  return {};
+}
+
+net::Awaitable<bool> Probe::try_senders() {
+  const std::vector<ProbeSender> all = senders();
+  if (all.empty()) {
     say({"mail",
          ProbeMark::kNote,
          "not tried: no sender is known",
          "the user is no mail address",
          "give one with --from ADDRESS",
          {}});
-    co_return true;
+    co_return options_.send_to.empty() ||
+        failed("send", "not sent: no sender is known", {"", "give one with --from ADDRESS"});
   }
+  bool good = true;
+  for (const ProbeSender& sender : all) {
+    ProbeSender one = sender;
+    const bool taken = co_await try_sender(std::move(one));
+    good = good && (taken || sender.guessed);
+    if (session_ == nullptr) co_return false;
+  }
+  if (!good || options_.send_to.empty()) co_return good;
+  std::string from = all.front().address;
+  co_return co_await send(std::move(from));
+}
+
+net::Awaitable<bool> Probe::try_sender(ProbeSender sender) {
+  const std::string& from = sender.address;
   Duration patience = std::min(relay_.timeouts.mail, options_.patience);
   auto taken = co_await session_->command(Phase::kMail, "MAIL FROM:<" + from + ">", patience);
-  if (!taken) {
-    std::string text = words_of(taken.error());
-    co_return failed("mail", std::move(text), advise_mail(relay_, from, taken.error()));
+  ProbeStep step{"mail", ProbeMark::kGood, {}, {}, {}, {{"sender", from}}};
+  if (taken) {
+    step.text = fmt::format("MAIL FROM:<{}>: {}", printable(from, 300), printable(taken->line(), 300));
+    step.details.emplace_back("reply", taken->line());
+    say(std::move(step));
+  } else {
+    ProbeAdvice advice = advise_mail(relay_, from, taken.error());
+    step.mark = sender.guessed ? ProbeMark::kNote : ProbeMark::kFailed;
+    step.text = words_of(taken.error());
+    step.text = fmt::format("MAIL FROM:<{}>: {}", printable(from, 300), step.text);
+    step.cause = std::move(advice.cause);
+    step.cure = std::move(advice.cure);
+    say(std::move(step));
+    if (!taken.error().reply || taken.error().reply->code == 421) session_.reset();  // it is gone
+    if (session_ == nullptr) co_return false;
   }
-  say({"mail",
-       ProbeMark::kGood,
-       fmt::format("MAIL FROM:<{}>: {}", printable(from, 300), printable(taken->line(), 300)),
-       {},
-       {},
-       {{"sender", from}, {"reply", taken->line()}}});
   auto reset = co_await session_->command(Phase::kMail, "RSET", patience);
   (void)reset;  // QUIT ends it as well
-  co_return true;
+  co_return taken.has_value();
+}
+
+// One real message, followed to the relay's last word on it.
+net::Awaitable<bool> Probe::send(std::string from) {
+  TestMessageWords words{from, options_.send_to, options_.hostname, printable(relay_.host, 300), loop_.clock().wall(),
+                         {}};
+  words.id = fmt::format("relay-test.{}",
+                         std::chrono::duration_cast<std::chrono::microseconds>(words.at.time_since_epoch()).count());
+  TestMessage message(test_message_text(words));
+  smtp::Transmission transmission;
+  transmission.reverse_path = std::move(from);
+  transmission.recipients.push_back({options_.send_to, {}});
+  transmission.content = &message;
+  smtp::Transmitted done = co_await session_->send(transmission);
+  ProbeStep step{"send", ProbeMark::kGood, {}, {}, {}, {{"recipient", options_.send_to}}};
+  const std::string to = printable(options_.send_to, 300);
+  if (done.final && done.final->positive()) {
+    step.text = fmt::format("sent to <{}>: {}", to, printable(done.final->line(), 300));
+    step.details.emplace_back("reply", done.final->line());
+    say(std::move(step));
+    co_return true;
+  }
+  smtp::Trouble trouble;
+  const auto& rcpt = done.recipients.empty() ? std::optional<mail::Reply>() : done.recipients.front();
+  for (const auto& reply : {done.mail, rcpt, done.data, done.final}) {
+    if (reply && !reply->positive() && reply->code != 354) trouble.reply = reply;
+  }
+  if (!trouble.reply && done.broken) trouble = *done.broken;
+  if (done.broken) session_.reset();
+  std::string text = fmt::format("to <{}>: {}", to, words_of(trouble));
+  const bool later = trouble.reply && trouble.reply->transient();
+  co_return failed("send", std::move(text),
+                   {later ? "the relay does not take this message now" : "the relay does not take this message",
+                    "its words say why"});
 }
 
 // For the advice's sake: does port 465 of the same host speak TLS? A handshake, and not one octet after it.

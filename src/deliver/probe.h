@@ -1,5 +1,5 @@
-// `sidegate relay test`: the way to a provider, step by step, with cause and cure for what fails. Nothing is sent: the
-// dialogue ends after MAIL FROM with RSET and QUIT.
+// `sidegate relay test`: the way to a provider, step by step, with cause and cure for what fails. Nothing is sent,
+// unless it is asked for: the dialogue ends after MAIL FROM with RSET and QUIT.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,9 @@ enum class ProbeMark : std::uint8_t {
 
 // Of a relay with several hosts or ports each is tried until one would take mail; "candidate" begins each.
 // Names, in the order in which they come: "settings", "dns", "connect" (one for each address), "greeting", "ehlo",
-// "starttls", "tls", "certificate", "ehlo_tls", "mechanisms", "auth", "mail", "port465", "result". With TLS from the
-// first octet "tls" and "certificate" come before "greeting". They are an interface: `--json`.
+// "starttls", "tls", "certificate", "ehlo_tls", "mechanisms", "auth", "limits", "mail" (one for each sender), "send",
+// "port465", "result". With TLS from the first octet "tls" and "certificate" come before "greeting". They are an
+// interface: `--json`.
 struct ProbeStep {
   std::string name;
   ProbeMark mark = ProbeMark::kGood;
@@ -37,9 +38,17 @@ struct ProbeStep {
   bool ok() const { return mark != ProbeMark::kFailed; }
 };
 
+struct ProbeSender {
+  std::string address;
+  bool guessed = false;  // nobody says that mail leaves so: a refusal is worth a note
+};
+
 struct ProbeOptions {
   std::string hostname = "localhost";    // for EHLO
-  std::string sender;                    // for MAIL FROM; empty: the relay's address, or the user if that is one
+  std::string sender;                    // for MAIL FROM; empty: those that follow
+  std::vector<ProbeSender> senders;      // empty: the relay's address, or the user if that is one
+  std::uint64_t max_message_size = 0;    // what our own listeners take; 0: not known
+  std::string send_to;                   // one real message goes there
   Duration patience = Duration(15'000);  // no step takes longer, whatever the relay's own time-outs are
   smtp::Transcript transcript;           // empty: none
 };

@@ -168,7 +168,8 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach() {
     co_return co_await reach_any(std::move(path));
   }
   if (!way_.settings.proxy.host.empty()) co_return co_await through_proxy();
-  auto found = co_await resolver_.addresses(loop_, at_.host);
+  Result<dns::Addresses> found = dns::Addresses{at_.addresses, false};
+  if (at_.addresses.empty()) found = co_await resolver_.addresses(loop_, at_.host);
   if (!found) co_return trouble(Phase::kResolve, found.error());
   if (found->list.empty()) co_return trouble(Phase::kResolve, ErrorKind::kNotFound, at_.host + " has no address");
   std::vector<net::Endpoint> places;
@@ -241,7 +242,10 @@ net::Awaitable<RelayOpening::Done> RelayOpening::through_proxy() {
 
 net::Awaitable<RelayOpening::Done> RelayOpening::begin(std::unique_ptr<net::Stream> stream) {
   made_->stream = std::move(stream);
-  made_->session = std::make_unique<smtp::ClientSession>(*made_->stream, settings_.hostname,
+  const bool direct = way_.settings.protocol == Protocol::kDirect;
+  const std::string& hello =
+      direct && !settings_.direct.hello.empty() ? settings_.direct.hello : settings_.hostname;
+  made_->session = std::make_unique<smtp::ClientSession>(*made_->stream, hello,
                                                          client_timeouts(way_.settings.timeouts));
   if (made_->lmtp) made_->session->speak_lmtp();
   if (at_.tls == TlsMode::kImplicit) {  // RFC 8314 section 3.3
@@ -281,6 +285,8 @@ net::Awaitable<RelayOpening::Done> RelayOpening::secure() {
 
 net::Awaitable<RelayOpening::Done> RelayOpening::starttls() {
   if (!made_->session->capabilities().starttls) {
+    if (way_.settings.protocol == Protocol::kDirect)
+      co_return trouble(Phase::kStartTls, ErrorKind::kTls, at_.host + " offers no STARTTLS, so nothing was sent");
     const bool tried = std::ranges::any_of(candidates_, [](const Candidate& c) { return c.port == 465; });
     if (tried) {
       co_return trouble(Phase::kStartTls, ErrorKind::kTls,

@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 enum class TlsMode : std::uint8_t { kStartTls, kImplicit, kNone, kOpportunistic };  // the last: where it is offered
 enum class LogTls : std::uint8_t { kNone, kSummary, kHandshake };
 enum class EightBit : std::uint8_t { kPass, kConvert, kBounce };
+enum class WhenFull : std::uint8_t { kNext, kWait };
 enum class Identity : std::uint8_t { kKeep, kAccount, kAllowed };
 // What follows where a relay refuses a message because of who it is from.
 enum class OnSenderRefused : std::uint8_t {
@@ -34,10 +35,14 @@ enum class OnSenderRefused : std::uint8_t {
     // machine's own senders, else kNext
 enum class ForwardSender : std::uint8_t { kSrs, kAccount, kKeep };
 // What is spoken on a way. Relays are SMTP; the built-in ways of this machine are the others.
-enum class Protocol : std::uint8_t { kSmtp, kLmtp, kLocal, kDiscard, kFail };  // the last two: a route has decided
+// The last two: a route has decided.
+enum class Protocol : std::uint8_t { kSmtp, kLmtp, kLocal, kDirect, kDiscard, kFail };
 constexpr const char* name(Protocol protocol) {
-  constexpr const char* kNames[] = {"smtp", "lmtp", "local", "discard", "fail"};
+  constexpr const char* kNames[] = {"smtp", "lmtp", "local", "smtp", "discard", "fail"};
   return kNames[static_cast<unsigned>(protocol)];
+}
+constexpr bool leads_out(Protocol protocol) {
+  return protocol == Protocol::kSmtp || protocol == Protocol::kDirect;
 }
 enum class MailboxDelivery : std::uint8_t { kMbox, kMaildir, kLmtp, kCommand, kDiscard };
 
@@ -101,10 +106,15 @@ struct RelaySettings {
   std::shared_ptr<const rewrite::Outgoing> rewrite;  // null: those of DeliverSettings; empty: none
   std::uint32_t connections = 10;
   std::uint32_t messages_per_connection = 200;
+  // Of the account, which all blocks with its host and user share; 0: no limit.
+  std::uint64_t messages_per_second = 0, messages_per_minute = 0, messages_per_hour = 0, messages_per_day = 0;
+  std::uint64_t recipients_per_minute = 0, recipients_per_hour = 0, recipients_per_day = 0;
+  WhenFull when_full = WhenFull::kNext;
   Duration retry_after =
       30s;  // the first pause of a way in trouble; the scheduler, which knows how trials end, grows it
   Timeouts timeouts;
-  // What its replies mean, made from the [[reply]] blocks that concern it (deliver/reply_rules.h); null: as is built in.
+  // What its replies mean, made from the [[reply]] blocks that concern it (deliver/reply_rules.h); null: as is built
+  // in.
   std::shared_ptr<const provider::ReplyTable> replies;
   std::string reply_provider;  // whose rules are asked
   bool has_credentials() const { return !user.empty(); }
@@ -124,6 +134,25 @@ struct LocalSettings {
   Duration command_timeout = 1000s;
   bool operator==(const LocalSettings&) const = default;
 };
+// Straight to the MX of the recipient's domain: the [direct] block.
+struct DirectSettings {
+  bool enabled = true;  // where there is no relay
+  std::uint32_t connections = 50, connections_per_destination = 5;
+  std::uint32_t messages_per_connection = 100;
+  std::string hello;  // for EHLO; empty: hostname
+  std::string source_address, source_address6;
+  std::vector<std::string> address_families = {"ipv6", "ipv4"};
+  bool private_addresses = false;             // an MX may lead into private space
+  std::vector<std::string> private_networks;  // or into these
+  bool through_interceptor = false;           // where another server answers on port 25, mail goes by it all the same
+  TlsMode tls = TlsMode::kOpportunistic;      // kNone, kOpportunistic, kStartTls
+  std::uint16_t port = 25;
+  Duration connect_timeout = 30s, greeting_timeout = 5min, idle_timeout = 5s;
+  Duration retry_after = 1min;
+  bool operator==(const DirectSettings&) const = default;
+};
+inline constexpr const char* kDirectWay = "direct";
+
 inline constexpr const char* kLocalWay = "local";  // its ways' names: no relay is called so
 inline constexpr const char* kLmtpWay = "lmtp";
 
@@ -135,7 +164,6 @@ struct RouteSettings {
   RouteAction action = RouteAction::kWays;
   std::string text;  // of kFail: what the sender is told
 };
-inline constexpr const char* kDirectWay = "direct";
 inline constexpr const char* kHoldWay = "hold";  // where mail waits that a route holds
 
 // Where the mail of one relay domain goes on to. The relay's name is next_hop_name(domain).
@@ -161,6 +189,7 @@ struct DeliverSettings {
   std::vector<ReplyRule> replies;
   std::vector<RelaySettings> relays;
   LocalSettings local;
+  DirectSettings direct;
   std::vector<RouteSettings> routes;  // the first that fits wins
   std::vector<NextHop> next_hops;     // of relay domains: their mail goes there and nowhere else
   LogTls log_tls = LogTls::kSummary;  // what is told of each connection's TLS

@@ -24,7 +24,7 @@ void resolve(const Circumstances& c, Target& t) {
   const mail::Envelope& envelope = c.message->envelope;
   if (t.verdict.action == Action::kNextWay) {
     auto key = route::class_key(envelope, c.message->origin, recipient_of(c, t));
-    if (!c.routes->after(key, c.lease->way)) t.verdict.action = t.verdict.otherwise;
+    if (!c.routes->after(key, c.way_id.value_or(c.lease->way))) t.verdict.action = t.verdict.otherwise;
   }
   bool waits =
       t.verdict.action != Action::kDelivered && t.verdict.action != Action::kFail && t.verdict.action != Action::kHold;
@@ -124,7 +124,8 @@ bool all_step_aside(queue::ClassId id, std::span<const Target> targets) {
 Duration least_hold(queue::ClassId id, std::span<const Target> targets) {
   Duration least = Duration(0);
   for (const Target& t : targets) {
-    if (t.class_id == id && !ended(t)) least = std::max(least, t.verdict.hold);
+    // An account that has used up what it may is held as a whole: its messages are free to go by another way.
+    if (t.class_id == id && !ended(t) && !t.verdict.spent) least = std::max(least, t.verdict.hold);
   }
   return least;
 }
@@ -173,17 +174,24 @@ Settled settle(const Circumstances& c, std::span<Target> targets) {
   for (queue::ClassId id : c.lease->classes) {
     queue::ClassResult result{.class_id = id, .next = next_of(s, id, targets)};
     if (result.next == Next::kEnd) {
+      for (const Target& t : targets) result.taken += t.class_id == id && t.verdict.action == Action::kDelivered;
       s.outcome.due_removed.push_back(id);
       s.results.push_back(result);
       continue;
     }
     all_ended = false;
+    for (const Target& t : targets) {
+      const bool taken = t.verdict.action == Action::kDelivered || t.verdict.uncertain;
+      result.taken += t.class_id == id && taken;
+    }
     // The way's trouble costs no attempt. On a connection that had worked the lease goes back at once; on a fresh one
     // the message steps aside, so that one message that breaks connections holds up no others.
     bool way_only = result.next == Next::kSameWay;
     bool only_aside = result.next == Next::kAt && all_step_aside(id, targets);
     result.counts = (!way_only && !only_aside) || something_ended;
-    if (way_only && (!c.blame_way_only || something_ended)) result.next = Next::kAt;
+    const bool spent =
+        std::ranges::any_of(targets, [&](const Target& t) { return t.class_id == id && t.verdict.spent; });
+    if (way_only && ((!c.blame_way_only && !spent) || something_ended)) result.next = Next::kAt;
     unsigned attempts = c.lease->attempts + (result.counts ? 1u : 0u);
     Duration wait =
         std::max(queue::retry_delay(*c.schedule, std::max(attempts, 1u), c.random), least_hold(id, targets));
@@ -197,6 +205,7 @@ Settled settle(const Circumstances& c, std::span<Target> targets) {
       row.attempts = static_cast<std::uint16_t>(std::min(attempts, 65535u));
       row.held = result.next == Next::kHold;
       row.epoch = c.lease->epoch;
+      row.priority = c.lease->priority;
       s.outcome.due.push_back(row);
     }
     s.changes |= written;

@@ -31,6 +31,7 @@ struct Circumstances {
   const queue::Lease* lease = nullptr;
   const queue::ScheduleSettings* schedule = nullptr;
   const route::Table* routes = nullptr;
+  std::optional<queue::WayId> way_id = {};  // as the table knows it; the lease's own where it is no family's member
   WallTime now{};
   WallTime arrived{};  // of the message, on the same scale (Scheduler::arrived)
   double random = 0;

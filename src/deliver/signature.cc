@@ -78,7 +78,7 @@ bool has_all(const dkim::BodyHashes& hashes, const std::vector<const dkim::Signe
 }  // namespace
 
 bool may_sign(const RelaySettings& way, const DeliverSettings& settings, const queue::Message& message) {
-  return settings.dkim && !settings.dkim->empty() && message.submitted && way.sign && way.protocol == Protocol::kSmtp;
+  return settings.dkim && !settings.dkim->empty() && message.submitted && way.sign && leads_out(way.protocol);
 }
 
 net::Awaitable<Result<std::string>> signature_fields(net::WorkerPool& workers, const DeliverSettings& settings,

@@ -157,7 +157,8 @@ struct House {
   queue::MemoryCluster cluster{system_clock()};
   queue::MemoryStore store{cluster, 0};
   queue::Scheduler scheduler{queue::ScheduleSettings{}, system_clock(), 1};
-  dns::Resolver resolver{dns::ResolverSettings{}, system_clock()};
+  // Nobody is asked: a test that needs a name server brings one of its own.
+  dns::Resolver resolver{dns::ResolverSettings{.servers = {"127.0.0.1@1"}, .timeout = Duration(500)}, system_clock()};
   net::WorkerPool workers{1};
   QueueIdSource ids{system_clock()};
   std::unique_ptr<test::TestCa> ca;

@@ -80,6 +80,30 @@ bool split_host(const std::string& text, std::string* host, std::uint16_t* port)
   return !host->empty();
 }
 
+std::string account_of(const RelaySettings& relay) {
+  if (relay.protocol != Protocol::kSmtp || relay.host.empty()) return {};
+  return lower(relay.host) + " " + lower(relay.user);
+}
+
+std::vector<quota::Limit> limits_of(const RelaySettings& relay) {
+  using quota::Measure;
+  using quota::Span;
+  const quota::Limit all[] = {
+      {{Measure::kMessages, Span::kSecond}, relay.messages_per_second},
+      {{Measure::kMessages, Span::kMinute}, relay.messages_per_minute},
+      {{Measure::kMessages, Span::kHour}, relay.messages_per_hour},
+      {{Measure::kMessages, Span::kDay}, relay.messages_per_day},
+      {{Measure::kRecipients, Span::kMinute}, relay.recipients_per_minute},
+      {{Measure::kRecipients, Span::kHour}, relay.recipients_per_hour},
+      {{Measure::kRecipients, Span::kDay}, relay.recipients_per_day},
+  };
+  std::vector<quota::Limit> limits;
+  for (const quota::Limit& limit : all) {
+    if (limit.most != 0) limits.push_back(limit);
+  }
+  return limits;
+}
+
 namespace {
 
 bool same_block(const RelaySettings& a, const RelaySettings& b) {
@@ -151,7 +175,8 @@ bool unchanged(const Way& way, const RelaySettings& s) {
   return !way.retired && way.tls_error.empty() && same_block(have, wanted) && have.connections == wanted.connections &&
          have.messages_per_connection == wanted.messages_per_connection && have.retry_after == wanted.retry_after &&
          have.eight_bit == wanted.eight_bit && have.reply_provider == wanted.reply_provider &&
-         same_identity(have, wanted) && have.timeouts == wanted.timeouts && same_replies(have, wanted);
+         same_identity(have, wanted) && have.timeouts == wanted.timeouts && limits_of(have) == limits_of(wanted) &&
+         have.when_full == wanted.when_full && same_replies(have, wanted);
 }
 
 }  // namespace
@@ -224,6 +249,38 @@ static std::optional<queue::WayId> find_in(const Ways& ways, const std::string& 
                                  [&](const auto& way) { return !way->retired && iequals(way->settings.name, name); });
   if (at == ways.list.end()) return std::nullopt;
   return (*at)->id;
+}
+
+// Direct delivery, as a block of its own.
+static RelaySettings direct_block(const DirectSettings& direct) {
+  RelaySettings block;
+  block.name = kDirectWay;
+  block.protocol = Protocol::kDirect;
+  block.host = kDirectWay;
+  block.port = direct.port;
+  block.tls = direct.tls;
+  block.tls_verify = false;  // whom to expect is a policy's matter (direct.h, TlsPolicy), not this block's
+  block.connections = direct.connections;
+  block.messages_per_connection = direct.messages_per_connection;
+  block.retry_after = direct.retry_after;
+  for (const std::string& source : {direct.source_address, direct.source_address6}) {
+    if (!source.empty()) block.source_addresses.push_back(source);
+  }
+  block.timeouts.connect = direct.connect_timeout;
+  block.timeouts.greeting = direct.greeting_timeout;
+  block.timeouts.idle = direct.idle_timeout;
+  return block;
+}
+
+// What is known of port 25 and of destinations stays, whatever the block says now.
+static void place_direct(Ways& ways, const DeliverSettings& settings, const Ways* previous) {
+  const queue::WayId id = place(ways, direct_block(settings.direct), previous);
+  ways.direct = ways.list[id];
+  const bool kept = previous != nullptr && previous->direct == ways.direct && previous->settings.direct == settings.direct;
+  if (kept) ways.members = previous->members;
+  if (!ways.direct->direct)
+    ways.direct->direct =
+        previous != nullptr && previous->direct ? previous->direct->direct : std::make_shared<Direct>();
 }
 
 static std::vector<route::Rule> next_hop_rules(Ways& ways, const std::vector<NextHop>& hops, const Ways* previous) {
@@ -312,6 +369,8 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
                                          : stays)
         .ways.push_back(id);
   }
+  place_direct(*ways, settings, previous);
+  if (settings.relays.empty() && settings.direct.enabled) leaves.ways.push_back(ways->direct->id);
   // A relay domain's mail goes to its next hop alone: a relay that leads to the world would bring it back to us.
   std::vector<route::Rule> rules = next_hop_rules(*ways, settings.next_hops, previous);
   for (route::Rule& rule : route_rules(*ways, settings.routes, previous)) rules.push_back(std::move(rule));
@@ -319,12 +378,26 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
   if (!mailboxes.ways.empty() && settings.local.delivery == MailboxDelivery::kLmtp)
     rules.push_back(std::move(mailboxes));
   rules.push_back(std::move(stays));
+  ways->direct_used = std::ranges::any_of(rules, [&](const route::Rule& rule) {
+    return std::ranges::find(rule.ways, ways->direct->id) != rule.ways.end();
+  });
   ways->table = route::Table(std::move(rules));
   ways->settings = std::move(settings);
   return ways;
 }
 
+std::shared_ptr<Way> Ways::find(queue::WayId id, const queue::Scheduler& scheduler, SteadyTime now) const {
+  if (id < list.size()) [[likely]]
+    return list[id];
+  if (!queue::is_member(id) || !direct) return nullptr;
+  if (auto known = members->find(id, now)) return known;
+  const auto who = scheduler.member(id);
+  if (!who || who->family != direct->id) return nullptr;
+  return members->get(id, *who, direct, now);
+}
+
 std::uint64_t Ways::largest() const {
+  if (direct_used) return 0;  // each destination has a limit of its own
   std::uint64_t largest = 0;
   for (const auto& way : list) {
     if (way->retired || way->settings.protocol != Protocol::kSmtp) continue;
@@ -338,7 +411,12 @@ std::uint64_t Ways::largest() const {
 std::vector<queue::WayLimits> Ways::limits() const {
   std::vector<queue::WayLimits> limits;
   for (const auto& way : list)
-    limits.push_back({way->retired ? std::string() : way->settings.name, way->settings.connections});  // empty: none
+    limits.push_back({.name = way->retired ? std::string() : way->settings.name,  // empty: none
+                      .connections = way->settings.connections,
+                      .each = way == direct ? settings.direct.connections_per_destination : 0,
+                      .account = way->retired ? std::string() : account_of(way->settings),
+                      .limits = limits_of(way->settings),
+                      .next_when_full = way->settings.when_full == WhenFull::kNext});
   return limits;
 }
 

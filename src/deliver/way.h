@@ -13,6 +13,8 @@
 
 #include "base/clock.h"
 #include "deliver/busy.h"
+#include "deliver/direct.h"
+#include "deliver/members.h"
 #include "deliver/rungs.h"
 #include "deliver/settings.h"
 #include "queue/scheduler.h"
@@ -80,6 +82,11 @@ struct Way {
   std::shared_ptr<const tls::ClientContext> tls_for(const std::string& name);
   std::string tls_error;  // an unreadable CA file: the way waits
   bool retired = false;   // its block is gone from the configuration
+  // Of direct delivery: the family, and of its members which destination it is (members.h).
+  std::shared_ptr<Direct> direct;
+  std::shared_ptr<Way> family;  // null: this is no member
+  std::string domain;
+  queue::WayId table_id() const { return family ? family->id : id; }  // as the routing table knows it
 
   Health health;
   Busy busy;                                  // of the local way: its commands
@@ -112,12 +119,22 @@ struct Ways {
   DeliverSettings settings;
   std::vector<std::shared_ptr<Way>> list;  // index: WayId
   route::Table table = route::Table::all(0);
+  std::shared_ptr<Way> direct;  // the family
+  bool direct_used = false;     // some mail may go by it
+  std::shared_ptr<Members> members = std::make_shared<Members>();
+
+  // Any way by its id; of a family its member, made where nobody has looked for it lately. null: it is gone.
+  std::shared_ptr<Way> find(queue::WayId id, const queue::Scheduler& scheduler, SteadyTime now) const;
 
   // previous: unchanged blocks keep their way (health, what was learnt); every name keeps its id.
   static std::shared_ptr<const Ways> make(DeliverSettings settings, const Ways* previous = nullptr);
   std::vector<queue::WayLimits> limits() const;  // for Scheduler::set_ways
   std::uint64_t largest() const;                 // for Scheduler::set_largest: what no relay of ours takes is larger
 };
+
+// Whose limits a way counts on: the same host and user are one account. Empty: none (what stays on this machine).
+std::string account_of(const RelaySettings& relay);
+std::vector<quota::Limit> limits_of(const RelaySettings& relay);
 
 // "[host]:port" and "host" with a port of its own. False: malformed.
 bool split_host(const std::string& text, std::string* host, std::uint16_t* port);

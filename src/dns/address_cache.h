@@ -10,6 +10,9 @@
 
 namespace sidegate::dns {
 
+// A relay that moves is followed, whatever its TTL says.
+inline constexpr auto kLongestFresh = std::chrono::minutes(30);
+
 class AddressCache {
  public:
   explicit AddressCache(Duration keep_last_good, std::size_t limit = 4096) : keep_(keep_last_good), limit_(limit) {}

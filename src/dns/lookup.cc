@@ -24,8 +24,9 @@ Lookup::Lookup(std::vector<std::string> candidates, Duration timeout, SteadyTime
       deadline_(now + timeout) {}
 
 // One of the two families' places stands for it; the other has nothing to be asked for.
-Lookup::Lookup(std::string name, RecordType type, Duration timeout, SteadyTime now)
+Lookup::Lookup(std::string name, RecordType type, Duration timeout, SteadyTime now, bool fresh)
     : Lookup(std::vector<std::string>{std::move(name)}, timeout, now) {
+  fresh_ = fresh;
   four_.type = type;
   six_.answer.verdict = Verdict::kNoData;
 }
@@ -40,7 +41,7 @@ void Lookup::start(Servers& servers, SteadyTime now) {
 void Lookup::start(Servers& servers, Family& family, SteadyTime now) {
   drop(servers, family);
   family.unbound_failed = false;
-  if (now >= servers.poor_until && servers.unbound) {
+  if (now >= servers.poor_until && servers.unbound && !fresh_) {
     family.number = servers.unbound->ask(candidates_[candidate_], family.type, [&family](Answer answer) {
       family.number = -1;
       family.unbound_failed = !answer.definite();
@@ -70,7 +71,7 @@ void Lookup::step(Servers& servers, Family& family, SteadyTime now) {
     family.plain->step(servers.list, now);
     if (auto answer = family.plain->read(servers.list)) {
       family.plain.reset();
-      if (answer->definite()) servers.poor_until = std::max<SteadyTime>(servers.poor_until, now + kPoorFor);
+      if (answer->definite() && !fresh_) servers.poor_until = std::max<SteadyTime>(servers.poor_until, now + kPoorFor);
       family.answer = std::move(*answer);  // a failure of every server too: libunbound would only find it out later
     }
   }

@@ -25,7 +25,8 @@ class Lookup {
  public:
   // candidates: the names to try one after the other while the answer is that there is no such name.
   Lookup(std::vector<std::string> candidates, Duration timeout, SteadyTime now);
-  Lookup(std::string name, RecordType type, Duration timeout, SteadyTime now);  // the records of that type alone
+  // The records of that type alone. fresh: asked of the servers themselves, past what libunbound remembers.
+  Lookup(std::string name, RecordType type, Duration timeout, SteadyTime now, bool fresh = false);
 
   void start(Servers& servers, SteadyTime now);  // again after the servers have changed
   void step(Servers& servers, SteadyTime now);   // reads, sends what is due, goes to the next candidate
@@ -55,7 +56,7 @@ class Lookup {
   Family six_{RecordType::kAaaa, {}, -1, {}, {}}, four_{RecordType::kA, {}, -1, {}, {}};
   Duration plain_after_;
   SteadyTime deadline_, plain_at_;
-  bool grace_given_ = false;
+  bool grace_given_ = false, fresh_ = false;
   bool name_exists_ = false;  // one of the candidates does, without an address
   std::optional<Answer> result_;
 };

@@ -44,6 +44,7 @@ struct LookupThread::Body {
     std::optional<RecordType> type;  // absent: addresses
     Duration limit;
     Done done;
+    bool fresh = false;
   };
   struct Active {
     std::unique_ptr<Lookup> lookup;
@@ -122,8 +123,9 @@ bool LookupThread::Body::take_inbox(SteadyTime now) {
       waiting.done(Answer{Verdict::kSilent, {}, 0, "too many lookups under way"});
       continue;
     }
-    auto lookup = waiting.type ? std::make_unique<Lookup>(waiting.name, *waiting.type, waiting.limit, now)
-                               : std::make_unique<Lookup>(candidates_of(waiting.name, conf), waiting.limit, now);
+    auto lookup = waiting.type
+                      ? std::make_unique<Lookup>(waiting.name, *waiting.type, waiting.limit, now, waiting.fresh)
+                      : std::make_unique<Lookup>(candidates_of(waiting.name, conf), waiting.limit, now);
     lookup->start(servers, now);
     active.push_back({std::move(lookup), std::move(waiting.done)});
   }
@@ -210,11 +212,11 @@ LookupThread::~LookupThread() {
 }
 
 void LookupThread::ask(std::string name, Done done) {
-  body_->add({std::move(name), std::nullopt, body_->settings.timeout, std::move(done)});
+  body_->add({std::move(name), std::nullopt, body_->settings.timeout, std::move(done), false});
 }
 
-void LookupThread::ask(std::string name, RecordType type, Duration limit, Done done) {
-  body_->add({std::move(name), type, limit, std::move(done)});
+void LookupThread::ask(std::string name, RecordType type, Duration limit, Done done, bool fresh) {
+  body_->add({std::move(name), type, limit, std::move(done), fresh});
 }
 
 }  // namespace sidegate::dns

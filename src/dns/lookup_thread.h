@@ -21,7 +21,7 @@ class LookupThread {
   // Both families of `name` (lower case, no dot at its end) within the settings' time-out. IPv6 and IPv4 interleaved.
   void ask(std::string name, Done done);
   // Its records of one type, within `limit`.
-  void ask(std::string name, RecordType type, Duration limit, Done done);
+  void ask(std::string name, RecordType type, Duration limit, Done done, bool fresh = false);  // as Lookup has it
 
  private:
   struct Body;

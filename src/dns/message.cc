@@ -113,6 +113,7 @@ std::optional<std::string> read_data(Reader& reader, RecordType type, std::size_
     case RecordType::kMx:
       text += std::to_string(reader.number_16()) + ' ';
       [[fallthrough]];
+    case RecordType::kNs:
     case RecordType::kCname:
     case RecordType::kPtr: {
       std::string name = reader.name();
@@ -177,7 +178,8 @@ std::optional<std::string> make_question(std::uint16_t id, std::string_view name
   append_16(out, 0x0100);  // recursion desired
   append_16(out, 1);
   out.append(6, '\0');
-  for (std::string_view label : split(name, '.')) {
+  if (name == ".") name = {};
+  for (std::string_view label : name.empty() ? std::vector<std::string_view>() : split(name, '.')) {
     if (label.empty() || label.size() > kLabelLimit) return std::nullopt;
     out += static_cast<char>(label.size());
     out += label;
@@ -200,7 +202,7 @@ std::optional<Answer> read_answer(std::string_view message, std::uint16_t id, st
   reader.at = kHeaderSize;
   Answer answer;
   // Servers that understand nothing may leave the question out (FORMERR, NOTIMP).
-  bool asked = questions == 1 && reader.name() == lower(name) && reader.number_16() == static_cast<unsigned>(type);
+  bool asked = questions == 1 && reader.name() == (name == "." ? "" : lower(name)) && reader.number_16() == static_cast<unsigned>(type);
   reader.number_16();
   if ((!asked || !reader.good) && (rcode == 0 || rcode == 3)) return std::nullopt;
   if (rcode == 3) {
@@ -218,7 +220,7 @@ std::optional<Answer> read_answer(std::string_view message, std::uint16_t id, st
     if (!reader.good) break;  // truncated in the middle, or malformed: what was whole counts
     records.push_back(std::move(record));
   }
-  follow(records, lower(name), type, answer);
+  follow(records, name == "." ? "" : lower(name), type, answer);
   bool whole = reader.good && !truncated;
   answer.verdict = !answer.list.empty() ? Verdict::kFound : whole ? Verdict::kNoData : Verdict::kFailed;
   if (answer.verdict == Verdict::kFailed) answer.why = truncated ? "truncated answer" : "malformed answer";

@@ -10,9 +10,9 @@
 
 namespace sidegate::dns {
 
-enum class RecordType : std::uint16_t { kA = 1, kCname = 5, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28, kSrv = 33 };
+enum class RecordType : std::uint16_t { kA = 1, kNs = 2, kCname = 5, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28, kSrv = 33 };
 
-// nullopt: not a name that can be asked for (labels of 1 to 63 octets, 255 in all).
+// "." is the root. nullopt: not a name that can be asked for (labels of 1 to 63 octets, 255 in all).
 std::optional<std::string> make_question(std::uint16_t id, std::string_view name, RecordType type);
 
 // nullopt: not the answer to this question (RFC 5452 section 9.1), to be passed over. A truncated answer counts for

@@ -7,7 +7,6 @@
 namespace sidegate::dns {
 namespace {
 
-constexpr auto kLongestFresh = std::chrono::minutes(30);
 constexpr std::size_t kMostTroubles = 2000;
 constexpr auto kTroubleFresh = std::chrono::seconds(30);
 constexpr auto kAbsentFresh = std::chrono::seconds(60);  // as libunbound is told for its own cache

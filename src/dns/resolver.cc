@@ -20,7 +20,9 @@ namespace {
 
 constexpr std::size_t kLongestName = 253;
 constexpr auto kHostsFresh = FileInMemory::kFresh;
-constexpr auto kLongestFresh = std::chrono::minutes(30);  // a relay that moves is followed, whatever its TTL says
+constexpr auto kMailLimit = std::chrono::seconds(20);  // for the MX records of a domain
+constexpr auto kTellsLimit = std::chrono::seconds(6);  // for a name that everybody knows
+constexpr auto kTellsFresh = std::chrono::seconds(15);
 
 using Waiter = std::move_only_function<void(Result<Addresses>)>;
 
@@ -45,6 +47,7 @@ struct Resolver::State {
   AddressCache cache;                                            // guarded
   std::unordered_map<std::string, std::vector<Waiter>> waiters;  // guarded: one question a name, however many want it
   RecordQuestions questions;
+  SteadyTime tells_until{};  // guarded
   std::unique_ptr<LookupThread> thread;
 
   std::optional<Result<Addresses>> at_once(const std::string& host);
@@ -221,6 +224,62 @@ net::Awaitable<Result<Records>> Resolver::names(net::Loop& loop, std::string add
   }
   std::string asked = std::move(*name);
   co_return co_await records(loop, std::move(asked), RecordType::kPtr, limit);
+}
+
+net::Awaitable<bool> Resolver::knows(net::Loop& loop, std::string name) {
+  std::shared_ptr<State> state = state_;
+  auto executor = loop.executor();
+  auto start = [state, name = std::move(name), executor](auto handler) {
+    auto done = [executor, handler = std::move(handler)](Answer answer) mutable {
+      // That the name exists is enough.
+      bool exists = answer.verdict == Verdict::kFound || answer.verdict == Verdict::kNoData;
+      auto resume = [handler = std::move(handler), exists]() mutable { handler(exists); };
+      boost::asio::post(executor, std::move(resume));
+    };
+    state->thread->ask(name, RecordType::kNs, kTellsLimit, std::move(done), true);
+  };
+  co_return co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(bool)>(
+      std::move(start), boost::asio::use_awaitable);
+}
+
+net::Awaitable<bool> Resolver::can_tell(net::Loop& loop, std::string domain) {
+  std::shared_ptr<State> state = state_;
+  {
+    std::lock_guard lock(state->mutex);
+    if (state->clock.steady() < state->tells_until) co_return true;
+  }
+  bool tells = co_await knows(loop, ".");
+  // Some forwarders of home routers know no root; some servers inside a company know only names of the company.
+  if (domain.starts_with('[')) co_return tells;
+  for (auto dot = domain.find('.'); !tells && dot != std::string::npos && dot + 1 < domain.size();) {
+    domain.erase(0, dot + 1);
+    tells = co_await knows(loop, domain);
+    dot = domain.find('.');
+  }
+  if (tells) {
+    std::lock_guard lock(state->mutex);
+    state->tells_until = state->clock.steady() + kTellsFresh;
+  }
+  co_return tells;
+}
+
+net::Awaitable<Result<Exchangers>> Resolver::exchangers(net::Loop& loop, std::string domain, std::uint32_t random) {
+  domain = lower(domain);
+  if (domain.size() > 1 && domain.ends_with('.')) domain.pop_back();
+  if (auto literal = address_of_literal(domain)) co_return Exchangers{.list = {{0, *literal}}, .implicit = true};
+  if (!mail::is_domain(domain, false))
+    co_return fail(ErrorKind::kNotFound, "'" + printable(domain, 200) + "' is no domain");
+  auto records = co_await this->records(loop, domain, RecordType::kMx, kMailLimit);
+  if (records) co_return read_exchangers(*records, random);
+  if (records.error().kind != ErrorKind::kNotFound) co_return std::unexpected(records.error());
+  // RFC 5321 section 5.1: without MX records the domain itself is the host, as if with preference 0.
+  auto addresses = co_await this->addresses(loop, domain);
+  if (addresses) co_return Exchangers{.list = {{0, domain}}, .implicit = true};
+  if (addresses.error().kind != ErrorKind::kNotFound) co_return std::unexpected(addresses.error());
+  bool believed = co_await can_tell(loop, domain);
+  if (believed) co_return std::unexpected(addresses.error());
+  co_return fail(ErrorKind::kUnreachable,
+                 addresses.error().text + ", says a name server that does not know the root either: not believed");
 }
 
 }  // namespace sidegate::dns

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "dns/exchangers.h"
 #include "dns/record_questions.h"
 #include "dns/settings.h"
 #include "net/loop.h"
@@ -34,7 +35,17 @@ class Resolver {  // thread-safe; ends before the loops it is used from do: what
   // The names of a numeric address: its PTR records, or what /etc/hosts says.
   net::Awaitable<Result<Records>> names(net::Loop& loop, std::string address, Duration limit);
 
+  // Where mail for `domain` goes (RFC 5321 section 5.1), as many hosts as are worth trying; equal preferences shuffled
+  // with `random`. kNotFound: there is no such domain, or nothing in it that takes mail, and the servers who say so do
+  // know what there is elsewhere; everything else is temporary.
+  net::Awaitable<Result<Exchangers>> exchangers(net::Loop& loop, std::string domain, std::uint32_t random);
+  // Whether the servers answer at this moment, and know names that exist: the root, or the domain above `domain`. Past
+  // what was remembered here; the finding stands for some seconds. A server that denies every name is in trouble, and
+  // what it says is nothing to bounce mail for.
+  net::Awaitable<bool> can_tell(net::Loop& loop, std::string domain);
+
  private:
+  net::Awaitable<bool> knows(net::Loop& loop, std::string name);
   struct State;
   std::shared_ptr<State> state_;
 };

@@ -28,7 +28,13 @@ struct ToJson {
 }  // namespace
 
 const char* word(Mark mark) {
-  return mark == Mark::kGood ? "ok" : mark == Mark::kNote ? "note" : "wrong";
+  return mark == Mark::kGood ? "ok" : mark == Mark::kNote ? "note" : mark == Mark::kWarning ? "warning" : "wrong";
+}
+
+Mark worst(const Findings& findings) {
+  Mark out = Mark::kGood;
+  for (const Finding& f : findings) out = std::max(out, f.mark);
+  return out;
 }
 
 bool any_wrong(const Findings& findings) {
@@ -41,6 +47,7 @@ std::string finding_json(const Finding& finding) {
   out["text"] = clean(finding.text);
   if (!finding.why.empty()) out["why"] = clean(finding.why);
   if (!finding.next.empty()) out["next"] = clean(finding.next);
+  if (!finding.paste.empty()) out["paste"] = clean(finding.paste);
   for (const auto& [key, value] : finding.details) out[key] = std::visit(ToJson(), value);
   return json::serialize(out);
 }

@@ -11,10 +11,11 @@ namespace sidegate::doctor {
 
 enum class Mark : std::uint8_t {
   kGood,
-  kNote,   // not as it could be, or cannot be known from here
-  kWrong,  // the command ends with an error
+  kNote,     // not as it could be, or cannot be known from here
+  kWarning,  // mail goes, and somebody should look
+  kWrong,    // the command ends with an error
 };
-const char* word(Mark mark);  // "ok", "note", "wrong": stable
+const char* word(Mark mark);  // "ok", "note", "warning", "wrong": stable
 
 using FindingValue = std::variant<bool, std::int64_t, std::string, std::vector<std::string>>;
 
@@ -25,9 +26,11 @@ struct Finding {
   std::string why = {}, next = {};  // where it is not good
   std::vector<std::pair<std::string, FindingValue>> details = {};  // for --json
   std::string place = {};                                          // where it was seen; empty: of the whole machine
+  std::string paste = {};  // lines to write somewhere, as they are: TOML, a DNS record
 };
 using Findings = std::vector<Finding>;
 
+Mark worst(const Findings& findings);
 bool any_wrong(const Findings& findings);
 // One object, without line end.
 std::string finding_json(const Finding& finding);

@@ -90,6 +90,7 @@ net::Awaitable<PortSeen> Look::run() {
   co_await first();
   if (seen_.unreachable || !seen_.greeting.good()) co_return std::move(seen_);
   co_await inside();
+  if (options_.brief) co_return std::move(seen_);
   if (!place().only_relaying) {
     if (seen_.verdict) co_await versions();
     if (has_starttls() && !place().implicit_tls) co_await inject();

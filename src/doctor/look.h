@@ -16,6 +16,7 @@ struct LookOptions {
   std::string our_domain;                // whose mail the server takes
   std::string ca_file;                   // empty: the system's
   Duration patience = Duration(20'000);  // no step takes longer
+  bool brief = false;                    // no TLS versions, no injected commands, no tricks of open relays
   smtp::Transcript transcript;
 };
 

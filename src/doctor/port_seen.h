@@ -34,7 +34,7 @@ struct Place {
   bool relays_for_us = false;   // by its configuration, whoever connects from here may relay
   bool only_relaying = false;   // look at nothing but who may relay: the rest was seen from elsewhere
   std::string local_recipient = {};  // an address that it should take on port 25; empty: postmaster
-  std::string text() const;     // "submission 192.0.2.1:587", with the source where one is given
+  std::string text() const;          // "submission 192.0.2.1:587", with the source where one is given
 };
 
 // A reply, or why there is none.

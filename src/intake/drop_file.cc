@@ -10,10 +10,6 @@ namespace {
 constexpr std::size_t kMaxLine = 1200;
 constexpr std::size_t kName = 33;
 
-std::unexpected<Error> bad(std::string why) {
-  return fail(ErrorKind::kBadInput, std::move(why));
-}
-
 bool is_base(std::string_view text) {
   if (text.size() != kName || text[16] != '-') return false;
   return std::ranges::all_of(text, [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || c == '-'; }) &&

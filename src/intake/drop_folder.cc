@@ -16,10 +16,6 @@ constexpr const char* kBad = "bad";
 constexpr unsigned kMostCrashes = 9;
 constexpr time_t kUnfinished = 3600;  // seconds; sidegate-drop waits ten minutes for its input
 
-std::unexpected<Error> bad(std::string why) {
-  return fail(ErrorKind::kBadInput, std::move(why));
-}
-
 }  // namespace
 
 DropFolder::~DropFolder() {

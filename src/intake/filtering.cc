@@ -38,16 +38,7 @@ std::vector<std::string> parameters_of(const smtp::MailCommand& command) {
 
 std::vector<std::string> parameters_of(const smtp::RcptCommand& command) {
   std::vector<std::string> out;
-  const mail::Notify& notify = command.notify;
-  std::string words;
-  auto add = [&words](bool said, const char* word) {
-    if (said) words.append(words.empty() ? "" : ",").append(word);
-  };
-  add(notify.never, "NEVER");
-  add(notify.success, "SUCCESS");
-  add(notify.failure, "FAILURE");
-  add(notify.delay, "DELAY");
-  if (!words.empty()) out.push_back("NOTIFY=" + words);
+  if (command.notify.specified()) out.push_back("NOTIFY=" + mail::notify_words(command.notify));
   if (!command.orcpt.empty()) out.push_back("ORCPT=" + command.orcpt);
   return out;
 }

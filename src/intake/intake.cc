@@ -7,6 +7,7 @@
 #include "alias/address.h"
 #include "base/text.h"
 #include "intake/own_fields.h"
+#include "intake/priority.h"
 #include "intake/recipients.h"
 #include "intake/reply_for.h"
 #include "mail/address_list.h"
@@ -446,6 +447,11 @@ std::string Intake::mended_header(const smtp::SessionInfo& session, const mail::
   return submitter_.in_own_name(std::move(header), envelope.reverse_path);
 }
 
+// To a listener for other servers mail comes that ends here.
+std::uint64_t Intake::largest_that_leaves() const {
+  return policy_->settings.profile == Profile::kSmtp ? 0 : context_.scheduler.largest();
+}
+
 // Better now than by a report: every relay has said what it takes at most.
 bool Intake::too_large_to_leave(std::uint64_t octets) const {
   const std::uint64_t largest = context_.scheduler.largest();
@@ -490,6 +496,8 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   const mail::Envelope& envelope = message->envelope;
   in.envelope = {};
 
+  const auto uid = user_ ? std::optional<unsigned>(user_->uid) : std::nullopt;
+  const auto priority = priority_of(in.header(), submitter_.priority_rule(), uid);
   const std::string& user = message->origin.user;
   const std::string sender = lower(envelope.reverse_path);
   std::string sender_key = user.empty() ? sender : lower(user);
@@ -506,6 +514,7 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
       row.class_id = at->second;
       row.due = now;
       row.held = in.hold.has_value();
+      row.priority = static_cast<std::uint8_t>(priority);
       accept.due.push_back(row);
     }
     message->classes.push_back(at->second);

@@ -40,6 +40,10 @@ std::optional<Reply> Submitter::count(Measure measure, std::uint64_t n) {
   return std::nullopt;
 }
 
+PriorityRule Submitter::priority_rule() const {
+  return user_.empty() ? PriorityRule::kAuto : context_.users.settings()->of(user_, program_).priority;
+}
+
 void Submitter::abort() noexcept {
   for (const Counted& one : counted_) context_.users.give_back(user_, one.measure, one.n, one.when);
   counted_.clear();

@@ -45,6 +45,8 @@ class Submitter {
                                                            std::uint64_t octets);
   // The header with the user's own address where it has to be.
   std::string in_own_name(std::string header, const std::string& reverse_path) const;
+  // What a rule says of the priority of this user's mail.
+  PriorityRule priority_rule() const;
   // About to be committed; and then: no count is given back any more.
   void committing();
   void taken() { counted_.clear(); }

@@ -19,10 +19,14 @@ enum class ForeignSender : std::uint8_t {
   kWarn,
 };
 
+// Which of a user's mail goes first (intake/priority.h).
+enum class PriorityRule : std::uint8_t { kAuto, kAlarm, kUsual, kBulk };
+
 struct UserRules {        // 0: no limit
   std::string name = {};  // of a block: "taro@example.jp", "*@example.jp"
   std::vector<std::string> senders = {};
   ForeignSender foreign_sender = ForeignSender::kAuto;
+  PriorityRule priority = PriorityRule::kAuto;
   std::uint32_t connections = 100;
   std::uint64_t messages_per_minute = 0, messages_per_hour = 0, messages_per_day = 0;
   std::uint64_t recipients_per_minute = 0, recipients_per_hour = 0, recipients_per_day = 0;

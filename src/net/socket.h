@@ -55,4 +55,7 @@ class Acceptor {
 // thread. kRefused, kUnreachable and kTimeout are told apart.
 Awaitable<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, Duration timeout, std::string source = {});
 
+// Whether a numeric address is this machine's own, as the kernel sees it: it would be reached from itself. Sends nothing.
+bool is_own_address(const std::string& address);
+
 }  // namespace sidegate::net

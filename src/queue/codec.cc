@@ -81,7 +81,7 @@ bool any(const std::array<std::uint8_t, 32>& hash) {
   return false;
 }
 
-std::string_view view(const std::array<std::uint8_t, 32>& hash) {
+std::string_view hash_octets(const std::array<std::uint8_t, 32>& hash) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
 }
 
@@ -186,8 +186,8 @@ std::string encode(std::string_view key, const Message& m, std::uint32_t chunks)
   out.number(m.longest_line);
   out.string(m.message_id);
   if (hashes) {
-    out.raw(view(m.body_hash_simple));
-    out.raw(view(m.body_hash_relaxed));
+    out.raw(hash_octets(m.body_hash_simple));
+    out.raw(hash_octets(m.body_hash_relaxed));
   }
   return sealed(Family::kEnvelope, key, std::move(value));
 }

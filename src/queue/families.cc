@@ -9,7 +9,7 @@ void Families::set(const std::vector<WayLimits>& ways) {
   for (auto& [id, family] : families_) family.limit = family.each = 0;  // a block that went: what is under way ends
   for (std::size_t i = 0; i < ways.size(); ++i) {
     if (ways[i].name.empty() || ways[i].each == 0) continue;
-    Family& family = families_[static_cast<WayId>(i)];
+    WayFamily& family = families_[static_cast<WayId>(i)];
     family.limit = ways[i].connections;
     family.each = std::min(ways[i].each, ways[i].connections);
   }
@@ -86,7 +86,7 @@ void Families::stand_in_line(WayId id) {
   if (!std::exchange(one.in_line, true)) families_[one.state.family].line.push_back(id);
 }
 
-WayId Families::next_in_line(Family& family) {
+WayId Families::next_in_line(WayFamily& family) {
   while (!family.line.empty()) {
     const WayId id = family.line.front();
     family.line.pop_front();

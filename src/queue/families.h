@@ -22,7 +22,7 @@
 namespace sidegate::queue {
 
 // What the members of one family share.
-struct Family {
+struct WayFamily {
   unsigned limit = 0, each = 0;
   unsigned slots = 0, opening = 0;
   std::deque<WayId> line;              // members with work and no room for one more connection, in turn
@@ -39,13 +39,13 @@ class Families {
   static std::uint32_t slot_of(WayId id) { return id & kMostMembers; }
 
   void set(const std::vector<WayLimits>& ways);
-  Family* family(WayId id) {
+  WayFamily* family(WayId id) {
     if (families_.empty()) return nullptr;
     const auto at = families_.find(id);
     return at == families_.end() ? nullptr : &at->second;
   }
-  const Family* family(WayId id) const { return const_cast<Families*>(this)->family(id); }
-  std::map<WayId, Family>& all() { return families_; }
+  const WayFamily* family(WayId id) const { return const_cast<Families*>(this)->family(id); }
+  std::map<WayId, WayFamily>& all() { return families_; }
 
   // Each family in the route becomes its member for this domain, made where there is none. Without room for one more
   // the family goes from the route.
@@ -82,7 +82,7 @@ class Families {
   }
 
   void stand_in_line(WayId id);
-  WayId next_in_line(Family& family);  // kNoWay: nobody stands there
+  WayId next_in_line(WayFamily& family);  // kNoWay: nobody stands there
 
   // Looks at a few members and gives those back that nobody needs. is_idle(id): nothing is ready for it.
   template <typename Fn>
@@ -116,7 +116,7 @@ class Families {
   }
 
   unsigned loops_;
-  std::map<WayId, Family> families_;
+  std::map<WayId, WayFamily> families_;
   std::deque<Member> members_;  // by slot
   std::deque<std::uint32_t> free_;
   FlatIndex by_name_;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/queue_id.h"
 #include "queue/records.h"
+#include "quota/counters.h"
 
 namespace sidegate::queue {
 
@@ -27,7 +28,10 @@ using Router = std::function<Route(const ClassKey&)>;  // pure
 struct WayLimits {
   std::string name;
   unsigned connections = 10;
-  unsigned each = 0;  // not 0: a family, `connections` over all its members and so many of each
+  unsigned each = 0;                      // not 0: a family, `connections` over all its members and so many of each
+  std::string account = {};               // ways of one account share what they use of their limits; empty: of none
+  std::vector<quota::Limit> limits = {};  // on messages and recipients of the account
+  bool next_when_full = true;             // what finds no room goes by the next way; else it waits for this one
 };
 
 // One message for one way, all of its classes that go there now. Held until finish().
@@ -37,6 +41,10 @@ struct Lease {
   std::vector<ClassId> classes;
   std::uint16_t attempts = 0;  // made before
   std::uint64_t epoch = 0;
+  std::uint8_t priority = 0;
+  // Of an account with limits: recipients that are counted for it, at least one a class, and when.
+  std::uint32_t charged = 0;
+  SteadyTime charged_at{};
 };
 
 // What became of one class of a lease.
@@ -50,7 +58,14 @@ struct ClassResult {
     kHold,     // until released
   } next = Next::kEnd;
   WallTime due{};
-  bool counts = true;  // as an attempt
+  bool counts = true;       // as an attempt
+  std::uint32_t taken = 0;  // recipients that the peer took, or may have taken
+};
+
+// A limit of a way's account and how much of it is used.
+struct UsedLimit {
+  quota::Limit limit;
+  std::uint64_t used = 0;
 };
 
 struct WayStatus {
@@ -64,6 +79,11 @@ struct WayStatus {
   WayId family = kNoWay;      // of a member: its family, whose name it bears
   std::string domain = {};    // of a member: which one
   std::uint64_t members = 0;  // of a family
+  std::string account = {};
+  std::vector<UsedLimit> limits = {};
+  std::optional<WallTime> room_at = {};  // full: when there is room again
+  bool waits_when_full = false;
+  bool spent = false;  // down because its provider says that the account has used up what it may
 };
 // Who a member is.
 struct MemberName {

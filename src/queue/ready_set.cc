@@ -40,33 +40,52 @@ std::uint32_t take_slot(std::vector<Node>& nodes, std::vector<std::uint32_t>& fr
 
 }  // namespace
 
-std::uint32_t ReadySet::queue_for(std::uint32_t sender, WayId way) {
-  for (std::uint32_t at = classes_.sender(sender).first_queue; at != kNone; at = queues_[at].next_of_sender) {
-    if (queues_[at].way == way) return at;
-  }
+std::uint32_t ReadySet::make_queue(std::uint32_t sender, WayId way, std::uint8_t priority) {
   const std::uint32_t at = take_slot(queues_, free_queues_);
   queues_[at].sender = sender;
   queues_[at].way = way;
+  queues_[at].priority = priority;
+  ring_insert(queues_, way_of(way).turn[priority], at);
+  return at;
+}
+
+std::uint32_t ReadySet::queue_for(std::uint32_t sender, WayId way, std::uint8_t priority) {
+  if (is_member(way)) [[unlikely]] {
+    const auto [of, fresh] = member_queues_.try_emplace(std::uint64_t{sender} << 32 | way);
+    if (fresh) of->second.fill(kNone);
+    std::uint32_t& at = of->second[priority];
+    if (at == kNone) at = make_queue(sender, way, priority);
+    return at;
+  }
+  for (std::uint32_t at = classes_.sender(sender).first_queue; at != kNone; at = queues_[at].next_of_sender) {
+    if (queues_[at].way == way && queues_[at].priority == priority) return at;
+  }
+  const std::uint32_t at = make_queue(sender, way, priority);
   queues_[at].next_of_sender = classes_.sender(sender).first_queue;
   classes_.sender(sender).first_queue = at;
-  ring_insert(queues_, way_of(way).turn, at);
   return at;
 }
 
 void ReadySet::drop_queue(std::uint32_t at) {
   SenderQueue& queue = queues_[at];
-  ring_erase(queues_, way_of(queue.way).turn, at);
+  ring_erase(queues_, way_of(queue.way).turn[queue.priority], at);
+  free_queues_.push_back(at);
+  if (is_member(queue.way)) {
+    auto of = member_queues_.find(std::uint64_t{queue.sender} << 32 | queue.way);
+    of->second[queue.priority] = kNone;
+    if (std::ranges::all_of(of->second, [](std::uint32_t one) { return one == kNone; })) member_queues_.erase(of);
+    return;
+  }
   std::uint32_t* link = &classes_.sender(queue.sender).first_queue;
   while (*link != at) link = &queues_[*link].next_of_sender;
   *link = queue.next_of_sender;
-  free_queues_.push_back(at);
 }
 
 void ReadySet::enter(std::uint32_t at, WayId way) {
   Lane& lane = lanes_[at];
   lane.way = way;
-  lane.queue = queue_for(classes_[lane.cls].sender, way);
-  ring_insert(lanes_, queues_[lane.queue].turn[lane.priority], at);
+  lane.queue = queue_for(classes_[lane.cls].sender, way, lane.priority);
+  ring_insert(lanes_, queues_[lane.queue].turn, at);
   way_of(way).entries += lane.count;
   way_of(way).followers += lane.followers;
 }
@@ -76,8 +95,8 @@ void ReadySet::leave(std::uint32_t at) {
   way_of(lane.way).entries -= lane.count;
   way_of(lane.way).followers -= lane.followers;
   SenderQueue& queue = queues_[lane.queue];
-  ring_erase(lanes_, queue.turn[lane.priority], at);
-  if (std::ranges::all_of(queue.turn, [](std::uint32_t turn) { return turn == kNone; })) drop_queue(lane.queue);
+  ring_erase(lanes_, queue.turn, at);
+  if (queue.turn == kNone) drop_queue(lane.queue);
 }
 
 std::uint32_t ReadySet::find_lane(std::uint32_t cls, std::uint8_t rank, std::uint8_t priority) const {
@@ -158,22 +177,27 @@ void ReadySet::unlink(std::uint32_t at) {
 
 std::uint32_t ReadySet::next_lane(WayId id) {
   WayQueue& way = way_of(id);
-  if (way.turn == kNone) return kNone;
-  SenderQueue& queue = queues_[way.turn];
-  way.turn = queue.after;
-  for (std::uint32_t& turn : queue.turn) {
-    if (turn == kNone) continue;
-    const std::uint32_t lane = turn;
-    turn = lanes_[lane].after;
-    return lane;
+  unsigned chosen = kPriorities;
+  for (unsigned p = 0; p < kPriorities; ++p) {
+    if (way.turn[p] == kNone) continue;
+    const bool first = chosen == kPriorities;
+    if (!first && ++way.passed_over[p] <= kShare) continue;
+    chosen = p;
+    if (!first) break;
   }
-  return kNone;
+  if (chosen == kPriorities) return kNone;
+  way.passed_over[chosen] = 0;
+  SenderQueue& queue = queues_[way.turn[chosen]];
+  way.turn[chosen] = queue.after;
+  const std::uint32_t lane = queue.turn;
+  queue.turn = lanes_[lane].after;
+  return lane;
 }
 
 std::size_t ReadySet::memory() const {
   return lanes_.capacity() * sizeof(Lane) + queues_.capacity() * sizeof(SenderQueue) +
          (free_lanes_.capacity() + free_queues_.capacity()) * sizeof(std::uint32_t) +
-         (ways_.capacity() + members_.capacity()) * sizeof(WayQueue);
+         member_queues_.size() * 6 * sizeof(void*) + (ways_.capacity() + members_.capacity()) * sizeof(WayQueue);
 }
 
 }  // namespace sidegate::queue

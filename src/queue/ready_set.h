@@ -1,10 +1,12 @@
 // What is ready, and whose turn it is. Ready messages stand in lanes (one a class, usually), in order of due time; a
-// sender's lanes for one way form a ring, the senders of a way form a ring. A lease takes one message of the next lane
-// of the next sender: who submits 100,000 messages does not delay another's one.
+// sender's lanes for one way form a ring, the senders of a way form a ring, one for each priority. A lease takes one
+// message of the next lane of the next sender of the first priority: who submits 100,000 messages does not delay
+// another's one, and an alarm delays bulk mail, but does not stop it.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "queue/class_table.h"
@@ -13,8 +15,9 @@
 
 namespace sidegate::queue {
 
-inline constexpr unsigned kPriorities =
-    4;  // a sender's lanes of lower priority value go first; higher values count as 3
+inline constexpr unsigned kPriorities = 4;  // what is lower goes first; higher values count as 3
+// What waits behind a higher priority is passed over so often, then it has a turn: nothing starves.
+inline constexpr std::uint8_t kShare = 16;
 
 // Ready messages of one class that may go by its ways from `rank` on. They move as one when a way goes down or up.
 struct Lane {
@@ -30,7 +33,8 @@ struct Lane {
 
 // The ready messages of one way.
 struct WayQueue {
-  std::uint32_t turn = kNone;  // the sender queue whose turn it is
+  std::array<std::uint32_t, kPriorities> turn{kNone, kNone, kNone, kNone};  // the sender queue whose turn it is
+  std::array<std::uint8_t, kPriorities> passed_over{};                      // leases that went to a higher priority
   std::uint64_t entries = 0;
   std::uint64_t followers = 0;
   // How many connections could find work: messages, as exactly as can be known without looking at each of them.
@@ -66,19 +70,21 @@ class ReadySet {
   std::size_t memory() const;
 
  private:
-  struct SenderQueue {  // one sender's lanes on one way
+  struct SenderQueue {  // one sender's lanes of one priority on one way
     std::uint32_t sender = kNone;
     std::uint32_t before = kNone, after = kNone;  // ring of the way's queues
     std::uint32_t next_of_sender = kNone;
+    std::uint32_t turn = kNone;
     WayId way = kNoWay;
-    std::array<std::uint32_t, kPriorities> turn{kNone, kNone, kNone, kNone};
+    std::uint8_t priority = 0;
   };
   WayQueue& way_of(WayId id) {
     if (id < kFirstMember) [[likely]]
       return ways_[id];
     return id == kNoWay ? no_way_ : members_[Families::slot_of(id)];
   }
-  std::uint32_t queue_for(std::uint32_t sender, WayId way);
+  std::uint32_t queue_for(std::uint32_t sender, WayId way, std::uint8_t priority);
+  std::uint32_t make_queue(std::uint32_t sender, WayId way, std::uint8_t priority);
   void drop_queue(std::uint32_t queue);
   void enter(std::uint32_t lane, WayId way);
   void leave(std::uint32_t lane);
@@ -90,6 +96,8 @@ class ReadySet {
   std::vector<Lane> lanes_;
   std::vector<SenderQueue> queues_;
   std::vector<std::uint32_t> free_lanes_, free_queues_;
+  // Of members: by sender and way. One sender may have mail for 100,000 destinations.
+  std::unordered_map<std::uint64_t, std::array<std::uint32_t, kPriorities>> member_queues_;
   std::vector<WayQueue> ways_;
   std::vector<WayQueue> members_;  // of families, by their slot
   WayQueue no_way_;                // classes that no way takes wait here for a reload

@@ -64,13 +64,28 @@ struct RecipientRow {
   WallTime last_at{};
 };
 
+// Which mail goes first. The numbers lie on disk.
+enum class Priority : std::uint8_t { kUsual = 0, kAlarm = 1, kBulk = 2 };
+// Their order: the least goes first.
+constexpr std::uint8_t order_of(std::uint8_t priority) {
+  switch (static_cast<Priority>(priority)) {
+    case Priority::kAlarm:
+      return 0;
+    case Priority::kUsual:
+      return 1;
+    case Priority::kBulk:
+      return 2;
+  }
+  return 3;
+}
+
 // `due`: (id, class). All that start-up reads, tens of octets.
 struct DueRow {
   QueueId id;
   ClassId class_id = 0;
   WallTime due{};
   std::uint16_t attempts = 0;
-  std::uint8_t priority = 0;   // 0 is usual; lower goes first
+  std::uint8_t priority = 0;   // one of Priority
   bool held = false;           // by the operator or as poison; not tried until released
   std::uint64_t epoch = 0;     // fencing token of the claim (0 on RocksDB)
 };

@@ -119,10 +119,11 @@ void Schedule::make_held(std::uint32_t at) {
 
 void Schedule::make_ready(std::uint32_t at, std::uint8_t rank) {
   ScheduleEntry& entry = entries_[at];
-  std::uint32_t lane = ready_.find_lane(entry.cls, rank, entry.priority);
+  const std::uint8_t order = order_of(entry.priority);
+  std::uint32_t lane = ready_.find_lane(entry.cls, rank, order);
   if (lane == kNone) {
     ready_.set_members(families_.slots());
-    lane = ready_.make_lane(entry.cls, rank, entry.priority, resolve(classes_[entry.cls], rank));
+    lane = ready_.make_lane(entry.cls, rank, order, resolve(classes_[entry.cls], rank));
   }
   const WayId way = ready_.lane(lane).way;
   const bool follower = follows_sibling(at, way);
@@ -262,6 +263,7 @@ void Schedule::tick() {
   for (WayState& way : ways_) way.connections.age();
   families_.for_each_restless([this](WayId id) { families_.state(id).connections.age(); });
   begin_trials();
+  if (has_limits_) look_at_rooms();
   call_all(kAnyLoop);
   classes_.sweep(now_, 256);
   families_.sweep(now_, 256, [this](WayId id) { return ready_.way(id).entries == 0; });

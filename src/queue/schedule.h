@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "queue/accounts.h"
 #include "queue/arrivals.h"
 #include "queue/class_table.h"
 #include "queue/families.h"
@@ -70,8 +71,15 @@ class Schedule {
   void idle(WayId way, unsigned loop, int by);
   void finish(const Lease& lease, std::span<const ClassResult> results, unsigned loop);
 
-  void way_down(WayId way, Duration for_how_long, std::string reason);
+  // spent: the account has used up what it may; the pause may grow to that.
+  void way_down(WayId way, Duration for_how_long, std::string reason, std::optional<Duration> spent = {});
+  void account_down(WayId way, Duration for_how_long, std::string reason, std::optional<Duration> spent);
   void way_up(WayId way);
+
+  // --- accounts (schedule_accounts.cc)
+  std::uint32_t charge_more(const Lease& lease, std::uint32_t recipients, Duration* room_in);
+  void restore_ledger(std::string_view key, std::string_view note);
+  std::vector<std::pair<std::string, std::string>> take_ledger();
 
   // Makes at most `budget` due entries ready; true: there are more.
   bool move_due(unsigned budget);
@@ -114,11 +122,22 @@ class Schedule {
 
   // --- leases (schedule_lease.cc)
   void take(std::uint32_t at, Lease& lease);
-  Lease take_message(std::uint32_t first, WayId way);
+  Lease take_message(std::uint32_t first, WayId way, std::uint64_t most_classes = ~std::uint64_t{0});
   bool is_overdue(const ScheduleEntry& entry) const;
   void settle(std::uint32_t at, const Lease& lease, const ClassResult* result);
   std::optional<std::uint8_t> next_rank(const ClassTable::Class& cls, WayId after) const;
   void end_trial(WayId way, const Lease& lease, std::span<const ClassResult> results);
+
+  // --- accounts (schedule_accounts.cc)
+  SteadyTime steady_time() const { return SteadyTime(Duration(now_)); }
+  void give_account(WayId way, const WayLimits& limits);
+  bool is_counted(const WayState& way) const { return way.account != kNone && accounts_[way.account].counts; }
+  Room room_of(const WayState& way) const;
+  void charge(const WayState& way, Lease& lease);
+  void settle_charge(const Lease& lease, std::span<const ClassResult> results);
+  bool look_at_room(std::uint32_t account);
+  void look_at_rooms();
+  unsigned free_slots(const WayState& way) const;
 
   // --- ways (schedule_ways.cc)
   bool known(WayId way) const { return way < ways_.size() || (is_member(way) && families_.alive(way)); }
@@ -128,6 +147,7 @@ class Schedule {
   Health health(WayId way) const;
   bool up(WayId way) const { return health(way) == Health::kUp; }
   bool on_trial_already(WayId way) const;
+  bool takes(WayId way) const;
   WayId resolve(const ClassTable::Class& cls, std::uint8_t rank) const;
   void resolve_lanes();
   bool may_try(const Lane& lane, WayId way) const;
@@ -143,11 +163,11 @@ class Schedule {
   WayStatus status_of(WayId way) const;
 
   // --- families (schedule_families.cc)
-  Family* family_of(WayId way) { return is_member(way) ? families_.family(families_.state(way).family) : nullptr; }
+  WayFamily* family_of(WayId way) { return is_member(way) ? families_.family(families_.state(way).family) : nullptr; }
   bool may_open(WayId way) const;
   bool take_member_slot(WayId way, bool wants);
   void call_in_line(WayId family, unsigned most);
-  void wake_sleeper_of(Family& family, WayId but);
+  void wake_sleeper_of(WayFamily& family, WayId but);
   void call_members(WayId family, bool all);
   void call_family_trial(WayId family);
   void forgive_members(WayId family);
@@ -169,6 +189,8 @@ class Schedule {
   ClassTable classes_;
   ReadySet ready_;
   std::vector<WayState> ways_;
+  Accounts accounts_;
+  bool has_limits_ = false;  // of some way's account
   struct Touched {
     WayId way;
     unsigned times;

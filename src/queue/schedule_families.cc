@@ -6,14 +6,14 @@ namespace sidegate::queue {
 // Whether its family has a connection for it. On trial, one connection at a time tries the family.
 bool Schedule::may_open(WayId id) const {
   const WayId whole = state(id).family;
-  const Family& family = *families_.family(whole);
+  const WayFamily& family = *families_.family(whole);
   if (ways_[whole].health == Health::kTrial && (family.opening > 0 || ways_[whole].trial)) return false;
   return family.has_room();
 }
 
 bool Schedule::take_member_slot(WayId id, bool wants) {
   const WayId whole = state(id).family;
-  Family& family = *families_.family(whole);
+  WayFamily& family = *families_.family(whole);
   if (wants && may_open(id)) {
     ++family.slots, ++family.opening;
     state(id).connections.take();
@@ -28,7 +28,7 @@ bool Schedule::take_member_slot(WayId id, bool wants) {
 }
 
 void Schedule::call_in_line(WayId whole, unsigned most) {
-  Family& family = *families_.family(whole);
+  WayFamily& family = *families_.family(whole);
   if (ways_[whole].health != Health::kUp) return;
   while (most > 0 && family.has_room()) {
     const WayId next = families_.next_in_line(family);
@@ -40,7 +40,7 @@ void Schedule::call_in_line(WayId whole, unsigned most) {
 }
 
 // A warm connection without work gives its place to a member that has some.
-void Schedule::wake_sleeper_of(Family& family, WayId but) {
+void Schedule::wake_sleeper_of(WayFamily& family, WayId but) {
   for (WayId id : family.sleepers) {
     if (id == but || !families_.alive(id)) continue;
     WayConnections& connections = state(id).connections;
@@ -55,17 +55,18 @@ void Schedule::wake_sleeper_of(Family& family, WayId but) {
 
 bool Schedule::is_wanted_elsewhere(WayId id) const {
   if (!families_.alive(id)) return true;
-  const Family* family = families_.family(state(id).family);
+  const WayFamily* family = families_.family(state(id).family);
   return !family->has_room() && !family->line.empty();
 }
 
 // All members with work stand in line, and as many as there is room for are called.
 void Schedule::call_members(WayId whole, bool all) {
-  Family& family = *families_.family(whole);
+  WayFamily& family = *families_.family(whole);
   const Health now = ways_[whole].health;
   if (now == Health::kTrial) return call_family_trial(whole);
-  if (now == Health::kDown || !family.has_room()) return;
-  if (all || family.line.empty()) {
+  if (now == Health::kDown) return;
+  if (!all && family.has_room()) call_in_line(whole, family.limit - family.slots);
+  if (family.line.empty() || all) {
     for (std::uint32_t at = 0; at < ready_.lane_slots(); ++at) {
       const Lane& lane = ready_.lane(at);
       if (lane.cls == kNone || !is_member(lane.way) || state(lane.way).family != whole) continue;
@@ -73,7 +74,8 @@ void Schedule::call_members(WayId whole, bool all) {
       if (connections.has_free_slot() && wanted(lane.way) > connections.takers()) families_.stand_in_line(lane.way);
     }
   }
-  call_in_line(whole, family.limit - family.slots);
+  if (family.has_room()) return call_in_line(whole, family.limit - family.slots);
+  if (!family.line.empty()) wake_sleeper_of(family, kNoWay);
 }
 
 // The member of the family by which a message of this lane may try it.

@@ -17,6 +17,7 @@ void Schedule::take(std::uint32_t at, Lease& lease) {
   lease.classes.push_back(classes_[entry.cls].id);
   lease.attempts = std::max(lease.attempts, entry.attempts);
   lease.epoch = std::max(lease.epoch, entry.epoch);
+  lease.priority = entry.priority;
 }
 
 std::optional<Lease> Schedule::lease(WayId id) {
@@ -24,25 +25,37 @@ std::optional<Lease> Schedule::lease(WayId id) {
   WayState& way = state(id);
   const Health now = health(id);
   if (now == Health::kDown || (now == Health::kTrial && on_trial_already(id))) return std::nullopt;
+  const bool counted = is_counted(way);
+  std::uint64_t most_classes = ~std::uint64_t{0};
+  if (counted && !way.limits.empty()) {
+    const Room room = room_of(way);
+    if (room.none()) return std::nullopt;
+    most_classes = room.recipients;
+  }
   ready_.set_members(families_.slots());
   std::uint32_t lane = ready_.next_lane(id);
   // A way on trial may have no message of its own, since all went on by another: one of those tries it.
   if (lane == kNone && now == Health::kTrial) lane = lane_to_try(id);
   if (lane == kNone) return std::nullopt;
 
-  Lease lease = take_message(ready_.lane(lane).head, id);
+  Lease lease = take_message(ready_.lane(lane).head, id, most_classes);
   if (way.health == Health::kTrial) way.trial = lease.id;
   if (is_member(id) && ways_[way.family].health == Health::kTrial) ways_[way.family].trial = lease.id;
   way.connections.lease();
+  if (counted) {
+    charge(way, lease);
+    call_touched(kAnyLoop);
+  }
   call(id, kAnyLoop);
   return lease;
 }
 
 // This entry, and those of its siblings that are ready for the same way.
-Lease Schedule::take_message(std::uint32_t first, WayId way) {
+Lease Schedule::take_message(std::uint32_t first, WayId way, std::uint64_t most_classes) {
   Lease lease{.id = QueueId{entries_[first].id}, .way = way, .classes = {}, .attempts = 0, .epoch = 0};
   take(first, lease);
-  for (std::uint32_t at = entries_[first].sibling; at != first; at = entries_[at].sibling) {
+  for (std::uint32_t at = entries_[first].sibling; at != first && lease.classes.size() < most_classes;
+       at = entries_[at].sibling) {
     if (entries_[at].state == EntryState::kReady && ready_.lane(entries_[at].lane).way == way) take(at, lease);
   }
   return lease;
@@ -51,7 +64,7 @@ Lease Schedule::take_message(std::uint32_t first, WayId way) {
 bool Schedule::is_overdue(const ScheduleEntry& entry) const {
   if (entry.state != EntryState::kReady) return false;
   const WayId way = ready_.lane(entry.lane).way;
-  if (known(way) && up(way)) return false;
+  if (known(way) && up(way) && !state(way).full) return false;
   const WallTime arrived = arrivals_.of(QueueId{entry.id});
   return expired(settings_, arrived, wall_) || (!entry.told && delay_report_due(settings_, arrived, wall_));
 }
@@ -80,6 +93,7 @@ void Schedule::finish(const Lease& lease, std::span<const ClassResult> results, 
     touch(lease.way);
     end_trial(lease.way, lease, results);
     if (is_member(lease.way)) end_trial(state(lease.way).family, lease, results);
+    if (lease.charged > 0) settle_charge(lease, results);
   }
   std::vector<ClassId> leased(lease.classes);
   std::ranges::sort(leased);
@@ -125,7 +139,7 @@ std::optional<std::uint8_t> Schedule::next_rank(const ClassTable::Class& cls, Wa
   const Route& route = *cls.route;
   const auto here = std::ranges::find(route, after);
   if (here == route.end()) return std::nullopt;
-  const auto next = std::find_if(here + 1, route.end(), [this](WayId way) { return up(way); });
+  const auto next = std::find_if(here + 1, route.end(), [this](WayId way) { return takes(way); });
   if (next == route.end()) return std::nullopt;
   return static_cast<std::uint8_t>(here + 1 - route.begin());
 }
@@ -141,7 +155,7 @@ void Schedule::end_trial(WayId id, const Lease& lease, std::span<const ClassResu
   if (std::ranges::any_of(results, answered)) {
     way_up(id);
   } else if (std::ranges::any_of(results, [](const ClassResult& r) { return r.next == Next::kSameWay; })) {
-    way_down(id, Duration(way.pause), {});
+    way_down(id, Duration(way.pause), {}, way.spent ? std::optional<Duration>(Duration(way.longest)) : std::nullopt);
   }
 }
 

@@ -20,11 +20,20 @@ bool Schedule::on_trial_already(WayId id) const {
   return way.family != kNoWay && ways_[way.family].health == Health::kTrial && ways_[way.family].trial;
 }
 
-// The first way from `rank` on that is up. If none is: where its messages wait; one on trial, else the first.
+// Its messages stay with it: it is up and has room, or they are to wait for room.
+bool Schedule::takes(WayId id) const {
+  const WayState& way = state(id);
+  return up(id) ? !way.full || !way.next_when_full : way.spent && !way.next_when_full;
+}
+
+// The first way from `rank` on that takes messages: it is up, and its account has room (or they are to wait for that).
+// If none does: one that is up, one on trial, else the first.
 WayId Schedule::resolve(const ClassTable::Class& cls, std::uint8_t rank) const {
   const Route& route = *cls.route;
   if (route.empty()) return kNoWay;
   const auto from = route.begin() + (rank < route.size() ? rank : 0);
+  const auto takes = std::find_if(from, route.end(), [&](WayId w) { return this->takes(w); });
+  if (takes != route.end()) return *takes;
   for (const Health health : {Health::kUp, Health::kTrial}) {
     const auto way = std::find_if(from, route.end(), [&](WayId w) { return this->health(w) == health; });
     if (way != route.end()) return *way;
@@ -46,11 +55,18 @@ void Schedule::resolve_lanes() {
 
 void Schedule::set_ways(std::vector<WayLimits> ways, Router router) {
   while (ways_.size() < ways.size()) ways_.emplace_back(loops_);
+  accounts_.clear_ways();
   for (std::size_t i = 0; i < ways_.size(); ++i) {
     const std::string name = i < ways.size() ? ways[i].name : std::string();
     if (ways_[i].name != name) ways_[i].go_up();  // another way: what was known of the old one says nothing of it
     ways_[i].name = name;
     ways_[i].connections.limit = name.empty() ? 0 : ways[i].connections;
+    give_account(static_cast<WayId>(i), name.empty() ? WayLimits{} : ways[i]);
+  }
+  has_limits_ = false;
+  for (std::uint32_t at = 0; at < accounts_.size(); ++at) {
+    has_limits_ |= accounts_[at].counts;
+    look_at_room(at);
   }
   families_.set(ways);
   ready_.set_ways(ways_.size());
@@ -95,8 +111,14 @@ unsigned Schedule::wanted(WayId id) const {
   const std::uint64_t ready =
       is_member(id) && Families::slot_of(id) >= ready_.member_slots() ? 0 : ready_.way(id).messages();
   const Health now = health(id);
-  if (now == Health::kUp) return static_cast<unsigned>(std::min<std::uint64_t>(ready, 1u << 20));
-  if (now == Health::kDown || on_trial_already(id)) return 0;
+  if (now == Health::kDown || (now == Health::kTrial && on_trial_already(id))) return 0;
+  std::uint64_t most = 1u << 20;
+  if (const WayState& way = state(id); !way.limits.empty()) {
+    const Room room = room_of(way);
+    most = room.none() ? 0 : std::min(most, room.messages);
+    if (most == 0) return 0;
+  }
+  if (now == Health::kUp) return static_cast<unsigned>(std::min(ready, most));
   return ready > 0 || lane_to_try(id) != kNone ? 1 : 0;
 }
 
@@ -106,8 +128,8 @@ void Schedule::call(WayId id, unsigned loop, unsigned most) {
   if (!known(id)) return;
   WayConnections& connections = state(id).connections;
   const unsigned want = wanted(id);
-  unsigned slots = connections.limit > connections.slots() ? connections.limit - connections.slots() : 0;
-  Family* const family = family_of(id);
+  unsigned slots = free_slots(state(id));
+  WayFamily* const family = family_of(id);
   const bool waits = family != nullptr && slots > 0 && !may_open(id);
   if (waits) slots = 0;
   for (unsigned woken = 0, asked = 0; woken < most && want > connections.takers() + asked; ++woken) {
@@ -148,7 +170,7 @@ void Schedule::call_touched(unsigned loop) {
 bool Schedule::take_slot(WayId id, unsigned loop) {
   if (!known(id)) return false;
   WayConnections& connections = state(id).connections;
-  const bool wants = connections.has_free_slot() && wanted(id) > connections.takers();
+  const bool wants = free_slots(state(id)) > 0 && wanted(id) > connections.takers();
   if (is_member(id)) [[unlikely]]
     return take_member_slot(id, wants);
   if (!wants) return false;
@@ -159,7 +181,7 @@ bool Schedule::take_slot(WayId id, unsigned loop) {
 
 void Schedule::slot_ready(WayId id, unsigned loop) {
   if (!known(id)) return;
-  if (Family* family = family_of(id)) family->opening -= family->opening > 0;
+  if (WayFamily* family = family_of(id)) family->opening -= family->opening > 0;
   state(id).connections.stands();
   call(id, kAnyLoop);
 }
@@ -167,7 +189,7 @@ void Schedule::slot_ready(WayId id, unsigned loop) {
 void Schedule::release_slot(WayId id, unsigned loop, bool stood) {
   if (!known(id)) return;
   state(id).connections.release(stood);
-  if (Family* family = family_of(id)) {
+  if (WayFamily* family = family_of(id)) {
     family->slots -= family->slots > 0;
     if (!stood) family->opening -= family->opening > 0;
     call_in_line(state(id).family, 1);
@@ -178,18 +200,22 @@ void Schedule::release_slot(WayId id, unsigned loop, bool stood) {
 void Schedule::idle(WayId id, unsigned loop, int by) {
   if (!known(id)) return;
   state(id).connections.idle(loop, by);
-  if (Family* family = family_of(id)) {
+  if (WayFamily* family = family_of(id)) {
     state(id).connections.asleep() > 0 ? void(family->sleepers.insert(id)) : void(family->sleepers.erase(id));
-    if (by > 0 && !family->line.empty()) wake_sleeper_of(*family, kNoWay);
+    // While there is room nobody need go for those in line: one woken for nothing would fall asleep and wake the next.
+    if (by > 0 && !family->line.empty())
+      family->has_room() ? call_in_line(state(id).family, 1) : wake_sleeper_of(*family, kNoWay);
   }
   call(id, loop);
 }
 
-void Schedule::way_down(WayId id, Duration for_how_long, std::string reason) {
+void Schedule::way_down(WayId id, Duration for_how_long, std::string reason, std::optional<Duration> spent) {
   if (!known(id)) return;
   const bool was_down = state(id).health == Health::kDown;
   const std::int64_t longest = std::int64_t{30} * 24 * 3600 * 1000;
-  state(id).go_down(now_, std::min<std::int64_t>(for_how_long.count(), longest), std::move(reason));
+  state(id).go_down(now_, std::min<std::int64_t>(for_how_long.count(), longest), std::move(reason),
+                    spent ? spent->count() : 0);
+  state(id).spent = spent.has_value();
   if (is_member(id)) families_.stir(id);
   if (was_down) return;
   if (families_.family(id) != nullptr) forgive_members(id);
@@ -253,6 +279,12 @@ WayStatus Schedule::status_of(WayId id) const {
     status.ready = ready_.way(id).messages();
   }
   if (!status.up) status.again_at = wall_ + Duration(std::max<std::int64_t>(again_at - now_, 0));
+  if (way.account != kNone) status.account = accounts_[way.account].key;
+  status.waits_when_full = !way.next_when_full;
+  status.spent = way.spent;
+  for (const quota::Limit& limit : way.limits)
+    status.limits.push_back({limit, accounts_[way.account].row.counters.count(limit.kind, steady_time())});
+  if (const Room room = room_of(way); room.none()) status.room_at = wall_ + std::chrono::ceil<Duration>(room.until);
   return status;
 }
 
@@ -268,7 +300,7 @@ std::vector<WayStatus> Schedule::ways() const {
   for (std::size_t i = 0; i < ways_.size(); ++i) {
     if (ways_[i].name.empty()) continue;
     all.push_back(status_of(static_cast<WayId>(i)));
-    if (const Family* family = families_.family(static_cast<WayId>(i))) all.back().connections = family->slots;
+    if (const WayFamily* family = families_.family(static_cast<WayId>(i))) all.back().connections = family->slots;
   }
   std::size_t shown = 0;
   families_.for_each([&](WayId id, const WayState& one) {

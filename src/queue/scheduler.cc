@@ -138,6 +138,19 @@ void Scheduler::way_up(WayId way) {
   state_->run([&](Schedule& s) { s.way_up(way); });
 }
 
+void Scheduler::account_down(WayId way, Duration for_how_long, std::string reason, std::optional<Duration> spent) {
+  state_->run([&](Schedule& s) { s.account_down(way, for_how_long, std::move(reason), spent); });
+}
+std::uint32_t Scheduler::charge_more(const Lease& lease, std::uint32_t recipients, Duration* room_in) {
+  return state_->run([&](Schedule& s) { return s.charge_more(lease, recipients, room_in); });
+}
+void Scheduler::restore_ledger(std::string_view key, std::string_view note) {
+  state_->run([&](Schedule& s) { s.restore_ledger(key, note); });
+}
+std::vector<std::pair<std::string, std::string>> Scheduler::take_ledger() {
+  return state_->run([](Schedule& s) { return s.take_ledger(); });
+}
+
 void Scheduler::tick() {
   // A million due at once are moved in portions: nobody waits for the mutex longer than for one of them.
   constexpr unsigned kAtOnce = 1000;

@@ -15,6 +15,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -79,6 +81,16 @@ class Scheduler {  // thread-safe
   // doubles the pause, up to ten minutes or for_how_long, whichever is more.
   void way_down(WayId way, Duration for_how_long, std::string reason);
   void way_up(WayId way);
+  // All ways of this one's account. spent: its provider says that it has used up what it may, for now; the pause may
+  // grow to that, and messages stay where their way says so (WayLimits::next_when_full).
+  void account_down(WayId way, Duration for_how_long, std::string reason, std::optional<Duration> spent);
+
+  // --- what accounts have used of their limits: the ledger (queue/ledger.h)
+  // A lease is charged for a recipient of each class; how many more of its message's recipients may go now. For the
+  // others there is room in *room_in.
+  std::uint32_t charge_more(const Lease& lease, std::uint32_t recipients, Duration* room_in);
+  void restore_ledger(std::string_view key, std::string_view note);
+  std::vector<std::pair<std::string, std::string>> take_ledger();  // what has changed: key and note
 
   // Every 250 ms from one loop: moves due rows, brings ways back on trial, wakes.
   void tick();

@@ -62,18 +62,19 @@ void WayConnections::age() {
   least_ = std::max(0, expected());
 }
 
-void WayState::go_down(std::int64_t now, std::int64_t how_long, std::string why) {
+void WayState::go_down(std::int64_t now, std::int64_t how_long, std::string why, std::int64_t at_most) {
   how_long = std::max<std::int64_t>(how_long, 0);
   if (!why.empty()) reason = std::move(why);
   pause = how_long;
+  longest = at_most;
   if (health == Health::kDown) {  // its other connections tell the same story: that is not one more failure
     again_at = std::max(again_at, now + how_long);
     return;
   }
   health = Health::kDown;
-  const std::int64_t longest = std::max(how_long, kLongestGrowth);
+  const std::int64_t most = std::max(how_long, longest > 0 ? longest : kLongestGrowth);
   const std::int64_t grown = how_long << std::min(failures, 20u);
-  again_at = now + std::min(grown, longest);
+  again_at = now + std::min(grown, most);
   ++failures;
   trial = {};
 }
@@ -82,6 +83,7 @@ void WayState::go_up() {
   health = Health::kUp;
   reason.clear();
   failures = 0;
+  spent = false;
   trial = {};
 }
 

@@ -85,11 +85,18 @@ struct WayState {
   std::string reason;
   std::int64_t again_at = 0;  // steady clock, milliseconds; while down
   std::int64_t pause = 0;     // the last one asked for
+  std::int64_t longest = 0;   // which it may grow to; 0: the usual
   unsigned failures = 0;      // in a row: each doubles the pause
   QueueId trial;              // the message that tries a way on trial
 
+  std::uint32_t account = ~std::uint32_t{0};  // ~0: of none
+  std::vector<quota::Limit> limits;           // empty: none, whatever the account's other ways have
+  bool next_when_full = true;
+  bool full = false;   // no room for one more message
+  bool spent = false;  // down, because its provider says that the account has used up what it may
+
   bool up() const { return health == Health::kUp; }
-  void go_down(std::int64_t now, std::int64_t how_long, std::string why);
+  void go_down(std::int64_t now, std::int64_t how_long, std::string why, std::int64_t at_most = 0);
   void go_up();
 };
 

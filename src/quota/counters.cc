@@ -19,6 +19,12 @@ void Counters::take_back(Measure measure, std::uint64_t n, SteadyTime when) {
   }
 }
 
+void Counters::take_back(Kind kind, std::uint64_t n, SteadyTime when) {
+  for (std::size_t i = 0; i < plan_.size(); ++i) {
+    if (plan_[i] == kind) windows_[i].take_back(n, when);
+  }
+}
+
 std::uint64_t Counters::count(Kind kind, SteadyTime now) const {
   for (std::size_t i = 0; i < plan_.size(); ++i) {
     if (plan_[i] == kind) return windows_[i].count(now);

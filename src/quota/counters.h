@@ -22,6 +22,7 @@ struct Kind {
 struct Limit {
   Kind kind;
   std::uint64_t most = 0;  // 0: no limit
+  bool operator==(const Limit&) const = default;
 };
 
 struct Over {  // a limit that would be exceeded
@@ -37,6 +38,7 @@ class Counters {
 
   void add(Measure measure, std::uint64_t n, SteadyTime now);
   void take_back(Measure measure, std::uint64_t n, SteadyTime when);
+  void take_back(Kind kind, std::uint64_t n, SteadyTime when);  // of one window alone
   std::uint64_t count(Kind kind, SteadyTime now) const;  // 0 for what is not in the plan
   // The limit on `measure` that n more would exceed; of several the one that lasts longest.
   std::optional<Over> over(std::span<const Limit> limits, Measure measure, std::uint64_t n, SteadyTime now) const;

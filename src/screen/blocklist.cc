@@ -10,10 +10,6 @@ namespace {
 
 constexpr int kMostWeight = 1000;
 
-std::unexpected<Error> bad(std::string text) {
-  return fail(ErrorKind::kBadInput, std::move(text));
-}
-
 bool number_of(std::string_view text, unsigned& out) {
   auto number = parse_number(text);
   if (!number || *number > 255 || text.size() > 3) return false;

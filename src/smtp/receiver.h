@@ -77,6 +77,8 @@ struct Refusal {              // what a client was refused, for the log
 class Receiver {
  public:
   virtual ~Receiver() = default;
+  // The largest message that some way out takes, where this listener's mail leaves; 0: no bound is known.
+  virtual std::uint64_t largest_that_leaves() const { return 0; }
   // Before connected(): client_name and client_ptr are filled in, where they can be known in time, and quiet is set. After
   // XCLIENT both again, for who the client is now.
   virtual net::Awaitable<void> meet(SessionInfo& session) { co_return; }

@@ -226,7 +226,11 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
   forget_transaction();                                // RFC 5321 section 4.1.4
   begin_hello(kept_helo(*name), true);
   if (receiver_.listens_to_all() && co_await hello_refused("EHLO")) co_return;
-  out_ += ehlo_answer(*settings_, starttls_offered(), auth_mechanisms(),
+  // RFC 1870 section 4: what no way out takes is not worth being offered.
+  std::uint64_t size = settings_->max_message_size;
+  if (const std::uint64_t largest = receiver_.largest_that_leaves(); largest != 0)
+    size = size == 0 ? largest : std::min(size, largest);
+  out_ += ehlo_answer(*settings_, size, starttls_offered(), auth_mechanisms(),
                       may_xclient() ? xclient_keyword(settings_->offer_auth) : std::string_view());
   count(250);
 }

@@ -111,6 +111,9 @@ class Server:
         text += bracket + tables
         if "[[listener]]" not in self.extra:
             text += f'[[listener]]\nname = "in"\naddress = "127.0.0.1"\nport = {self.port}\n'
+        # Nothing goes out by itself: a test that wants direct delivery says where its servers are.
+        if not any(block in self.extra + self.relay for block in ("[[relay]]", "[direct]")):
+            text += "[direct]\nenabled = false\n"
         return text + self.relay
 
     def child_environment(self):

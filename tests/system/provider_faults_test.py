@@ -118,7 +118,7 @@ WAY_REPLIES = (
     ("ehlo:2", "554 5.3.0 not for you", "account"),   # HELO then, which offers no AUTH
     ("starttls:1", "454 4.7.0 TLS not available", "way"),
     ("starttls:1", "554 5.7.3 no TLS for you", "way"),
-    ("auth", "421 4.7.0 too many logins", "way"),
+    ("auth", "421 4.7.0 too many logins", "account"),
     ("auth", "454 4.7.0 temporary authentication failure", "account"),
     ("auth", "535 5.7.8 bad credentials", "account"),
     ("mail:1", "421 4.3.2 closing", None),

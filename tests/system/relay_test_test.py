@@ -101,9 +101,9 @@ class AgainstPostfix(Case):
         self.assertEqual(plain.returncode, OK, plain.stdout + plain.stderr)
         names = [step["step"] for step in steps]
         self.assertEqual([name for name in names if name in STEPS], STEPS)
-        self.assertEqual(names[-2:], ["mail", "result"])
+        self.assertEqual([name for name in names if name != "sender_domain"][-2:], ["mail", "result"])
         self.tell(plain, "verified", "SCRAM-SHA-1", "would take mail", "nothing was sent")
-        for line in ("C EHLO", "C STARTTLS", "C MAIL FROM:<me@test>", "C QUIT"):
+        for line in ("C EHLO", "C STARTTLS", "C MAIL FROM:<", "C QUIT"):
             self.assertIn(line, transcript)
         self.assertIn("****", transcript)
 

@@ -1,0 +1,25 @@
+// As whom mail leaves, as far as the configuration says: what is tried at a relay, and whose records are looked at.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/load.h"
+#include "doctor/look_domain.h"
+
+namespace sidegate::cli {
+
+struct Sender {
+  std::string address;
+  std::string used_by;   // where it is written: "relay isp", "local_domains"
+  bool guessed = false;  // nobody wrote it down: it follows from this machine's name
+  std::string domain() const { return address.substr(address.rfind('@') + 1); }
+};
+
+// That the relay would be given, the account's own first; each once.
+std::vector<Sender> senders_by(const config::Loaded& loaded, const deliver::RelaySettings& relay);
+
+// Their domains, with the ways that each leaves by. own: our addresses as the world sees them, for `direct`.
+std::vector<doctor::DomainLook> domains_in_use(const config::Loaded& loaded, const std::vector<std::string>& own);
+
+}  // namespace sidegate::cli

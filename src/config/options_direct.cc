@@ -1,0 +1,79 @@
+// The [direct] block.
+#include "base/i18n.h"
+#include "config/option_checks.h"
+#include "config/options.h"
+
+namespace sidegate::config {
+
+using deliver::DirectSettings;
+
+Table direct_table() {
+  constexpr Range kWait{"1s", "1h"};
+  using enum Apply;
+  using enum Secrecy;
+  return {
+      "direct",
+      false,
+      N_("Straight to the mail servers (MX) of the recipients' domains, on port 25: where no [[relay]] is set up, and "
+         "where a route names the way \"direct\"."),
+      {
+          {"enabled", Place(&Settings::direct, &DirectSettings::enabled), "true", kAny, kLive, kOpen,
+           N_("Whether mail goes this way where no relay is set up. false: it waits for one. A route that names "
+              "\"direct\" means it in any case.")},
+          {"connections",
+           Place(&Settings::direct, &DirectSettings::connections),
+           "50",
+           {"1", "10000"},
+           kLive,
+           kOpen,
+           N_("Connections at the same time, to all destinations together.")},
+          {"connections_per_destination",
+           Place(&Settings::direct, &DirectSettings::connections_per_destination),
+           "5",
+           {"1", "1000"},
+           kLive,
+           kOpen,
+           N_("Connections at the same time for one recipient domain.")},
+          {"messages_per_connection",
+           Place(&Settings::direct, &DirectSettings::messages_per_connection),
+           "100",
+           {"1", "100000"},
+           kLive,
+           kOpen,
+           N_("Messages on one connection before it is closed.")},
+          {"hello", Place(&Settings::direct, &DirectSettings::hello).checked(check_host_name), "", kAny, kLive, kOpen,
+           N_("The name in EHLO; not given: hostname. Many servers want it to be the one that our address has in the "
+              "DNS.")},
+          {"source_address", Place(&Settings::direct, &DirectSettings::source_address), "", kAny, kLive, kOpen,
+           N_("Our own IPv4 address for these connections; not given: the system chooses.")},
+          {"source_address6", Place(&Settings::direct, &DirectSettings::source_address6), "", kAny, kLive, kOpen,
+           N_("Our own IPv6 address for these connections; not given: the system chooses.")},
+          {"address_families", Place(&Settings::direct, &DirectSettings::address_families), "ipv6, ipv4", kAny, kLive,
+           kOpen, N_("Which families are used: ipv6, ipv4. A family that does not answer on this line costs nothing.")},
+          {"private_addresses", Place(&Settings::direct, &DirectSettings::private_addresses), "false", kAny, kLive,
+           kOpen,
+           N_("Whether an MX record may lead to loopback, private, link-local or CGNAT addresses. Strangers write MX "
+              "records: better list your own networks in private_networks.")},
+          {"private_networks", Place(&Settings::direct, &DirectSettings::private_networks).checked(check_network), "",
+           kAny, kLive, kOpen, N_("Networks that MX records may lead to although they are not of the internet.")},
+          {"through_interceptor", Place(&Settings::direct, &DirectSettings::through_interceptor), "false", kAny, kLive,
+           kOpen,
+           N_("Whether mail goes out where another server than the one called answers on port 25, as some networks "
+              "arrange it. false: it takes the next way, or waits.")},
+          {"tls", Place(&Settings::direct, &DirectSettings::tls), "opportunistic", kAny, kLive, kOpen,
+           N_("opportunistic: TLS where the server offers it, whatever its certificate (RFC 7435). starttls: never "
+              "without TLS. none: never with it.")},
+          {"port", Place(&Settings::direct, &DirectSettings::port), "smtp", kAny, kLive, kOpen,
+           N_("The port of mail servers; another one than 25 is of use in tests alone.")},
+          {"connect_timeout", Place(&Settings::direct, &DirectSettings::connect_timeout), "30s", kWait, kLive, kOpen,
+           N_("How long a server may take to accept the connection.")},
+          {"greeting_timeout", Place(&Settings::direct, &DirectSettings::greeting_timeout), "5min", kWait, kLive, kOpen,
+           N_("How long a server may take to greet (RFC 5321 section 4.5.3.2.1).")},
+          {"idle_timeout", Place(&Settings::direct, &DirectSettings::idle_timeout), "5s", kWait, kLive, kOpen,
+           N_("How long a connection without work is kept for further mail to the same domain.")},
+          {"retry_after", Place(&Settings::direct, &DirectSettings::retry_after), "1min", kWait, kLive, kOpen,
+           N_("The first pause of a destination in trouble; it doubles up to 10 minutes.")},
+      }};
+}
+
+}  // namespace sidegate::config

@@ -1,0 +1,67 @@
+// From a recipient's domain to a session with one of its mail exchangers: MX, addresses, then each host in turn until
+// one takes mail (RFC 5321 section 5.1). What is tried is bounded: five hosts, two addresses a family each.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deliver/relay_connection.h"
+#include "dns/exchangers.h"
+
+namespace sidegate::deliver {
+
+// What an opening found out about port 25 on this line: the courier draws the consequences for all destinations.
+struct Port25Findings {
+  std::vector<Port25::Step> steps;
+  std::vector<std::string> silent;  // addresses that did not answer: is anything else at home there?
+};
+
+class DirectOpening {
+ public:
+  DirectOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, const DeliverSettings& settings,
+                std::uint32_t random)
+      : loop_(loop), resolver_(resolver), way_(way), settings_(settings), random_(random) {}
+  // A verdict that fails (no such domain, null MX, a loop) is about the recipients and not about the way.
+  net::Awaitable<Opened> run();
+  void cancel() {
+    cancelled_ = true;
+    if (now_) now_->cancel();
+  }
+  Port25Findings findings;
+
+ private:
+  // Where one host may be reached. Empty: nowhere, and `why` says it.
+  struct Places {
+    std::vector<std::string> list;
+    bool ours = false, kept_out = false;
+    std::string why;
+    ErrorKind kind = ErrorKind::kNotFound;
+  };
+  net::Awaitable<Places> places_of(std::string host);
+  net::Awaitable<Opened> try_host(std::string host, std::vector<std::string> addresses);
+  net::Awaitable<bool> leads_to(std::string name, std::string address);
+  net::Awaitable<std::optional<OpenTrouble>> look_at(const RelayConnection& made, const std::string& host);
+  bool allowed(const std::string& address) const;
+  std::string our_name() const;
+  void note_silent(const std::string& host, const OpenTrouble& trouble);
+
+  net::Loop& loop_;
+  dns::Resolver& resolver_;
+  Way& way_;
+  const DeliverSettings& settings_;
+  std::uint32_t random_;
+  bool cancelled_ = false;
+  std::unique_ptr<RelayOpening> now_;
+};
+
+// Which hosts stand before ourselves in the list: those at our own preference or a worse one would bring mail back to
+// us. True: we are in it. RFC 5321 section 5.1.
+bool drop_own(std::vector<dns::Exchanger>& list, const std::string& own_name);
+
+// What is wrong with this destination, in words of our own.
+OpenTrouble destination_trouble(Action action, std::string_view meaning, mail::EnhancedCode status,
+                                std::string_view explanation, std::string reason, Duration hold = {});
+
+}  // namespace sidegate::deliver

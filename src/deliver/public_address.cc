@@ -1,0 +1,71 @@
+#include "deliver/public_address.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "net/networks.h"
+
+namespace sidegate::deliver {
+namespace {
+
+// RFC 6890 and its successors' registries: what is not reachable from everywhere. The networks of documentation are
+// left out: they harm nobody, and tests live in them.
+constexpr const char* kNotPublic[] = {
+    "0.0.0.0/8",     "10.0.0.0/8",   "100.64.0.0/10",  "127.0.0.0/8",    "169.254.0.0/16",
+    "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15",  "224.0.0.0/4",
+    "240.0.0.0/4",   "::/128",       "::1/128",        "64:ff9b:1::/48", "100::/64",
+    "fc00::/7",      "fe80::/10",    "fec0::/10",      "ff00::/8",
+};
+
+const std::vector<net::Network>& not_public() {
+  static const std::vector<net::Network> all = [] {
+    std::vector<net::Network> networks;
+    for (const char* text : kNotPublic) networks.push_back(*net::Network::parse(text));
+    return networks;
+  }();
+  return all;
+}
+
+std::string network(std::string_view address, unsigned four, unsigned six) {
+  auto octets = net::parse_address(address);
+  if (!octets) return {};
+  const bool is_four = address.find(':') == std::string_view::npos;
+  const unsigned bits = is_four ? 96 + four : six;
+  for (unsigned bit = bits; bit < 128; ++bit) (*octets)[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
+  return net::address_text(*octets);
+}
+
+}  // namespace
+
+bool is_public(std::string_view address) {
+  const auto octets = net::parse_address(address);
+  if (!octets || address.find('%') != std::string_view::npos) return false;
+  return std::ranges::none_of(not_public(), [&](const net::Network& one) { return one.contains(*octets); });
+}
+
+std::string wide_network(std::string_view address) {
+  return network(address, 16, 32);
+}
+
+std::string narrow_network(std::string_view address) {
+  return network(address, 24, 48);
+}
+
+std::string organisation(std::string_view host) {
+  const std::string name = lower(host);
+  std::vector<std::string_view> labels = split(name, '.');
+  while (!labels.empty() && labels.back().empty()) labels.pop_back();
+  std::size_t keep = 2;
+  constexpr std::string_view kBelowCountries[] = {"co",  "ne",  "or",  "ac",  "ad",  "ed",  "go", "gr",  "lg", "com",
+                                                  "net", "org", "gov", "edu", "mil", "gob", "me", "ltd", "plc"};
+  const bool country = labels.size() > 2 && labels.back().size() == 2;
+  if (country && std::ranges::find(kBelowCountries, labels[labels.size() - 2]) != std::end(kBelowCountries)) keep = 3;
+  std::string out;
+  for (std::size_t i = labels.size() - std::min(keep, labels.size()); i < labels.size(); ++i) {
+    if (!out.empty()) out += '.';
+    out += labels[i];
+  }
+  return out;
+}
+
+}  // namespace sidegate::deliver

@@ -1,0 +1,108 @@
+"""Limits of providers in the lab: the day's quota reached at noon, a relay that closes its port 25 with the queue full."""
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from lab import become_able, gate, plan                   # noqa: E402
+from lab.case import LabCase                              # noqa: E402
+from support.server import wait_for                       # noqa: E402
+
+SENDER = plan.TARO.user
+QUOTA = "550 5.4.5 Daily user sending quota exceeded."
+
+
+class Case(LabCase):
+    def gate(self, relay, extra=""):
+        server = gate.Gate(self.lab, relay, extra)
+        self.addCleanup(server.discard)
+        self.addCleanup(server.end)
+        return server.start()
+
+    def no_bounces(self, server):
+        self.assertEqual([event for event in server.events("delivery") if event["status"] == "bounced"], [])
+
+
+class QuotaAtNoon(Case):
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.mkdtemp(prefix="sidegate-quota-")
+        os.chmod(folder, 0o755)
+        self.table = os.path.join(folder, "quota")
+        with open(self.table, "w") as out:
+            out.write(f"{SENDER} {QUOTA}\n")
+        os.chmod(self.table, 0o644)
+
+    def used_up(self):
+        """From now on the provider says so to its customer."""
+        self.lab.relay.change(smtpd_end_of_data_restrictions=f"check_sender_access texthash:{self.table}")
+        self.addCleanup(self.lab.relay.change, smtpd_end_of_data_restrictions="")
+
+    def test_overflows_to_the_second_provider(self):
+        server = self.gate(gate.isp() + gate.provider(more='identity = "account"\n'))
+        server.send(SENDER, ["morning@plain.example"])
+        self.lab.wait_for_mail("morning@plain.example")
+        self.used_up()
+        for number in range(5):
+            server.send(SENDER, [f"noon{number}@plain.example"])
+        for number in range(5):
+            self.lab.wait_for_mail(f"noon{number}@plain.example")
+        (down,) = wait_for(lambda: server.events("way_down"), what="the account to be held")[:1]
+        self.assertEqual((down["relay"], down["scope"], down["meaning"]), ("isp", "account", "quota-exceeded"))
+        self.no_bounces(server)
+        server.stop()
+
+    def test_waits_where_there_is_no_other(self):
+        """Nothing bounces, one message has asked; `queue retry` asks again when the quota is new."""
+        server = self.gate(gate.isp())
+        self.used_up()
+        server.send(SENDER, ["held@plain.example"])
+        wait_for(lambda: server.events("way_down"), what="the account to be held")
+        self.no_bounces(server)
+        self.lab.relay.change(smtpd_end_of_data_restrictions="")
+        server.command("queue", "retry", "--all", check=0)
+        self.lab.wait_for_mail("held@plain.example")
+        server.stop()
+
+    def test_our_own_count_goes_by_the_next(self):
+        server = self.gate(gate.isp(more="messages_per_day = 2\n") + gate.provider(more='identity = "account"\n'))
+        for number in range(5):
+            server.send(SENDER, [f"own{number}@plain.example"])
+        for number in range(5):
+            self.lab.wait_for_mail(f"own{number}@plain.example")
+        sent = wait_for(lambda: (found := [e for e in server.events("delivery") if e["status"] == "sent"]) and len(found) == 5 and found, what="the log")
+        self.assertEqual(sorted(event["way"] for event in sent), ["isp"] * 2 + ["provider"] * 3)
+        server.stop()
+
+
+class Port25Shuts(Case):
+    """The relay took mail on 25 from its customers' lines without a login; from today it wants 587 and AUTH."""
+
+    def test_with_the_queue_full(self):
+        open_25 = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
+        closed = "permit_sasl_authenticated, reject_unauth_destination"
+        networks = f"{plan.HOME_NET},[{plan.HOME_NET6.split('/')[0]}]/64"
+        self.lab.relay.change(mynetworks=networks, smtpd_relay_restrictions=open_25)
+        self.addCleanup(self.lab.relay.change, mynetworks="", smtpd_relay_restrictions=closed)
+        old = f'[[relay]]\nname = "isp"\nhost = "{plan.RELAY.name}"\nport = 25\ntls = "opportunistic"\nretry_after = "1s"\n'
+        server = self.gate(old, '[queue]\nretry_first = "1s"\nretry_max = "1s"\n')
+        server.send("someone@home.example", ["first@plain.example"])
+        self.lab.wait_for_mail("first@plain.example")
+        self.lab.relay.change(mynetworks="", smtpd_relay_restrictions=closed)
+        for number in range(12):
+            server.send("someone@home.example", [f"full{number}@plain.example"])
+        wait_for(lambda: any(e["meaning"] == "relay-denied" for e in server.events("delivery")), what="the relay to refuse")
+        self.no_bounces(server)
+        server.relay = gate.isp(more='identity = "account"\nmessages_per_second = 5\n')
+        server.write_config()
+        server.command("reload", check=0)
+        for number in range(12):
+            self.lab.wait_for_mail(f"full{number}@plain.example")
+        self.no_bounces(server)
+        server.stop()
+
+
+if __name__ == "__main__":
+    become_able()
+    unittest.main()
