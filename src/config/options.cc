@@ -17,8 +17,6 @@ using smtp::ServerSettings;
 using enum Apply;
 using enum Secrecy;
 
-constexpr bool kRequired = true;
-
 Table global_table() {
   return {
       "",
