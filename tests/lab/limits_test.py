@@ -1,7 +1,9 @@
 """Limits of providers in the lab: the day's quota reached at noon, a relay that closes its port 25 with the queue full."""
 import os
+import socketserver
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -24,26 +26,51 @@ class Case(LabCase):
         self.assertEqual([event for event in server.events("delivery") if event["status"] == "bounced"], [])
 
 
+class Quota(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """What the provider's Postfix asks about each message (check_policy_service), on standing connections too."""
+    daemon_threads = True
+
+    def __init__(self):
+        folder = tempfile.mkdtemp(prefix="sidegate-quota-")
+        os.chmod(folder, 0o755)
+        self.used_up = False
+        super().__init__(os.path.join(folder, "policy"), Asked)
+        os.chmod(self.server_address, 0o666)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def discard(self):
+        self.shutdown()
+        self.server_close()
+        os.unlink(self.server_address)
+        os.rmdir(os.path.dirname(self.server_address))
+
+
+class Asked(socketserver.StreamRequestHandler):
+    def handle(self):
+        request = {}
+        for line in self.rfile:
+            name, _, value = line.decode().rstrip("\n").partition("=")
+            request[name] = value
+            if name:
+                continue
+            over = self.server.used_up and request.get("sender") == SENDER
+            self.wfile.write(f"action={QUOTA if over else 'DUNNO'}\n\n".encode())
+            request = {}
+
+
 class QuotaAtNoon(Case):
     def setUp(self):
         super().setUp()
-        folder = tempfile.mkdtemp(prefix="sidegate-quota-")
-        os.chmod(folder, 0o755)
-        self.table = os.path.join(folder, "quota")
-        with open(self.table, "w") as out:
-            out.write(f"{SENDER} {QUOTA}\n")
-        os.chmod(self.table, 0o644)
-
-    def used_up(self):
-        """From now on the provider says so to its customer."""
-        self.lab.relay.change(smtpd_end_of_data_restrictions=f"check_sender_access texthash:{self.table}")
+        self.quota = Quota()
+        self.addCleanup(self.quota.discard)
+        self.lab.relay.change(smtpd_end_of_data_restrictions=f"check_policy_service unix:{self.quota.server_address}")
         self.addCleanup(self.lab.relay.change, smtpd_end_of_data_restrictions="")
 
     def test_overflows_to_the_second_provider(self):
         server = self.gate(gate.isp() + gate.provider(more='identity = "account"\n'))
         server.send(SENDER, ["morning@plain.example"])
         self.lab.wait_for_mail("morning@plain.example")
-        self.used_up()
+        self.quota.used_up = True
         for number in range(5):
             server.send(SENDER, [f"noon{number}@plain.example"])
         for number in range(5):
@@ -56,12 +83,12 @@ class QuotaAtNoon(Case):
     def test_waits_where_there_is_no_other(self):
         """Nothing bounces, one message has asked; `queue retry` asks again when the quota is new."""
         server = self.gate(gate.isp())
-        self.used_up()
+        self.quota.used_up = True
         server.send(SENDER, ["held@plain.example"])
         wait_for(lambda: server.events("way_down"), what="the account to be held")
         self.no_bounces(server)
-        self.lab.relay.change(smtpd_end_of_data_restrictions="")
-        server.command("queue", "retry", "--all", check=0)
+        self.quota.used_up = False
+        wait_for(lambda: "under_way" not in server.command("queue", "retry", "--all", "--json", check=0).stdout, what="the attempt to end")
         self.lab.wait_for_mail("held@plain.example")
         server.stop()
 
@@ -90,6 +117,8 @@ class Port25Shuts(Case):
         server.send("someone@home.example", ["first@plain.example"])
         self.lab.wait_for_mail("first@plain.example")
         self.lab.relay.change(mynetworks="", smtpd_relay_restrictions=closed)
+        self.lab.relay.stop()   # and with it the sessions that stand, which would go on as before
+        self.lab.relay.start()
         for number in range(12):
             server.send("someone@home.example", [f"full{number}@plain.example"])
         wait_for(lambda: any(e["meaning"] == "relay-denied" for e in server.events("delivery")), what="the relay to refuse")
