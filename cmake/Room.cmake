@@ -25,8 +25,8 @@ if(SIDEGATE_TESTS)
   endforeach()
 endif()
 
-# The tests build with CMAKE_UNITY_BUILD: eight files of a room are one translation unit, which costs a third less. Names in
-# unnamed namespaces must then differ within a room; APART: in this one they do not yet.
+# All presets but `debug` build with CMAKE_UNITY_BUILD: eight files of a room are one translation unit, which costs a third
+# less. Names in unnamed namespaces must then differ within a room; APART: in this one they do not yet.
 # sidegate_room(NAME [ASIO] [APART] [LOOKS_DOWN_TO room...] [LIBRARIES target...])
 function(sidegate_room name)
   cmake_parse_arguments(ROOM "ASIO;APART" "" "LOOKS_DOWN_TO;LIBRARIES" ${ARGN})
