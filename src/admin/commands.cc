@@ -131,7 +131,7 @@ std::string Commands::status() const {
     }
     // Direct delivery is there without a block of its own; where no mail goes by it, it is nobody's relay.
     if (way.name == "direct" && way.family == queue::kNoWay && way.up && way.members == 0) continue;
-    const bool decided = way.name == "hold" || way.name == "discard" || way.name.starts_with("fail:");
+    const bool decided = way.name == "discard" || way.name.starts_with("fail:");
     (decided || way.name == "local" || way.name == "lmtp" ? here : relays).push_back(std::move(way));
   }
   json::array warnings;

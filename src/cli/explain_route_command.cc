@@ -91,16 +91,17 @@ Step step_of(const Rule& rule, const queue::ClassKey& key) {
 Explained explain(const deliver::Ways& ways, queue::ClassKey key) {
   Explained e;
   e.key = std::move(key);
-  e.decided = ways.table.rule(e.key);
+  e.decided = ways.table.rule_at_entry(e.key);
+  const Rule* leads = ways.table.rule(e.key);  // the same, but where that one holds
   for (const Rule& rule : ways.table.rules()) {
     const bool of_local = rule.whom == Rule::For::kStays || rule.whom == Rule::For::kMailboxes;
     if (of_local && !rule.fits(e.key)) continue;
     e.steps.push_back(step_of(rule, e.key));
     e.steps.back().decides = &rule == e.decided;
-    if (&rule == e.decided) break;
+    if (&rule == leads) break;
   }
-  if (e.decided) {
-    for (queue::WayId id : e.decided->ways) e.ways.push_back(ways.list.at(id)->settings.name);
+  if (leads) {
+    for (queue::WayId id : leads->ways) e.ways.push_back(ways.list.at(id)->settings.name);
   }
   return e;
 }
@@ -164,9 +165,9 @@ void print(const Terminal& t, const Explained& e, const deliver::DeliverSettings
   }
   const std::string action = action_name(e, settings);
   if (action == "discard") t.out << "-> " << _("it is taken and thrown away") << "\n";
-  if (action == "hold") t.out << "-> " << _("it stays in the queue until another route fits") << "\n";
-  if (action == "fail") t.out << "-> " << tr("it is returned to its sender: {}", text_of(e, settings)) << "\n";
-  if (action == "discard" || action == "hold" || action == "fail") return;
+  if (action == "hold") t.out << "-> " << _("it is held until `sidegate queue release`, and goes then:") << "\n";
+  if (action == "fail") t.out << "-> " << tr("it is refused: {}", text_of(e, settings)) << "\n";
+  if (action == "discard" || action == "fail") return;
   if (e.ways.empty()) {
     t.out << "-> " << _("no way out: it waits until there is a [[relay]]") << "\n";
     return;

@@ -48,10 +48,10 @@ Table route_table() {
           {"ways", Place(&RouteSettings::ways).one_or_list(), "", kAny, kLive, kOpen,
            N_("Names of relays, or \"direct\": the first that is up takes it.")},
           {"action", Place(&RouteSettings::action), "ways", kAny, kLive, kOpen,
-           N_("ways: by its ways. discard: it is taken and thrown away. hold: it stays in the queue until another "
-              "route "
-              "fits. fail: it is returned with text. local: to the mailbox of the address's local part. lmtp: to "
-              "[local] lmtp.")},
+           N_("ways: by its ways. discard: it is taken and thrown away. hold: it is taken and held until `sidegate "
+              "queue release`, and goes then as if this route were not there. fail: it is refused with text (550 at "
+              "RCPT; returned to its sender where an alias leads there). local: to the mailbox of the address's local "
+              "part. lmtp: to [local] lmtp.")},
           {"text", Place(&RouteSettings::text), "", kAny, kLive, kOpen,
            N_("What the sender is told, with action = \"fail\".")},
       }};

@@ -129,7 +129,7 @@ struct Server::Parts {
   std::unique_ptr<admin::Commands> commands;
   std::unique_ptr<admin::ControlServer> control;
   std::unique_ptr<QueueLoader> loader;
-  std::set<std::string> not_told;  // of whose suspensions; a line said so
+  std::set<std::string> not_told;               // of whose suspensions; a line said so
   bool telling = false, tells_no_more = false;  // the postmaster; on loop 0, as what follows
   std::function<void()> told;
   bool drained = false;
@@ -164,6 +164,7 @@ struct Server::Parts {
   void make_pickup();
   std::vector<admin::CertificateRow> certificate_rows() const;
   void set_ways(const config::Settings& from);
+  void set_entry_routes();
   void set_relay_domains(const config::Settings& from);
   void set_rewriting(const config::Settings& from);
   void set_screening(const config::Settings& from);
@@ -218,6 +219,7 @@ void Server::Parts::set_ways(const config::Settings& from) {
   deliver.log_tls = from.log.tls;
   ways = deliver::Ways::make(std::move(deliver), ways.get());
   sizes->give(*ways);
+  if (intake) set_entry_routes();
   // Couriers first: a wake for a new way must find it.
   for (auto& courier : couriers) courier->set_ways(ways);
   route_anew();
@@ -230,6 +232,13 @@ void Server::Parts::set_rewriting(const config::Settings& from) {
   intake->canonical.set(from.incoming);
   intake->hash_simple = keys && keys->uses(dkim::Form::kSimple);
   intake->hash_relaxed = keys && keys->uses(dkim::Form::kRelaxed);
+}
+
+// Nothing is asked where no route refuses or holds.
+void Server::Parts::set_entry_routes() {
+  if (!ways->decides_at_entry()) return intake->entry_routes.set(nullptr);
+  intake->entry_routes.set(
+      std::make_shared<const intake::EntryRoutes>([w = ways](const queue::ClassKey& key) { return w->at_entry(key); }));
 }
 
 void Server::Parts::set_relay_domains(const config::Settings& from) {
@@ -373,6 +382,7 @@ Status Server::Parts::serve(std::vector<BoundListener> listeners) {
   intake->return_addresses.set(std::make_shared<const rewrite::SrsKeys>(ways->settings.srs));
   set_rewriting(loaded.settings);
   intake->log_connections = loaded.settings.log.connections;
+  set_entry_routes();
   set_relay_domains(loaded.settings);
   intake->call_forward = [this](unsigned loop, std::string domain, std::string address) {
     return call_forward(loop, std::move(domain), std::move(address));

@@ -164,7 +164,6 @@ struct RouteSettings {
   RouteAction action = RouteAction::kWays;
   std::string text;  // of kFail: what the sender is told
 };
-inline constexpr const char* kHoldWay = "hold";  // where mail waits that a route holds
 
 // Where the mail of one relay domain goes on to. The relay's name is next_hop_name(domain).
 struct NextHop {

@@ -276,7 +276,8 @@ static RelaySettings direct_block(const DirectSettings& direct) {
 static void place_direct(Ways& ways, const DeliverSettings& settings, const Ways* previous) {
   const queue::WayId id = place(ways, direct_block(settings.direct), previous);
   ways.direct = ways.list[id];
-  const bool kept = previous != nullptr && previous->direct == ways.direct && previous->settings.direct == settings.direct;
+  const bool kept =
+      previous != nullptr && previous->direct == ways.direct && previous->settings.direct == settings.direct;
   if (kept) ways.members = previous->members;
   if (!ways.direct->direct)
     ways.direct->direct =
@@ -296,8 +297,6 @@ static std::string route_way_name(const RouteSettings& route, std::size_t number
       return kLocalWay;
     case RouteAction::kLmtp:
       return kLmtpWay;
-    case RouteAction::kHold:
-      return kHoldWay;
     case RouteAction::kDiscard:
       return "discard";
     default:
@@ -313,7 +312,6 @@ static void place_decision(Ways& ways, const RouteSettings& route, const std::st
   block.host = name;
   block.tls = TlsMode::kNone;
   block.protocol = route.action == RouteAction::kFail ? Protocol::kFail : Protocol::kDiscard;
-  if (route.action == RouteAction::kHold) block.connections = 0;  // nothing is taken there: it waits
   block.refusal = route.text;
   place(ways, block, previous);
 }
@@ -325,12 +323,13 @@ static std::vector<route::Rule> route_rules(Ways& ways, const std::vector<RouteS
     const RouteSettings& from = routes[i];
     route::Rule rule{{}, route::Rule::For::kRoute};
     rule.block = i + 1;
+    rule.holds = from.action == RouteAction::kHold;
     // The loader has told of what is wrong; a rule that cannot be made fits nobody.
     auto conditions = route::Conditions::make(from.conditions);
     if (!conditions) continue;
     rule.conditions = std::move(*conditions);
     std::vector<std::string> names = from.ways;
-    if (from.action != RouteAction::kWays) {
+    if (from.action != RouteAction::kWays && !rule.holds) {
       names = {route_way_name(from, i + 1)};
       place_decision(ways, from, names.front(), previous);
     }
@@ -406,6 +405,22 @@ std::uint64_t Ways::largest() const {
     largest = std::max(largest, most);
   }
   return largest;
+}
+
+route::Decision Ways::at_entry(const queue::ClassKey& key) const {
+  using What = route::Decision::What;
+  const route::Rule* rule = table.rule_at_entry(key);
+  if (rule == nullptr) return {};
+  if (rule->holds) return {What::kHold, fmt::format("held by [[route]] {} of the configuration", rule->block)};
+  if (rule->ways.empty()) return {};
+  const RelaySettings& first = list[rule->ways.front()]->settings;
+  return first.protocol == Protocol::kFail ? route::Decision{What::kRefuse, first.refusal} : route::Decision{};
+}
+
+bool Ways::decides_at_entry() const {
+  return std::ranges::any_of(settings.routes, [](const RouteSettings& route) {
+    return route.action == RouteAction::kFail || route.action == RouteAction::kHold;
+  });
 }
 
 std::vector<queue::WayLimits> Ways::limits() const {

@@ -128,6 +128,8 @@ struct Ways {
 
   // previous: unchanged blocks keep their way (health, what was learnt); every name keeps its id.
   static std::shared_ptr<const Ways> make(DeliverSettings settings, const Ways* previous = nullptr);
+  route::Decision at_entry(const queue::ClassKey& key) const;
+  bool decides_at_entry() const;                 // some route refuses or holds
   std::vector<queue::WayLimits> limits() const;  // for Scheduler::set_ways
   std::uint64_t largest() const;                 // for Scheduler::set_largest: what no relay of ours takes is larger
 };

@@ -4,13 +4,16 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
+#include <string>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue_id.h"
+#include "base/replaceable.h"
 #include "intake/admission.h"
 #include "intake/client_rates.h"
+#include "intake/incoming.h"
 #include "intake/known_owners.h"
 #include "intake/relay_domains.h"
 #include "intake/settings.h"
@@ -35,77 +38,6 @@ namespace sidegate::intake {
 
 class Recipients;
 
-// How return addresses of forwarded mail are known for ours; replaced by a reload.
-class ReturnAddresses {  // thread-safe
- public:
-  std::shared_ptr<const rewrite::SrsKeys> get() const {
-    std::lock_guard lock(mutex_);
-    return keys_;
-  }
-  void set(std::shared_ptr<const rewrite::SrsKeys> keys) {
-    std::lock_guard lock(mutex_);
-    keys_ = std::move(keys);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const rewrite::SrsKeys> keys_;  // null: none
-};
-
-// Canonical maps as mail comes in; replaced by a reload.
-class IncomingRules {  // thread-safe
- public:
-  std::shared_ptr<const rewrite::Incoming> get() const {  // null: nothing is rewritten
-    if (!some_.load(std::memory_order_relaxed)) return nullptr;
-    std::lock_guard lock(mutex_);
-    return rules_;
-  }
-  void set(std::shared_ptr<const rewrite::Incoming> rules) {
-    std::lock_guard lock(mutex_);
-    rules_ = std::move(rules);
-    some_ = rules_ != nullptr;
-  }
-
- private:
-  std::atomic<bool> some_{false};
-  mutable std::mutex mutex_;
-  std::shared_ptr<const rewrite::Incoming> rules_;
-};
-
-// Replaced by a reload.
-class RelayDomainTable {  // thread-safe
- public:
-  std::shared_ptr<const RelayDomains> get() const {
-    std::lock_guard lock(mutex_);
-    return domains_;
-  }
-  void set(std::shared_ptr<const RelayDomains> domains) {
-    std::lock_guard lock(mutex_);
-    domains_ = std::move(domains);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const RelayDomains> domains_;  // null: none
-};
-
-// The [[blocklist]] blocks; replaced by a reload.
-class BlockListTable {  // thread-safe
- public:
-  std::shared_ptr<screen::BlockLists> get() const {
-    std::lock_guard lock(mutex_);
-    return lists_;
-  }
-  void set(std::shared_ptr<screen::BlockLists> lists) {
-    std::lock_guard lock(mutex_);
-    lists_ = std::move(lists);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<screen::BlockLists> lists_;  // null: none
-};
-
 struct IntakeContext {
   IntakeContext(queue::Store& s, queue::Scheduler& sch, QueueIdSource& i, Clock& c, Log& l)
       : store(s),
@@ -124,13 +56,15 @@ struct IntakeContext {
   Clock& clock;
   Log& log;
   Admission admission;
-  ReturnAddresses return_addresses;
-  IncomingRules canonical;
+  // Replaced by a reload, like all of their kind here; null: none.
+  Replaceable<const rewrite::SrsKeys> return_addresses;  // how those of forwarded mail are known for ours
+  Replaceable<const rewrite::Incoming> canonical;        // canonical maps as mail comes in
+  Replaceable<const EntryRoutes> entry_routes;           // asked at RCPT and when a message is taken
   // The forms in which bodies of what may be signed are hashed as they come in.
   std::atomic<bool> hash_simple{false}, hash_relaxed{false};
   std::atomic<LogConnections> log_connections{LogConnections::kAll};
   std::atomic<bool> log_tls{true};  // a line for each handshake
-  RelayDomainTable relay_domains;
+  Replaceable<const RelayDomains> relay_domains;
   KnownRecipients known_recipients;  // of relay domains that are asked about
   KnownOwners known_owners;          // of addresses that are a user's by an alias
   CallForward call_forward;          // null: nobody can be asked
@@ -140,7 +74,7 @@ struct IntakeContext {
       dial_filter;
   milter::Health filter_health;
   UserAccounts users;
-  BlockListTable block_lists;
+  Replaceable<screen::BlockLists> block_lists;  // of the [[blocklist]] blocks
   ClientRates rates;
   screen::Asker* asker = nullptr;                // about strangers; null: nobody is asked (tests)
   std::function<net::Loop&(unsigned)> loop;      // by index; set where asker is

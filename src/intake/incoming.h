@@ -2,6 +2,8 @@
 // chunk of the body is full.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -13,25 +15,32 @@
 #include "queue/expected.h"
 #include "queue/poison.h"
 #include "queue/records.h"
+#include "route/ways.h"
 
 namespace sidegate::intake {
+
+// What [[route]] blocks say of mail of a class as it comes in.
+using EntryRoutes = std::function<route::Decision(const queue::ClassKey&)>;
 
 class Incoming {
  public:
   explicit Incoming(queue::Expected& expected) : expected_(expected) {}
 
   mail::Envelope envelope;
-  std::vector<std::string> domains;      // of the recipients' classes (route::class_domain), same order
-  std::unordered_set<std::string> ends;  // what aliases led to (alias::delivery_key): each gets one copy
-  std::uint64_t announced = 0;           // SIZE= of MAIL
-  QueueId id;                            // from DATA on
-  queue::InHand in_hand;                 // as long
-  std::optional<mail::Reply> refusal;    // why the rest is read for nothing
-  std::uint32_t chunks_put = 0;          // of the body, handed to the store already
-  std::uint32_t generation = 0;          // of the body: filters have made others of it
-  bool other_bodies = false;             // the store has chunks of such as are not wanted
-  std::optional<std::string> block;      // the whole header block as filters left it, the trace field included
-  std::optional<std::string> hold;       // why it is to be held
+  std::vector<std::string> domains;                 // of the recipients' classes (route::class_domain), same order
+  std::unordered_set<std::string> ends;             // what aliases led to (alias::delivery_key): each gets one copy
+  std::uint64_t announced = 0;                      // SIZE= of MAIL
+  std::shared_ptr<const EntryRoutes> entry_routes;  // null: no route refuses or holds anything
+  mail::Origin origin;                              // of the transaction, where entry_routes need it
+  QueueId id;                                       // from DATA on
+  queue::InHand in_hand;                            // as long
+  std::optional<mail::Reply> refusal;               // why the rest is read for nothing
+  std::uint32_t chunks_put = 0;                     // of the body, handed to the store already
+  std::uint32_t generation = 0;                     // of the body: filters have made others of it
+  bool other_bodies = false;                        // the store has chunks of such as are not wanted
+  std::optional<std::string> block;  // the whole header block as filters left it, the trace field included
+  std::optional<std::string> hold;   // why it is to be held
+  std::optional<std::string> held_by_route;  // why some of it is
 
   // Makes the body's hashes while it comes in.
   void hash_body(bool simple, bool relaxed) { hasher_.emplace(simple, relaxed); }

@@ -119,6 +119,8 @@ net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::
   envelope.ret = command.ret;
   envelope.envid = std::move(command.envid);
   envelope.smtputf8 = command.smtputf8;
+  incoming_->entry_routes = context_.entry_routes.get();
+  if (incoming_->entry_routes) incoming_->origin = origin_of(session, command.smtputf8);
   co_return Reply(250, {2, 1, 0}, "Ok");
 }
 
@@ -198,12 +200,23 @@ net::Awaitable<Reply> Intake::take_recipient(bool relays, smtp::RcptCommand comm
 // and only for those who may relay, or to a relay domain.
 Reply Intake::pass_on(mail::Recipient given, const mail::Mailbox& mailbox, bool trusted, Whose whose) {
   if (auto refusal = refusal_of_recipient(trusted, whose, mailbox.local())) return std::move(*refusal);
+  if (whose == Whose::kElsewhere) {
+    if (auto refusal = refused_by_route(given)) return std::move(*refusal);
+  }
   // RFC 1870 section 6.1 allows it here too.
   if (whose == Whose::kElsewhere && too_large_to_leave(incoming_->announced)) return no_way_takes();
   // An alias may have led there before.
   bool twice = !incoming_->ends.empty() && !incoming_->ends.insert(alias::delivery_key(given)).second;
   if (!twice) add(std::move(given));
   return {250, {2, 1, 5}, "Ok"};
+}
+
+// A route that refuses mail says so to who is there to hear it; what an alias leads to is returned later.
+std::optional<Reply> Intake::refused_by_route(const mail::Recipient& recipient) const {
+  if (!incoming_->entry_routes) return std::nullopt;
+  auto said = (*incoming_->entry_routes)(route::class_key(incoming_->envelope, incoming_->origin, recipient));
+  if (said.what != route::Decision::What::kRefuse) return std::nullopt;
+  return Reply(550, {5, 7, 1}, std::move(said.text));
 }
 
 // To a relay domain: who may not send there is told so before anybody is asked.
@@ -359,7 +372,8 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
     abort();
     co_return reply;
   }
-  std::optional<std::string> held = std::move(incoming_->hold);
+  Held held{std::move(incoming_->hold), "quarantine"};
+  if (!held.why) held = {std::move(incoming_->held_by_route), "route"};
   incoming_.reset();
   submitter_.taken();
   // Durable from here on: only now may anybody try to deliver it, and nothing may keep that or the reply from
@@ -371,7 +385,7 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
     // It is read back from the store; its line is lost.
   }
   context_.scheduler.add(due, loop_);
-  if (held) co_await write_why_held(*message, std::move(*held));
+  if (held.why) co_await write_why_held(*message, std::move(due), std::move(held));
   co_return taken;
 }
 
@@ -484,6 +498,14 @@ std::string Intake::trace_field(const smtp::SessionInfo& session, const mail::Or
   return mail::received_field(trace);
 }
 
+bool Intake::held_by_route(const queue::ClassKey& key) {
+  if (!incoming_->entry_routes) return false;
+  route::Decision said = (*incoming_->entry_routes)(key);
+  if (said.what != route::Decision::What::kHold) return false;
+  incoming_->held_by_route = std::move(said.text);
+  return true;
+}
+
 queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                                   std::vector<queue::ClassRow>& unsaved) {
   Incoming& in = *incoming_;
@@ -508,12 +530,13 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
       bool fresh = false;
       queue::ClassKey key{domain, sender_key, user, session.listener, sender};
       at->second = context_.scheduler.intern(key, &fresh);
+      const bool held = in.hold.has_value() || held_by_route(key);
       if (fresh) unsaved.push_back({at->second, std::move(key)});
       queue::DueRow row;
       row.id = in.id;
       row.class_id = at->second;
       row.due = now;
-      row.held = in.hold.has_value();
+      row.held = held;
       row.priority = static_cast<std::uint8_t>(priority);
       accept.due.push_back(row);
     }
@@ -549,20 +572,23 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
 }
 
 // What `queue show` says of a held message, which waits until an operator has looked at it.
-net::Awaitable<void> Intake::write_why_held(const queue::Message& message, std::string why) {
+net::Awaitable<void> Intake::write_why_held(const queue::Message& message, std::vector<queue::DueRow> due, Held held) {
   const std::string id = message.id.text();
   context_.log.warning("message_held", {{"id", id},
                                         {"from", message.envelope.reverse_path},
-                                        {"reason", why},
+                                        {"reason", *held.why},
                                         {"next", "sidegate queue release " + id + " lets it go"}});
   try {
     queue::Outcome outcome;
     outcome.id = message.id;
     queue::AttemptRow& attempt = outcome.attempt.emplace();
     attempt.at = context_.clock.wall();
-    attempt.reply = std::move(why);
-    attempt.meaning = "quarantine";
-    for (std::uint32_t n = 0; n < message.envelope.recipients.size(); ++n) attempt.recipients.push_back(n);
+    attempt.reply = std::move(*held.why);
+    attempt.meaning = held.meaning;
+    for (std::uint32_t n = 0; n < message.envelope.recipients.size(); ++n) {
+      const auto row = std::ranges::find(due, message.classes[n], &queue::DueRow::class_id);
+      if (row != due.end() && row->held) attempt.recipients.push_back(n);
+    }
     Status written = co_await queue::commit(context_.store, std::move(outcome));
     if (!written) context_.log.error("outcome_unwritten", {{"id", id}, {"error", written.error().text}});
   } catch (const std::bad_alloc&) {

@@ -73,6 +73,7 @@ class Intake final : public smtp::Receiver {
   net::Awaitable<mail::Reply> take_recipient(bool relays, smtp::RcptCommand command);
   net::Awaitable<mail::Reply> resolve(mail::Recipient given, mail::Mailbox mailbox, bool trusted);
   mail::Reply pass_on(mail::Recipient given, const mail::Mailbox& mailbox, bool trusted, Whose whose);
+  std::optional<mail::Reply> refused_by_route(const mail::Recipient& recipient) const;
   net::Awaitable<mail::Reply> pass_on_behind(mail::Recipient given, mail::Mailbox mailbox, bool trusted,
                                              std::shared_ptr<const RelayDomains> domains);
   net::Awaitable<std::optional<mail::Reply>> unknown_there(std::shared_ptr<const RelayDomains> domains,
@@ -95,7 +96,12 @@ class Intake final : public smtp::Receiver {
                           WallTime now) const;
   queue::Accept make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,
                             std::vector<queue::ClassRow>& unsaved);
-  net::Awaitable<void> write_why_held(const queue::Message& message, std::string why);
+  bool held_by_route(const queue::ClassKey& key);
+  struct Held {
+    std::optional<std::string> why;  // nothing: it is not held
+    const char* meaning = "";
+  };
+  net::Awaitable<void> write_why_held(const queue::Message& message, std::vector<queue::DueRow> due, Held held);
 
   // With filters (intake_filters.cc).
   Filtering* filters();

@@ -405,6 +405,28 @@ TEST(Intake, NoRelayForStrangers) {
   }
 }
 
+// By whom it is from, where it goes, and where it came in: as the table of routes is asked later.
+TEST(Intake, RoutesThatRefuseOrHold) {
+  Fixture f;
+  f.context.entry_routes.set(std::make_shared<const EntryRoutes>([](const queue::ClassKey& key) {
+    using What = route::Decision::What;
+    if (key.recipient_domain == "bad.example" && key.sender == "me@home.example")
+      return route::Decision{What::kRefuse, "not there"};
+    if (key.recipient_domain == "later.example") return route::Decision{What::kHold, "by route 2"};
+    return route::Decision{};
+  }));
+  const std::string rest = by_data("Subject: x\r\n\r\nbody\r\n");
+  const auto said = f.play(
+      "EHLO c.example\r\nMAIL FROM:<Me@Home.example>\r\nRCPT TO:<a@Bad.example>\r\n"
+      "RCPT TO:<b@later.example>\r\nRCPT TO:<c@now.example>\r\n" +
+      rest + "MAIL FROM:<other@home.example>\r\nRCPT TO:<d@bad.example>\r\n" + rest);
+  EXPECT_NE(said.find("550 5.7.1 not there"), std::string::npos) << said;
+  ASSERT_EQ(f.store.messages.size(), 2u);
+  const auto totals = f.scheduler.totals();
+  EXPECT_EQ(totals.held, 1u);
+  EXPECT_EQ(totals.ready, 2u);
+}
+
 TEST(Intake, OldJapaneseMobileAddressesPassUnchanged) {
   for (const char* address : {"taro..k@docomo.example", "taro.@docomo.example", ".taro@docomo.example"}) {
     Fixture f;

@@ -31,6 +31,11 @@ Table Table::all(std::size_t count) {
 }
 
 const Rule* Table::rule(const queue::ClassKey& key) const {
+  auto rule = std::ranges::find_if(rules_, [&](const Rule& r) { return !r.holds && r.fits(key); });
+  return rule == rules_.end() ? nullptr : &*rule;
+}
+
+const Rule* Table::rule_at_entry(const queue::ClassKey& key) const {
   auto rule = std::ranges::find_if(rules_, [&](const Rule& r) { return r.fits(key); });
   return rule == rules_.end() ? nullptr : &*rule;
 }

@@ -27,7 +27,15 @@ struct Rule {
   std::string domain = {};     // of kDomain, lower case
   Conditions conditions = {};  // of kRoute
   std::size_t block = 0;       // of kRoute: which [[route]], from 1
+  // Of kRoute: mail is held when it comes in. Once released it goes as if the rule were not there.
+  bool holds = false;
   bool fits(const queue::ClassKey& key) const;
+};
+
+// What a route says of mail that comes in.
+struct Decision {
+  enum class What : std::uint8_t { kPass, kRefuse, kHold } what = What::kPass;
+  std::string text = {};  // of kRefuse: for the client; of kHold: for whoever looks at the queue
 };
 
 class Table {
@@ -36,9 +44,10 @@ class Table {
   // All of `count` ways for everyone, in order.
   static Table all(std::size_t count);
 
-  // The first rule that fits wins; empty when none does (the message then waits, promise 4).
+  // The first rule that fits and does not hold wins; empty when none does (the message then waits, promise 4).
   const std::vector<queue::WayId>& ways(const queue::ClassKey& key) const;
-  const Rule* rule(const queue::ClassKey& key) const;  // null: none fits
+  const Rule* rule(const queue::ClassKey& key) const;           // null: none fits
+  const Rule* rule_at_entry(const queue::ClassKey& key) const;  // and one that holds counts
   const std::vector<Rule>& rules() const { return rules_; }
   // The way after `way` for this class, if there is one.
   std::optional<queue::WayId> after(const queue::ClassKey& key, queue::WayId way) const;

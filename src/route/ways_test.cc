@@ -68,6 +68,18 @@ TEST(Ways, ClassOfWhatStaysHere) {
   }
 }
 
+TEST(Ways, WhatIsHeldAtTheDoorGoesByTheNextRuleOnceItIsIn) {
+  Rule holds{{}, Rule::For::kLeaves};
+  holds.holds = true;
+  Table table({holds, Rule{{1}, Rule::For::kLeaves}});
+  queue::ClassKey key;
+  key.recipient_domain = "x.example";
+  ASSERT_NE(table.rule_at_entry(key), nullptr);
+  EXPECT_TRUE(table.rule_at_entry(key)->holds);
+  EXPECT_EQ(table.ways(key), (std::vector<queue::WayId>{1}));
+  EXPECT_EQ(Table({holds}).rule(key), nullptr);
+}
+
 TEST(Ways, WhatStaysAndWhatLeavesDoNotMeet) {
   using For = Rule::For;
   Table table({Rule{{0, 1}, For::kLeaves}, Rule{{3}, For::kMailboxes}, Rule{{2}, For::kStays}});
