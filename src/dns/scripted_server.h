@@ -24,7 +24,7 @@ struct Asked {
 };
 
 struct Scripted {
-  std::vector<std::string> addresses;  // of the type asked for
+  std::vector<std::string> addresses;  // of the type asked for; of TXT, its text
   unsigned rcode = 0;
   unsigned ttl = 60;
   bool truncated = false;
@@ -120,6 +120,10 @@ class ScriptedServer {
     out += question;
     if (!scripted->alias.empty()) append_record(out, "\xc0\x0c", 5, scripted->ttl, owner);
     for (const std::string& address : scripted->addresses) {
+      if (asked.type == 16) {
+        append_record(out, owner, asked.type, scripted->ttl, static_cast<char>(address.size()) + address);
+        continue;
+      }
       char octets[16];
       inet_pton(asked.type == 1 ? AF_INET : AF_INET6, address.c_str(), octets);
       append_record(out, owner, asked.type, scripted->ttl, std::string(octets, asked.type == 1 ? 4 : 16));
