@@ -29,6 +29,7 @@ class LabCase(unittest.TestCase):
             raise unittest.SkipTest("skipped: " + reason)
         if not cls.shared:
             cls.shared.append(unittest.enterModuleContext(Lab()))
+            unittest.addModuleCleanup(cls.shared.clear)
         cls.lab = cls.shared[0]
 
     def setUp(self):

@@ -60,11 +60,12 @@ class Lab:
     def _build(self):
         self.authority = Authority(self.path("ca"))
         self.machine = places.Machine()
-        self.home, self.isp, self.world = (self.machine.place(name, resolver.v4, self.path(name)) for name, resolver in
-                                           (("home", plan.RESOLVER), ("isp", plan.RESOLVER), ("world", plan.OPEN_RESOLVER)))
-        for place in (self.home, self.isp, self.world):
+        self.home, self.isp, self.world, self.rented = (
+            self.machine.place(name, resolver.v4, self.path(name)) for name, resolver in
+            (("home", plan.RESOLVER), ("isp", plan.RESOLVER), ("world", plan.OPEN_RESOLVER), ("rented", plan.OPEN_RESOLVER)))
+        for place in self.machine.places:
             place.furnish(self.authority.ca)
-        cables.lay(self.home, self.isp, self.world)
+        cables.lay(self.home, self.isp, self.world, self.rented)
         self.firewall = firewall.Firewall(self.isp)
         certificates = {name: self.authority.issue(host.name, (host.name,), ()) for name, host in (
             ("relay", plan.RELAY), ("provider", plan.PROVIDER), ("dane", plan.DANE), ("sts", plan.STS), ("policy", plan.POLICY))}

@@ -19,7 +19,8 @@ PREFIX = "sidegate-lab-"
 CLONE_NEWNET = 0x40000000
 PROGRAMS = {"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux", "unshare": "util-linux", "setpriv": "util-linux", "openssl": "openssl",
             "knotd": "knot", "keymgr": "knot", "knotc": "knot", "unbound": "unbound", "unbound-control": "unbound", "postfix": "postfix",
-            "saslpasswd2": "sasl2-bin", "dovecot": "dovecot-core", "/usr/lib/dovecot/submission-login": "dovecot-submissiond"}
+            "saslpasswd2": "sasl2-bin", "policyd-spf": "postfix-policyd-spf-python", "opendkim-testmsg": "opendkim-tools", "dkimverify": "python3-dkim",
+            "dovecot": "dovecot-core", "/usr/lib/dovecot/submission-login": "dovecot-submissiond"}
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 OWN_USERS = ["unshare", "--user", "--map-root-user", "--map-auto"]
 

@@ -10,7 +10,7 @@ from . import mailboxes, plan
 POLICY = "version: STSv1\r\nmode: enforce\r\nmx: mail.sts.example\r\nmax_age: 86400\r\n"
 # No growing delay for all of home after a wrong password.
 IMPATIENT = "auth_failure_delay = 0\nservice anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n"
-BEHIND = 10025   # where the provider's Dovecot hands its mail to the provider's Postfix
+BEHIND = 10025   # where a provider's Postfix takes mail from what stands before it
 
 
 def listen(host, port, *options):
@@ -56,9 +56,12 @@ def isp_relay(place, folder, certificate, accounts=plan.ISP_ACCOUNTS, mechanisms
                "smtpd_relay_restrictions=permit_mynetworks,reject", "smtpd_sender_restrictions=")
     server = MailServer(place, folder, plan.RELAY, ("isp.example",), [
         *listen(plan.RELAY, 25),
-        *listen(plan.RELAY, 587, "smtpd_tls_security_level=encrypt", "smtpd_recipient_restrictions=permit_sasl_authenticated,reject"),
+        *listen(plan.RELAY, 587, "smtpd_tls_security_level=$submission_tls", "smtpd_recipient_restrictions=permit_sasl_authenticated,reject"),
         *listen(plan.RELAY, 465, "smtpd_tls_wrappermode=yes", "smtpd_recipient_restrictions=permit_sasl_authenticated,reject"),
-        *listen(plan.FILTER, 25, *between)], {
+        *listen(plan.FILTER, 25, *between),
+        # What the ISP's old relay speaks to, which ends TLS (old_form.py).
+        f"127.0.0.1:{BEHIND} inet n - n - - smtpd -o smtpd_tls_security_level=none -o smtpd_tls_auth_only=no -o broken_sasl_auth_clients=yes"], {
+            "submission_tls": "encrypt",   # of 587
             "inet_interfaces": ", ".join((plan.RELAY.v4, plan.RELAY.v6, plan.FILTER.v4, plan.FILTER.v6)),
             "smtp_bind_address": plan.RELAY.v4, "smtp_bind_address6": plan.RELAY.v6,
             "smtpd_tls_cert_file": cert, "smtpd_tls_key_file": key, "smtpd_tls_security_level": "may", "smtpd_tls_auth_only": "yes",
@@ -110,7 +113,29 @@ def exchanger(place, folder, kind, certificate):
     tls = {"smtpd_tls_security_level": "none"} if certificate is None else {
         "smtpd_tls_cert_file": certificate[0], "smtpd_tls_key_file": certificate[1], "smtpd_tls_security_level": "may"}
     host = plan.EXCHANGERS[kind]
-    return MailServer(place, folder, host, plan.ACCEPTS[kind], listen(host, 25), tls)
+    # Asked by who is told so: check_policy_service unix:private/policyd-spf.
+    spf = "policyd-spf unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd-spf"
+    return MailServer(place, folder, host, plan.ACCEPTS[kind], [*listen(host, 25), spf], tls)
+
+
+class OldRelay:
+    """Offers AUTH in its old form alone, inside TLS, before the ISP's Postfix."""
+
+    def __init__(self, place, certificate):
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "old_form.py")
+        self.program = place.start("old-relay", sys.executable, "-B", program, plan.OLD_RELAY.v4, plan.OLD_RELAY.v6, *certificate, str(BEHIND))
+        wait_for(lambda: self.listens(place), what="the old relay")
+
+    @staticmethod
+    def listens(place):
+        try:
+            place.connect(plan.OLD_RELAY.v4, 465, 5).close()
+            return True
+        except OSError:
+            return False
+
+    def stop(self):
+        self.program.stop()
 
 
 class PolicyServer:

@@ -84,6 +84,12 @@ class Variants(GateCase):
         self.delivers(server, "second", sender="someone@home.example")
         server.stop()
 
+    def test_by_srv(self):
+        server = self.gate(f'[[relay]]\nname = "srv"\nhost = "provider.example"\nsrv = true\nuser = "{plan.ME.user}"\npassword = "{plan.ME.password}"\n')
+        self.delivers(server, "srv", sender=plan.ME.user)
+        self.assertEqual(server.events("connected")[0]["port"], 465)
+        server.stop()
+
     def test_a_stranger_as_sender(self):
         """The relay takes its customer's own address alone: what is from another is kept, or leaves as the account's."""
         server = self.gate(gate.isp())

@@ -5,6 +5,7 @@ from . import plan
 
 TTL = 60
 SIGNED, PLAIN, BOGUS = "signed", "plain", "bogus"
+KEYS = 'keys._domainkey TXT "none yet"\n'   # to be changed into a key for DKIM
 
 
 def address(name, host):
@@ -28,7 +29,7 @@ def zones(dane_tlsa):
         "sts.example.": (PLAIN, mail((10, sts)) + address("mail", plan.STS) + address("mta-sts", plan.POLICY) +
                          '_mta-sts TXT "v=STSv1; id=20260101T000000"\n_smtp._tls TXT "v=TLSRPTv1; rua=mailto:tlsrpt@sts.example"\n'),
         "plain.example.": (PLAIN, mail((10, plain)) + address("mail", plan.PLAIN) + f"mail6 AAAA {plan.PLAIN.v6}\n"),
-        "isp.example.": (SIGNED, mail((10, plan.RELAY.name)) + address("smtp", plan.RELAY) + address("filter", plan.FILTER) +
+        "isp.example.": (SIGNED, mail((10, plan.RELAY.name)) + address("smtp", plan.RELAY) + address("filter", plan.FILTER) + address("old", plan.OLD_RELAY) +
                          address("resolver", plan.RESOLVER) + address("gw", plan.UPLINK) + address("host10.pppoe", plan.HOME) +
                          submission(plan.RELAY) + f'@ TXT "v=spf1 include:spf.isp.example -all"\n'
                          f'spf TXT "v=spf1 ip4:{plan.RELAY.v4} ip6:{plan.RELAY.v6} -all"\n'),
@@ -37,6 +38,11 @@ def zones(dane_tlsa):
                               f'spf TXT "v=spf1 ip4:{plan.PROVIDER.v4} ip6:{plan.PROVIDER.v6} -all"\n'),
         "home.example.": (SIGNED, mail((10, plain)) + '@ TXT "v=spf1 include:spf.isp.example include:spf.provider.example -all"\n'
                           '_dmarc TXT "v=DMARC1; p=quarantine"\n'),
+        "own.example.": (SIGNED, mail((10, plain)) + address("vps", plan.RENTED) + '@ TXT "v=spf1 a:vps.own.example -all"\n'
+                         '_dmarc TXT "v=DMARC1; p=reject"\n' + KEYS),
+        # Addresses of customers' lines, as the lists of them have it that mail servers ask.
+        "lines.example.": (SIGNED, '*.2.0.192 A 127.0.0.10\n*.2.0.192 TXT "an address of a line: send by your provider\'s relay"\n'
+                           '*.1.0.0.0.8.b.d.0.1.0.0.2 A 127.0.0.10\n'),
         "equal.example.": (SIGNED, mail((10, dane), (10, sts), (20, plain))),
         "implicit.example.": (SIGNED, address("@", plan.PLAIN)),
         "null.example.": (SIGNED, "@ MX 0 .\n"),

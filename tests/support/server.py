@@ -93,7 +93,7 @@ class Server:
     def config_text(self):
         user = self.user if os.geteuid() == 0 else ""
         lines = [
-            'hostname = "gate.test"',
+            'hostname = "gate.test"' if not re.search(r"^hostname\b", self.extra, re.M) else "",
             f'control_socket = "{self.folder}/control"',
             *(f'{key} = "{self.folder}/{name}"' for key, name in (("submit_socket", "submit"), ("drop_directory", "drop"))
               if key not in self.extra),
