@@ -199,7 +199,7 @@ const Rule& ReplyTable::find(Stage stage, const mail::Reply& reply, std::string_
   static const Rule kNever{.stages = kAny, .code = "5", .meaning = Meaning::kPermanentRemote, .from = "5yz"};
   static const Rule kDone{.stages = kAny, .code = "2", .meaning = Meaning::kDelivered, .from = "2yz"};
   if (reply.positive()) return kDone;
-  const std::string text = lower(reply.text());
+  const std::string text = ' ' + lower(reply.text());  // so that a word of a rule may begin with a space
   const std::string status = reply.status ? reply.status->text() : std::string();
   for (std::span<const Rule> rules : {std::span<const Rule>(own_), built_in_rules()}) {
     for (const Rule& rule : rules) {
