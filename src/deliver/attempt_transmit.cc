@@ -83,6 +83,10 @@ net::Awaitable<std::optional<std::string>> Attempt::sign(const Guise& guise, smt
   auto fields = co_await signature_fields(parts_.workers, ways_.settings, guise, source, converted, taken_);
   if (fields) co_return std::move(*fields);
   const std::string id = lease_.id.text();
+  if (fields.error().kind == ErrorKind::kBadInput) {  // the message's own fault: it goes as it is
+    parts_.loop.log().warning("not_signed", {{"id", id}, {"error", fields.error().text}});
+    co_return std::string();
+  }
   parts_.loop.log().error("not_signed", {{"id", id}, {"error", fields.error().text}});
   if (fields.error().kind == ErrorKind::kInternal) co_return std::string();
   co_return std::nullopt;

@@ -350,6 +350,36 @@ TEST(Signed, OwnMailAlone) {
   EXPECT_EQ(house.relay().carried[1].content, std::string(kFrom) + "\r\nHello\r\n");
 }
 
+TEST(Signed, NotWhereTheHeaderBreaksOff) {
+  struct {
+    const char *header, *body;
+    bool is_signed;
+  } cases[] = {
+      {kFrom, "\r\nHello\r\n", true},
+      {kFrom, "", true},  // RFC 5322 section 3.5: there need be no body
+      {kFrom, "\r\n", true},
+      {kFrom, "no field\r\nSubject: seen by some\r\n\r\nHello\r\n", false},
+      {kFrom, ": no name\r\n\r\nHello\r\n", false},
+      {kFrom, "-- =\r\n", false},
+      {kFrom, "Trunc\r\n", false},
+  };
+  House house;
+  house.settings.dkim = a_key();
+  house.apply();
+  int unsigned_ones = 0;
+  for (const auto& c : cases) {
+    const QueueId id =
+        house.add({"a@x.example"}, [](queue::Message& m) { m.submitted = true; }, c.body, Duration(0), c.header);
+    house.run_until([&] { return house.gone(id); });
+    const std::string& content = house.relay().carried.back().content;
+    EXPECT_EQ(content.starts_with("DKIM-Signature:"), c.is_signed) << content;
+    EXPECT_TRUE(content.ends_with(std::string(c.header) + c.body)) << content;
+    unsigned_ones += c.is_signed ? 0 : 1;
+  }
+  const std::string log = house.log_text();
+  EXPECT_EQ(House::count(log, "not_signed"), unsigned_ones) << log;
+}
+
 TEST(Signed, TheHashMadeAsItCameInIsUsed) {
   House house;
   house.settings.dkim = a_key();

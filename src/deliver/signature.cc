@@ -59,6 +59,25 @@ net::Awaitable<Result<Measured>> measure(smtp::ContentSource& source, bool simpl
   co_return measured;
 }
 
+// True: a line that is no field follows the header, where an empty line or the message's end should (RFC 5322 section
+// 2.1). To us the header ends there; a lenient reader takes the fields below it for fields as well, or the line for a
+// part of the one above, and then what is signed is not what it shows.
+net::Awaitable<Result<bool>> breaks_off(smtp::ContentSource& source) {
+  mail::HeaderSplitter splitter;
+  std::string after;
+  source.rewind();
+  while (after.size() < kEmptyLine.size()) {
+    auto piece = co_await source.next();
+    if (!piece) co_return std::unexpected(piece.error());
+    if (piece->empty()) break;
+    const std::size_t taken = splitter.done() ? 0 : splitter.push(*piece);
+    after += piece->substr(taken).substr(0, kEmptyLine.size());
+  }
+  if (!splitter.done()) splitter.finish();
+  source.rewind();
+  co_return splitter.take_back() > 0 || !(after.empty() || after.starts_with(kEmptyLine));
+}
+
 // On a worker: an RSA signature takes a millisecond.
 Result<std::string> sign_all(const std::vector<const dkim::Signer*>& keys, const std::string& header,
                              const dkim::BodyHashes& hashes, WallTime now) {
@@ -89,6 +108,9 @@ net::Awaitable<Result<std::string>> signature_fields(net::WorkerPool& workers, c
   const bool stands = !converted && !guise.breaks_signature();
   const std::vector<const dkim::Signer*> keys = settings.dkim->for_header(*content.header, stands);
   if (keys.empty()) co_return std::string();
+  auto broken = co_await breaks_off(source);
+  if (!broken) co_return std::unexpected(broken.error());
+  if (*broken) co_return fail(ErrorKind::kBadInput, "the header breaks off at a line that is no field");
   dkim::BodyHashes hashes{content.message->body_hash_simple, content.message->body_hash_relaxed};
   std::string header = *content.header;
   if (converted || !has_all(hashes, keys)) {

@@ -37,7 +37,7 @@ class SignedSource final : public smtp::ContentSource {
 bool may_sign(const RelaySettings& way, const DeliverSettings& settings, const queue::Message& message);
 
 // The fields of all keys that sign this message as it leaves; empty: none does. converted: `source` is not the message
-// as it is stored.
+// as it is stored. kBadInput: its header is malformed, and it must not be signed by our reading of it.
 net::Awaitable<Result<std::string>> signature_fields(net::WorkerPool& workers, const DeliverSettings& settings,
                                                      const Guise& guise, smtp::ContentSource& source, bool converted,
                                                      WallTime now);

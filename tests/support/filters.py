@@ -1,9 +1,11 @@
 """Real filters (opendkim, rspamd, clamav-milter with clamd) with configurations of the test's own: no network, no downloads."""
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
+import urllib.request
 
 from support.server import free_port, wait_for
 
@@ -120,6 +122,33 @@ worker "rspamd_proxy" {{ bind_socket = "127.0.0.1:{self.port}"; milter = yes; ti
     @property
     def address(self):
         return f"inet:127.0.0.1:{self.port}"
+
+
+class RspamdDkim(Filter):
+    """A scanner that verifies signatures and does nothing else; the records come from a DNS server on this port."""
+
+    def __init__(self, folder, dns_port):
+        super().__init__(folder, "rspamd-dkim")
+        self.port = free_port()
+        self.config = self.write("conf", f"""
+options {{ pidfile = "{self.folder}/pid"; temp_dir = "{self.folder}"; hs_cache_dir = "{self.folder}";
+  history_file = "{self.folder}/history"; control_socket = "{self.folder}/control mode=0600"; filters = "dkim";
+  url_tld = "{self.write('tld', 'com' + chr(10) + 'org' + chr(10))}"; local_addrs = ["192.0.2.0/24"]; map_watch_interval = 1h;
+  dns {{ nameserver = ["127.0.0.1:{dns_port}"]; timeout = 2s; retransmits = 5; }} }}
+logging {{ type = "console"; level = "info"; }}
+dkim {{ }}
+worker "normal" {{ bind_socket = "127.0.0.1:{self.port}"; count = 1; }}
+""")
+
+    def start(self):
+        self.run("/usr/bin/rspamd", "-f", "-i", "-c", self.config, ready=("127.0.0.1", self.port))
+        return self
+
+    def symbols(self, message):
+        """{symbol: what it says}"""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/checkv2", message, {"IP": "203.0.113.1"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return {name: found.get("options", []) for name, found in json.load(answer)["symbols"].items()}
 
 
 class Clamav(Filter):

@@ -24,15 +24,17 @@ def answer(query, records):
     return query[:2] + b"\x85\x80" + b"\0\1\0\1\0\0\0\0" + question + row
 
 
-def serve(records):
+def serve(records, port=53):
+    """In a thread, on loopback; the port it is on (0: a free one)."""
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind(("127.0.0.1", 53))
+    server.bind(("127.0.0.1", port))
 
     def run():
         while True:
             query, peer = server.recvfrom(4096)
             server.sendto(answer(query, records), peer)
     threading.Thread(target=run, daemon=True).start()
+    return server.getsockname()[1]
 
 
 def main():

@@ -10,6 +10,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from support import filters, txt_server       # noqa: E402
 from support.client import RawClient          # noqa: E402
 from support.server import BINARY, Server, wait_for   # noqa: E402
 from support.sink import Sink                 # noqa: E402
@@ -135,6 +136,37 @@ class Signing(unittest.TestCase):
             for data, good in ((message, True), (message + b"more\r\n", False)):
                 said = subprocess.run([sys.executable, TXT_SERVER, records, "opendkim-testmsg"], input=data, capture_output=True, timeout=60)
                 self.assertEqual(said.returncode == 0 and not said.stdout + said.stderr, good, (data[:1200], said.stdout, said.stderr))
+
+    def test_rspamd_agrees(self):
+        """Both algorithms, one after the other: it tells what it found of a domain, not of each signature."""
+        for algorithm in ("rsa", "ed25519"):
+            server = self.serve(keys=("--algorithm", algorithm, "--selector", algorithm))
+            before = len(self.sink.messages)
+            names = list(HAND_MADE)
+            for number, name in enumerate(names):
+                self.send(server, HAND_MADE[name], f"m{number}")
+            messages = self.signed(self.sink, before + len(names))[before:]
+            server.stop()
+            records = {key["name"].lower(): key["value"] for key in self.keys}
+            scanner = filters.RspamdDkim(server.folder, txt_server.serve(records, 0))
+            try:
+                scanner.start()
+                for message in messages:
+                    self.assertIn("R_DKIM_ALLOW", scanner.symbols(message), (message[:1200], scanner.output()))
+                    self.assertIn("R_DKIM_REJECT", scanner.symbols(b"Subject: more\r\n" + message), message[:1200])
+            finally:
+                scanner.end()
+
+    def test_not_where_the_header_breaks_off(self):
+        """To us it ends there; others read the lines below as fields: no signature says that we meant them."""
+        server = self.serve(relay="")
+        self.send(server, b"From: a@example.org\r\nno field\r\nSubject: seen by some\r\n\r\nx\r\n", "broken")
+        self.send(server, b"From: a@example.org\r\nSubject: x\r\n\r\nx\r\n", "whole")
+        self.signed(self.sink, 2)
+        by_sender = {message[1]: message[3] for message in self.sink.messages}
+        self.assertEqual([data.count(b"DKIM-Signature:") for sender, data in sorted(by_sender.items())], [0, 2], by_sender)
+        (event,) = wait_for(lambda: server.events("not_signed"), 60, what="the log's line")
+        self.assertIn("no field", event["error"])
 
     @unittest.skipUnless(dkim, "skipped: python3-dkim is not installed")
     def test_after_a_conversion(self):
