@@ -54,6 +54,9 @@ bool add_login(const Context& context, const RelayTest& test, RelaySettings& rel
   }
   if (test.user.empty()) return true;
   const bool other_user = relay.user != test.user;
+  // Another account sends as another address: its own, where it has one.
+  if (other_user)
+    relay.address = mail::is_mailbox(test.user, true) && test.user.contains('@') ? test.user : std::string();
   relay.user = test.user;
   if (test.password_file.empty() && other_user)
     relay.password = ask_password(context.terminal, tr("password of {} (not shown): ", test.user));

@@ -17,7 +17,8 @@ void add(std::vector<Sender>& all, std::string address, const std::string& used_
   const std::size_t at = address.rfind('@');
   if (at == std::string::npos || address.find('*') != std::string::npos || !mail::is_mailbox(address, true)) return;
   const std::string domain = address.substr(at + 1);
-  if (domain.find('.') == std::string::npos || iequals(domain, "localhost.localdomain")) return;
+  // localhost in our domain is a name for ourselves: no mail leaves so.
+  if (domain.find('.') == std::string::npos || istarts_with(domain, "localhost.")) return;
   if (std::ranges::any_of(all, [&](const Sender& s) { return iequals(s.address, address); })) return;
   if (all.size() < kMostSenders) all.push_back({std::move(address), used_by, guessed});
 }
