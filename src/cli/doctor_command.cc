@@ -8,12 +8,13 @@
 
 #include "admin/control_client.h"
 #include "admin/offline.h"
-#include "alias/check.h"
 #include "base/i18n.h"
 #include "base/text.h"
-#include "cli/alias_reading.h"
 #include "cli/commands.h"
+#include "cli/finding_text.h"
+#include "cli/machine_findings.h"
 #include "cli/own_places.h"
+#include "cli/relay_verdict.h"
 #include "cli/senders.h"
 #include "config/option_checks.h"
 #include "deliver/probe.h"
@@ -72,22 +73,7 @@ class Report {
       t.out << doctor::finding_json(f) << std::endl;
       return;
     }
-    const char* sign = f.mark == Mark::kGood      ? _("ok")
-                       : f.mark == Mark::kNote    ? _("note")
-                       : f.mark == Mark::kWarning ? _("WARN")
-                                                  : _("WRONG");
-    const Colour colour = f.mark == Mark::kGood    ? Colour::kGreen
-                          : f.mark == Mark::kWrong ? Colour::kRed
-                                                   : Colour::kYellow;
-    t.out << t.in(colour, sign) << std::string(6 - std::min<std::size_t>(5, display_width(sign)), ' ');
-    if (!f.place.empty()) t.out << f.place << ": ";
-    t.out << f.text;
-    if (!f.why.empty()) t.out << " - " << f.why;
-    if (!f.next.empty()) t.out << " -> " << f.next;
-    t.out << "\n";
-    for (std::string_view line : split(f.paste, '\n')) {
-      if (!line.empty()) t.out << "        " << line << "\n";
-    }
+    t.out << finding_text(t, f);
     t.out << std::flush;
   }
 
@@ -166,23 +152,6 @@ void tell_network(const Run& run, Report& report) {
 
 // --- the server and its queue
 
-void take_row(doctor::QueueSeen& seen, const std::string& row, WallTime now) {
-  boost::system::error_code error;
-  json::value value = json::parse(row, error);
-  if (error || !value.is_object()) return;
-  const json::object& object = value.as_object();
-  auto text = [&](const char* key) {
-    const json::value* v = object.if_contains(key);
-    return v != nullptr && v->is_string() ? std::string(v->as_string().c_str()) : std::string();
-  };
-  auto id = QueueId::parse(text("id"));
-  if (!id) return;
-  seen.oldest_id = id->text();
-  seen.oldest_reason = text("reason");
-  seen.oldest_seconds =
-      std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(now - id->time()).count());
-}
-
 // The number that stands under `key` of the object under `outer`, or at the top.
 std::uint64_t number_in(const std::string& text, const char* outer, const char* key) {
   boost::system::error_code error;
@@ -195,20 +164,13 @@ std::uint64_t number_in(const std::string& text, const char* outer, const char* 
   return n == nullptr ? 0 : n->to_number<std::uint64_t>(error);
 }
 
-admin::Request oldest_message() {
-  admin::Request request;
-  request.verb = admin::Verb::kList;
-  request.limit = 1;  // in the order of their ids: of their age
-  return request;
-}
-
 // Blocks, a few seconds at the most: on a worker.
 void ask_the_server(Run& run) {
   doctor::QueueSeen& seen = run.queue;
   const WallTime now = run.context.clock().wall();
   seen.lifetime_seconds = std::chrono::duration_cast<std::chrono::seconds>(run.settings.schedule.lifetime).count();
   auto on_row = [&](std::string row) {
-    take_row(seen, row, now);
+    take_oldest(seen, row, now);
     return true;
   };
   const std::string socket =
@@ -273,42 +235,11 @@ void tell_server(const Run& run, Report& report) {
 
 // --- the machine
 
-void tell_aliases(const Run& run, Report& report) {
-  AliasReading reading(run.settings);
-  Finding f{"root_alias", Mark::kGood, _("root and postmaster: their mail leads to somebody")};
-  const alias::Problems problems = alias::check_duty(run.settings.alias, reading.tables(), reading.sources());
-  for (const alias::Problem& problem : problems) {
-    // Root's own mailbox is where such mail always went; that it is refused or lost is another thing.
-    const bool stays =
-        problem.what == _("mail for root stays in root's mailbox on this machine, where hardly anyone looks");
-    report.add(Finding{"root_alias", stays ? Mark::kNote : Mark::kWarning, problem.what, {}, problem.next});
-  }
-  if (problems.empty()) report.add(f);
-}
-
-std::vector<tls::Identity> identities_of(const config::Settings& settings) {
-  std::vector<tls::Identity> out;
-  auto add = [&out](const std::vector<tls::Identity>& more) {
-    for (const tls::Identity& one : more) {
-      if (std::ranges::find(out, one.cert_file, &tls::Identity::cert_file) == out.end()) out.push_back(one);
-    }
-  };
-  add(settings.tls.identities);
-  for (const intake::ListenerSettings& l : settings.listeners) add(l.certificates);
-  return out;
-}
-
 void tell_machine(Run& run, Report& report) {
   const WallTime now = run.context.clock().wall();
   tell_server(run, report);
   report.add(doctor::judge_queue(run.queue));
-  std::vector<doctor::CertificateSeen> certificates;
-  for (const tls::Identity& identity : identities_of(run.settings))
-    certificates.push_back(doctor::look_at_certificate(identity, run.settings.hostname, now));
-  report.add(doctor::judge_certificates(certificates, run.settings.hostname));
-  tell_aliases(run, report);
-  report.add(doctor::judge_disk(doctor::look_at_disk(run.settings.store.path, run.settings.store.min_free_space)));
-  report.add(doctor::judge_clock(doctor::look_at_clock(now)));
+  report.add(machine_findings(run.settings, now));
   report.add(doctor::judge_other_mta(run.other));
 }
 
@@ -359,32 +290,6 @@ net::Awaitable<void> look_at_listeners(Run& run) {
 
 // --- relays: what `relay test` would say, in one line
 
-Finding told_relay(const deliver::RelaySettings& relay, const std::vector<deliver::ProbeStep>& steps, bool good) {
-  Finding f{"relay", good ? Mark::kGood : Mark::kWrong};
-  const std::string name = printable(relay.name, 100);
-  f.details = {{"relay", relay.name}, {"host", relay.host}, {"port", std::int64_t(relay.port)}};
-  std::string login, tls;
-  for (const deliver::ProbeStep& step : steps) {
-    if (step.name == "auth" && step.ok()) login = step.text;
-    if (step.name == "tls" && step.ok()) tls = step.text;
-    if (good || step.ok() || step.name == "result") continue;
-    f.details.emplace_back("step", step.name);
-    f.text = tr("relay {} ({}:{}): {}: {}", name, printable(relay.host, 200), relay.port, step.name, step.text);
-    f.why = step.cause;
-    f.next = step.cure.empty() ? tr("sidegate relay test {}", name) : step.cure;
-    return f;
-  }
-  if (!good) {
-    f.text = tr("relay {}: would not take mail", name);
-    f.next = tr("sidegate relay test {}", name);
-    return f;
-  }
-  f.text = tr("relay {} ({}:{}): would take mail", name, printable(relay.host, 200), relay.port);
-  if (!tls.empty()) f.text += "; " + tls;
-  if (!login.empty()) f.text += "; " + login;
-  return f;
-}
-
 net::Awaitable<void> look_at_relay(Run& run, std::size_t index) {
   deliver::RelaySettings relay = run.settings.deliver.relays[index];
   std::vector<deliver::ProbeStep> steps;
@@ -396,7 +301,7 @@ net::Awaitable<void> look_at_relay(Run& run, std::size_t index) {
   if (no_password) relay.user.clear();
   deliver::RelaySettings copy = relay;
   const bool good = co_await deliver::probe(run.loop, run.resolver, std::move(copy), std::move(options), sink);
-  Finding f = told_relay(relay, steps, good);
+  Finding f = judge_relay(relay, steps, good);
   if (no_password && good) {
     f.mark = Mark::kNote;
     f.why = _("the login was not tried: its password cannot be read by this user");

@@ -3,6 +3,8 @@
 #include "admin/control_client.h"
 #include "base/i18n.h"
 #include "cli/commands.h"
+#include "cli/finding_text.h"
+#include "cli/machine_findings.h"
 #include "cli/queue_text.h"
 #include "cli/server.h"
 
@@ -37,8 +39,9 @@ void print_relays(const Terminal& t, const json::object& status) {
     const bool up = r.contains("up") && r.at("up").is_bool() && r.at("up").as_bool();
     if (!even_if_idle && up && number(r, "ready") == 0 && number(r, "connections") == 0) return;
     const std::string destination = text(r, "destination");
-    rows.push_back({text(r, "name") + (destination.empty() ? "" : ": " + destination), up ? _("up") : _("down"), fmt::format("{}", number(r, "connections")),
-                    fmt::format("{}", number(r, "ready")), text(r, "again_at"), text(r, "reason")});
+    rows.push_back({text(r, "name") + (destination.empty() ? "" : ": " + destination), up ? _("up") : _("down"),
+                    fmt::format("{}", number(r, "connections")), fmt::format("{}", number(r, "ready")),
+                    text(r, "again_at"), text(r, "reason")});
   };
   for (const char* list : {"relays", "here"}) {
     const json::value* ways = status.if_contains(list);
@@ -158,20 +161,64 @@ void print_status(const Terminal& t, const json::object& s) {
   }
 }
 
+// The settings as far as who asks may read them; nothing: not at all.
+std::optional<config::Settings> settings_of(const Context& context) {
+  config::LoadRequest request = context.request();
+  request.open_files = false;  // no password is wanted here
+  auto loaded = config::load(request);
+  if (!loaded) return std::nullopt;
+  return std::move(loaded->settings);
+}
+
+// Doctor's verdict in short: what the server knows, and what this machine tells without asking anybody. Of all that,
+// what somebody should see to.
+doctor::Findings what_is_wrong(const Context& context, const json::object& status) {
+  doctor::Findings all = server_findings(status);
+  if (const auto settings = settings_of(context)) {
+    const WallTime now = context.clock().wall();
+    doctor::QueueSeen queue{.known = true, .running = true, .messages = number(object(status, "queue"), "messages")};
+    queue.lifetime_seconds = std::chrono::duration_cast<std::chrono::seconds>(settings->schedule.lifetime).count();
+    auto take = [&](std::string row) {
+      take_oldest(queue, row, now);
+      return true;
+    };
+    if (queue.messages > 0) (void)ask_server(context, oldest_message(), take);
+    all.push_back(doctor::judge_queue(queue));
+    for (doctor::Finding& f : machine_findings(*settings, now)) all.push_back(std::move(f));
+  }
+  std::erase_if(all, [](const doctor::Finding& f) { return f.mark < doctor::Mark::kWarning; });
+  return all;
+}
+
+void print_findings(const Terminal& t, const doctor::Findings& findings) {
+  t.out << "\n";
+  if (findings.empty())
+    t.out << _("checks: nothing is wrong here (sidegate doctor looks at the network and the relays too)") << "\n";
+  for (const doctor::Finding& f : findings) t.out << finding_text(t, f);
+}
+
 }  // namespace
 
 int status_command(const Context& context) {
-  auto answer = ask_server(context, {.verb = admin::Verb::kStatus, .selection = {}}, [](std::string) { return true; });
+  const auto no_rows = [](std::string) { return true; };
+  auto answer = ask_server(context, {.verb = admin::Verb::kStatus, .selection = {}}, no_rows);
   if (!answer) return report_server(context, answer.error());
-  if (context.common.json) {
-    context.terminal.out << *answer << "\n";
-    return EX_OK;
-  }
   boost::system::error_code error;
   json::value value = json::parse(*answer, error);
   if (error || !value.is_object())
     return report(context, {ErrorKind::kProtocol, _("the server's answer is not understood")});
-  print_status(context.terminal, value.as_object());
+  json::object& status = value.as_object();
+  const doctor::Findings findings = what_is_wrong(context, status);
+  if (context.common.json) {
+    json::array checks;
+    for (const doctor::Finding& f : findings) checks.push_back(json::parse(doctor::finding_json(f)));
+    status["checks"] = std::move(checks);
+    status["worst"] = doctor::word(doctor::worst(findings));
+    context.terminal.out << json::serialize(status) << "\n";
+    return EX_OK;
+  }
+  print_status(context.terminal, status);
+  print_findings(context.terminal, findings);
   return EX_OK;
 }
 

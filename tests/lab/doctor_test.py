@@ -154,6 +154,14 @@ class Machine(DoctorCase):
         relay = self.one(self.doctor("--only", "relays", code=2), "relay")
         self.assertEqual((relay["mark"], relay["step"]), ("wrong", "auth"), relay)
 
+    def test_relay_whose_first_port_is_closed(self):
+        """Mail goes by the second: a note that says which answers, and no alarm."""
+        self.gate(f'[[relay]]\nname = "provider"\nhost = "{plan.PROVIDER.name}"\nports = [2526, 587]\n'
+                  f'user = "{plan.ME.user}"\npassword = "{plan.ME.password}"\n')
+        relay = self.one(self.doctor("--only", "relays", code=0), "relay")
+        self.assertEqual((relay["mark"], relay["answers"]), ("note", f"{plan.PROVIDER.name}:587"), relay)
+        self.assertIn(":2526: connect:", relay["why"])
+
     def test_server_that_is_down(self):
         """All else is looked at; a program that holds our port is named."""
         self.gate(gate.isp(), run=False)
