@@ -9,7 +9,7 @@
 namespace sidegate::mta_sts {
 namespace {
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kRowVersion = 1;
 constexpr auto kRefresh = std::chrono::hours(24);
 constexpr auto kLongUnused = std::chrono::days(30);
 constexpr auto kTouchEvery = std::chrono::hours(24);
@@ -27,7 +27,7 @@ WallTime Entry::refresh_at() const {
 std::string encode(const Entry& entry) {
   std::string out;
   OctetWriter write(out);
-  write.number(kVersion);
+  write.number(kRowVersion);
   write.number(static_cast<std::uint64_t>(entry.policy->mode));
   write.number(static_cast<std::uint64_t>(entry.policy->max_age.count()));
   write.number(milliseconds(entry.fetched));
@@ -41,7 +41,7 @@ std::string encode(const Entry& entry) {
 // What is read goes the way of what comes from outside: nothing that no policy could say is taken.
 std::optional<Entry> decode(std::string_view row) {
   OctetReader read(row);
-  if (read.number() != kVersion) return std::nullopt;
+  if (read.number() != kRowVersion) return std::nullopt;
   Entry entry;
   Policy policy;
   const std::uint64_t mode = read.number(), age = read.number(), fetched = read.number(), used = read.number();

@@ -8,7 +8,7 @@
 namespace sidegate::mta_sts {
 namespace {
 
-constexpr std::string_view kVersion = "v=STSv1";
+constexpr std::string_view kRecordBegin = "v=STSv1";
 
 bool is_letter_or_digit(char c) {
   return is_alpha(c) || is_digit(c);
@@ -35,7 +35,7 @@ bool is_extension_name(std::string_view text) {
 Result<Record> parse_record(std::string_view text) {
   std::vector<std::string_view> fields = split(text, ';');
   // The version is not preceded by white space; a delimiter may end the record.
-  if (fields.front().substr(0, fields.front().find_last_not_of(" \t") + 1) != kVersion)
+  if (fields.front().substr(0, fields.front().find_last_not_of(" \t") + 1) != kRecordBegin)
     return bad("the record does not begin with v=STSv1");
   if (without_spaces(fields.back()).empty()) fields.pop_back();
   std::optional<std::string> id;
