@@ -11,6 +11,7 @@ pkg_check_modules(ARGON2 REQUIRED IMPORTED_TARGET libargon2)
 pkg_check_modules(LDAP REQUIRED IMPORTED_TARGET ldap)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 find_library(PAM_LIBRARY pam REQUIRED)
+pkg_check_modules(IDN2 REQUIRED IMPORTED_TARGET libidn2)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 # Not by pkg-config: libunbound.pc asks for the private libraries' development files, which libunbound-dev does not bring.
 find_path(UNBOUND_INCLUDE unbound.h REQUIRED)

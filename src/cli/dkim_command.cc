@@ -15,6 +15,7 @@
 #include "config/option_checks.h"
 #include "config/secret_file.h"
 #include "dkim/key.h"
+#include "mail/idna.h"
 
 namespace sidegate::cli {
 namespace {
@@ -87,7 +88,8 @@ std::string selector_of_month(WallTime now) {
 
 int dkim_new_command(const Context& context, const DkimCommand& asked) {
   const Terminal& t = context.terminal;
-  std::string domain = asked.domain, selector = asked.selector;
+  const auto ascii = mail::to_ascii(asked.domain);  // its records' names
+  std::string domain = ascii ? *ascii : asked.domain, selector = asked.selector;
   if (Status good = config::check_domain(domain); !good || domain.starts_with('[')) {
     t.error(tr("{} is no domain", printable(asked.domain, 100)));
     return EX_USAGE;
@@ -154,7 +156,8 @@ int dkim_show_command(const Context& context) {
       worst = EX_DATAERR;
       continue;
     }
-    const Made made{block.domain, block.selector, block.key_file, std::move(*key)};
+    const auto ascii = mail::to_ascii(block.domain);
+    const Made made{ascii ? *ascii : block.domain, block.selector, block.key_file, std::move(*key)};
     if (context.common.json) {
       t.out << json::serialize(as_json(made)) << "\n";
     } else {

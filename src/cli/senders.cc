@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "dkim/signer.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 #include "rewrite/rules.h"
 
@@ -80,7 +81,8 @@ std::vector<doctor::DomainLook> domains_in_use(const config::Loaded& loaded, con
   const config::Settings& settings = loaded.settings;
   std::vector<doctor::DomainLook> looks;
   auto note = [&](const Sender& sender, const doctor::DomainWay& way) {
-    const std::string domain = lower(sender.domain());
+    const auto ascii = mail::to_ascii(sender.domain());  // as its records are written
+    const std::string domain = lower(ascii ? *ascii : sender.domain());
     auto at = std::ranges::find(looks, domain, &doctor::DomainLook::domain);
     if (at == looks.end()) {
       if (looks.size() >= kMostSenders) return;

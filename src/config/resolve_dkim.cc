@@ -6,6 +6,7 @@
 #include "config/resolve.h"
 #include "config/secret_file.h"
 #include "dkim/signer.h"
+#include "mail/idna.h"
 
 namespace sidegate::config {
 namespace {
@@ -57,7 +58,8 @@ void resolve_dkim(Draft& draft) {
     if (block.domain.empty() || block.selector.empty() || block.key_file.empty()) continue;  // told of already
     if (is_twice(draft, i) || !draft.request.open_files) continue;
     dkim::Signer signer;
-    signer.domain = block.domain;
+    const auto ascii = mail::to_ascii(block.domain);  // RFC 6376 section 3.5: d= has A-labels
+    signer.domain = ascii ? *ascii : block.domain;
     signer.selector = block.selector;
     signer.subdomains = block.subdomains;
     signer.header_form = block.canonicalization.starts_with("simple") ? dkim::Form::kSimple : dkim::Form::kRelaxed;

@@ -119,6 +119,7 @@ net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& c
   smtp::ContentSource& source = with_signature ? static_cast<smtp::ContentSource&>(*with_signature) : plain;
   while (!todo.empty()) {
     std::vector<std::size_t> batch = take_batch(guise, todo);
+    const std::string sender = guise.sender(targets_[batch.front()].n);
     smtp::Transmission transmission_now = transmission(connection, guise, batch, source);
     smtp::Transmitted sent = co_await connection.session->send(transmission_now);
     if (transmission_now.bdat && refuses_bdat(sent)) {
@@ -159,7 +160,7 @@ net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& c
     if (!all_stop && !sender_refused) continue;
     if (!all_stop && !as_account_.empty()) {  // its other recipients go with those
       std::erase_if(todo, [&](std::size_t i) {
-        bool same = guise.sender(targets_[i].n) == transmission_now.reverse_path;
+        bool same = guise.sender(targets_[i].n) == sender;
         if (same) as_account_.push_back(i);
         return same;
       });
@@ -170,7 +171,7 @@ net::Awaitable<std::vector<std::size_t>> Attempt::transmit_as(RelayConnection& c
     if (!result_.trouble && result_.usable == false && verdict.action == Action::kDelivered)
       verdict = verdict_our_trouble();
     std::erase_if(todo, [&](std::size_t i) {
-      bool same = guise.sender(targets_[i].n) == transmission_now.reverse_path;
+      bool same = guise.sender(targets_[i].n) == sender;
       if (all_stop || same) set(targets_[i], verdict, told.phase, told.reply, told.by_peer);
       return all_stop || same;
     });
@@ -330,14 +331,14 @@ smtp::Transmission Attempt::transmission(const RelayConnection& connection, cons
   const smtp::Capabilities& offered = connection.session->capabilities();
   const mail::Envelope& envelope = content_.message->envelope;
   smtp::Transmission t;
-  t.reverse_path = guise.sender(targets_[batch.front()].n);
+  t.reverse_path = wire_address(guise.sender(targets_[batch.front()].n), offered.smtputf8);
   t.parameters = mail_parameters(offered, *content_.message, source.size(), !is_ascii(t.reverse_path));
   t.recipients.reserve(batch.size());
   for (std::size_t i : batch) {
     const mail::Recipient& recipient = envelope.recipients[targets_[i].n];
     const std::string_view other = guise.recipient(targets_[i].n);
-    t.recipients.push_back(
-        {other.empty() ? recipient.address : std::string(other), rcpt_parameters(offered, recipient)});
+    t.recipients.push_back({wire_address(other.empty() ? recipient.address : other, offered.smtputf8),
+                            rcpt_parameters(offered, recipient)});
   }
   t.content = &source;
   t.bdat = offered.chunking && source.size() <= kMostBdat && !way_.bdat_broken.load(std::memory_order_relaxed);

@@ -416,6 +416,36 @@ TEST(Courier, NotifyNeverAndSuccess) {
   EXPECT_NE(house.report_text(house.reports()[0]).find("Action: relayed"), std::string::npos);
 }
 
+TEST(Courier, ADomainBeyondAsciiGoesAsItIsOrInItsAsciiForm) {
+  for (bool offered : {true, false}) {
+    House house(Answers{{"EHLO", offered ? "250-relay.example\r\n250 SMTPUTF8" : "250-relay.example\r\n250 DSN"}});
+    const QueueId id = house.add({"taro@例え.jp", "b@x.example"}, [](queue::Message& m) {
+      m.envelope.smtputf8 = true;
+      m.envelope.reverse_path = "me@bücher.example";
+      m.envelope.recipients[0].orcpt = "utf-8;taro@例え.jp";
+    });
+    house.settle();
+    EXPECT_TRUE(house.gone(id));
+    ASSERT_EQ(house.relay().carried.size(), 1u);
+    EXPECT_TRUE(
+        house.relay().said(offered ? "MAIL FROM:<me@bücher.example> SMTPUTF8" : "MAIL FROM:<me@xn--bcher-kva.example>"))
+        << house.relay().carried[0].mail;
+    EXPECT_TRUE(house.relay().said(offered ? "RCPT TO:<taro@例え.jp>" : "RCPT TO:<taro@xn--r8jz45g.jp>"));
+    EXPECT_FALSE(house.relay().said("RCPT TO:<taro@xn--r8jz45g.jp> ORCPT"));  // RFC 6533 section 3
+    EXPECT_TRUE(house.relay().said("RCPT TO:<b@x.example>"));
+  }
+}
+
+TEST(Courier, WhatHasNoAsciiFormNeedsSmtputf8) {
+  for (const char* address : {"太郎@例え.jp", "a@-ü.example", "a@[ü]"}) {
+    House house(Answers{{"EHLO", "250 relay.example"}, {"MAIL FROM:<>", "450 4.2.0 later"}});
+    const QueueId id = house.add({address}, [](queue::Message& m) { m.envelope.smtputf8 = true; });
+    house.settle();
+    EXPECT_TRUE(house.gone(id)) << address;
+    EXPECT_FALSE(house.relay().said("MAIL FROM:<me")) << address;
+  }
+}
+
 TEST(Courier, WhatTheRelayLacks) {
   House house(Answers{{"EHLO", "250-relay.example\r\n250 SIZE 1000"}});
   house.relay().answers()["MAIL FROM:<>"] = "450 4.2.0 later";

@@ -113,12 +113,6 @@ net::Awaitable<DirectOpening::Places> DirectOpening::places_of(std::string host)
 
 net::Awaitable<Opened> DirectOpening::run() {
   const std::string domain = way_.domain;
-  if (!is_ascii(domain)) {  // its A-label (RFC 5890) is not known to us
-    co_return std::unexpected(destination_trouble(
-        Action::kHoldWay, "idn-domain", {4, 4, 4},
-        "The domain is internationalised, and direct delivery needs it in its ASCII form (xn--...).",
-        domain + " is not ASCII", 1h));
-  }
   auto exchangers = co_await resolver_.exchangers(loop_, domain, random_);
   if (!exchangers) {
     if (exchangers.error().kind != ErrorKind::kNotFound) {

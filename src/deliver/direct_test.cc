@@ -53,6 +53,15 @@ TEST(Direct, NoSuchDomainFailsAllThatWaitsForIt) {
   EXPECT_NE(house.report_text(house.reports().front()).find("5.1.2"), std::string::npos);
 }
 
+TEST(Direct, AnInternationalisedDomainIsLookedUpLikeAnyOther) {
+  DirectHouse house;
+  QueueId there = house.add({"a@bücher.example"}), none = house.add({"a@-ü.example"});
+  house.wait_until_down("bücher.example");
+  EXPECT_FALSE(house.gone(there));
+  EXPECT_EQ(house.to("bücher.example")->reason.find("not ASCII"), std::string::npos);
+  house.run_until([&] { return house.gone(none); });  // no domain can be called so
+}
+
 TEST(Direct, NameServersThatDoNotAnswerBounceNothing) {
   DirectHouse house;
   QueueId id = house.add({"a@somewhere.example"});

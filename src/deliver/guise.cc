@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "deliver/parameters.h"
 #include "rewrite/address_fields.h"
 #include "rewrite/address_list.h"
 
@@ -134,7 +135,8 @@ void Guise::put_on(std::string header) {
 }
 
 bool Guise::ascii_senders() const {
-  return is_ascii(sender_) && std::ranges::all_of(senders_, [](const std::string& sender) { return is_ascii(sender); });
+  auto ascii = [](const std::string& sender) { return is_ascii(wire_address(sender, false)); };
+  return ascii(sender_) && std::ranges::all_of(senders_, ascii);
 }
 
 }  // namespace sidegate::deliver

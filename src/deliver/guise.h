@@ -48,7 +48,7 @@ class Guise {
   std::string_view recipient(std::size_t n) const { return recipients_.empty() ? std::string_view() : recipients_[n]; }
   const queue::Content& content() const { return content_; }
   std::uint64_t size() const { return content_.header->size() + content_.message->body_size; }
-  bool ascii_senders() const;
+  bool ascii_senders() const;  // or they have an ASCII form (wire_address)
   bool is_null() const { return senders_.empty() && sender_.empty(); }
 
   bool from_unread() const { return from_unread_; }            // a From that was replaced as a whole

@@ -18,6 +18,10 @@ std::string mail_parameters(const smtp::Capabilities& offered, const queue::Mess
 std::string rcpt_parameters(const smtp::Capabilities& offered, const mail::Recipient& recipient);
 
 bool needs_smtputf8(const queue::Message& message, bool sender_utf8);
+
+// An address as it stands in a command: where SMTPUTF8 is not offered and the local part is ASCII, the domain is in its
+// ASCII form (RFC 5891), and is the same domain. Otherwise the address as it is.
+std::string wire_address(std::string_view address, bool smtputf8);
 bool needs_eight_bit(const queue::Message& message);
 // Why this message cannot go by this relay as it is; nullopt: it can. Nothing has been sent yet.
 std::optional<Verdict> lack(const smtp::Capabilities& offered, const RelaySettings& way, const queue::Message& message,

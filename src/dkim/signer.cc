@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "mail/header.h"
+#include "mail/idna.h"
 #include "rewrite/address_list.h"
 
 namespace sidegate::dkim {
@@ -138,9 +139,12 @@ bool Signers::uses(Form body_form) const {
 
 std::vector<const Signer*> Signers::for_domain(std::string_view domain) const {
   std::vector<const Signer*> found;
-  for (std::string_view at = domain; found.empty() && !at.empty();) {
+  // RFC 6376 section 3.5: d= has A-labels, and so have the keys' domains.
+  const auto ascii = mail::to_ascii(domain);
+  const std::string_view whole = ascii ? std::string_view(*ascii) : domain;
+  for (std::string_view at = whole; found.empty() && !at.empty();) {
     for (const Signer& signer : signers_) {
-      if (iequals(signer.domain, at) && (signer.subdomains || at.size() == domain.size())) found.push_back(&signer);
+      if (iequals(signer.domain, at) && (signer.subdomains || at.size() == whole.size())) found.push_back(&signer);
     }
     const std::size_t dot = at.find('.');
     at = dot == std::string_view::npos ? std::string_view() : at.substr(dot + 1);

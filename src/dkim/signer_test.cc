@@ -166,6 +166,8 @@ TEST(Signers, WhoSigns) {
   all.push_back(signer(Algorithm::kRsa));
   all.back().domain = "strict.example";
   all.back().subdomains = false;
+  all.push_back(signer(Algorithm::kRsa));
+  all.back().domain = "xn--bcher-kva.example";
   Signers signers(std::move(all));
   struct {
     const char* header;
@@ -182,6 +184,9 @@ TEST(Signers, WhoSigns) {
       {"From: x@notexample.org\r\n", 0, true},
       {"To: ann@example.org\r\n", 0, true},
       {"From: nobody\r\n", 0, true},
+      {"From: me@Bücher.example\r\n", 1, true},
+      {"From: me@nas.bücher.example\r\n", 1, true},
+      {"From: me@-ü.example\r\n", 0, true},
       {"DKIM-Signature: v=1; d=example.org; s=x\r\nFrom: a@example.org\r\n", 0, true},
       {"DKIM-Signature: v=1; d=example.org; s=x\r\nFrom: a@example.org\r\n", 2, false},
       {"DKIM-Signature: v=1; d=other.example; s=x\r\nFrom: a@example.org\r\n", 2, true},

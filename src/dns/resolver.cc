@@ -12,6 +12,7 @@
 #include "dns/lookup_thread.h"
 #include "dns/reverse.h"
 #include "dns/system_files.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::dns {
@@ -171,7 +172,9 @@ Resolver::~Resolver() {
 
 net::Awaitable<Result<Addresses>> Resolver::addresses(net::Loop& loop, std::string host) {
   std::shared_ptr<State> state = state_;
-  std::string name = lower(host);
+  auto ascii = mail::to_ascii(host);
+  if (!ascii) co_return fail(ErrorKind::kNotFound, ascii.error().text);
+  std::string name = lower(*ascii);
   if (name.size() > 1 && name.ends_with('.')) name.pop_back();
   if (auto known = state->at_once(name)) co_return std::move(*known);
 
@@ -192,7 +195,9 @@ net::Awaitable<Result<Addresses>> Resolver::addresses(net::Loop& loop, std::stri
 
 net::Awaitable<Result<Records>> Resolver::records(net::Loop& loop, std::string name, RecordType type, Duration limit) {
   std::shared_ptr<State> state = state_;
-  name = lower(name);
+  auto ascii = mail::to_ascii(name);
+  if (!ascii) co_return fail(ErrorKind::kNotFound, ascii.error().text);
+  name = lower(*ascii);
   if (name.size() > 1 && name.ends_with('.')) name.pop_back();
   if (name.empty() || name.size() > kLongestName)
     co_return fail(ErrorKind::kNotFound, "'" + printable(name, 100) + "' is no name");
@@ -264,7 +269,9 @@ net::Awaitable<bool> Resolver::can_tell(net::Loop& loop, std::string domain) {
 }
 
 net::Awaitable<Result<Exchangers>> Resolver::exchangers(net::Loop& loop, std::string domain, std::uint32_t random) {
-  domain = lower(domain);
+  auto ascii = mail::to_ascii(domain);
+  if (!ascii) co_return fail(ErrorKind::kNotFound, ascii.error().text);
+  domain = lower(*ascii);
   if (domain.size() > 1 && domain.ends_with('.')) domain.pop_back();
   if (auto literal = address_of_literal(domain)) co_return Exchangers{.list = {{0, *literal}}, .implicit = true};
   if (!mail::is_domain(domain, false))

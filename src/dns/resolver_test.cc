@@ -122,6 +122,20 @@ TEST_F(ResolverTest, WhatIsNoNameIsNotAskedFor) {
   EXPECT_TRUE(server.asked().empty());
 }
 
+TEST_F(ResolverTest, InternationalisedNamesAreAskedForInAscii) {
+  say([](const Asked& asked) -> std::optional<Scripted> {
+    if (asked.name == "xn--bcher-kva.example" && asked.type == kA) return Scripted{{"192.0.2.1"}};
+    return Scripted{{}, 3};
+  });
+  EXPECT_EQ(addresses("Bücher.example")->list, Names{"192.0.2.1"});
+  EXPECT_EQ(*ask_for([this] { return resolver->records(loop, "BÜCHER.example.", RecordType::kA, 400ms); }),
+            Names{"192.0.2.1"});
+  for (const Asked& one : server.asked()) EXPECT_EQ(one.name, "xn--bcher-kva.example");
+  EXPECT_EQ(addresses("-ü.example").error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(ask_for([this] { return resolver->records(loop, "\xff.example", RecordType::kA, 400ms); }).error().kind,
+            ErrorKind::kNotFound);
+}
+
 TEST_F(ResolverTest, AnswersAreKeptForTheirTtl) {
   say([](const Asked& asked) { return Scripted{asked.type == kA ? Names{"192.0.2.1"} : Names{}, 0, 60}; });
   EXPECT_EQ(addresses("one.example")->list, Names{"192.0.2.1"});

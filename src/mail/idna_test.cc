@@ -1,0 +1,49 @@
+#include "mail/idna.h"
+
+#include <gtest/gtest.h>
+
+namespace sidegate::mail::idna_test {
+namespace {
+
+TEST(Idna, ToAscii) {
+  struct {
+    std::string domain, ascii;  // empty: no domain can be called so
+  } cases[] = {
+      {"example.org", "example.org"},
+      {"Example.ORG", "Example.ORG"},
+      {"xn--r8jz45g.jp", "xn--r8jz45g.jp"},
+      {"", ""},
+      {"例え.jp", "xn--r8jz45g.jp"},
+      {"例え.テスト", "xn--r8jz45g.xn--zckzah"},
+      {"bücher.example", "xn--bcher-kva.example"},
+      {"BÜCHER.example", "xn--bcher-kva.example"},
+      {"bu\xcc\x88"
+       "cher.example",
+       "xn--bcher-kva.example"},                    // not composed
+      {"straße.example", "xn--strae-oqa.example"},  // not "strasse": RFC 5894 section 7.2
+      {"ｅｘａｍｐｌｅ．jp", "example.jp"},         // full width, with its own dot
+      {"例え。jp", "xn--r8jz45g.jp"},
+      {"_dmarc.bücher.example", "_dmarc.xn--bcher-kva.example"},
+      {"s1._domainkey.bücher.example", "s1._domainkey.xn--bcher-kva.example"},
+      {"☃\xff.example", ""},  // no UTF-8
+      {std::string("ü\0.example", 11), ""},
+      {"-ü.example", ""},
+      {"a\xe2\x80\x8b\xe2\x80\xaeü.example", ""},  // turns the direction of reading
+  };
+  for (const auto& c : cases) {
+    const auto made = to_ascii(c.domain);
+    if (c.ascii.empty() && !c.domain.empty()) {
+      EXPECT_FALSE(made) << c.domain << " became " << *made;
+    } else {
+      ASSERT_TRUE(made) << c.domain << ": " << made.error().text;
+      EXPECT_EQ(*made, c.ascii);
+    }
+  }
+  std::string label;
+  for (int i = 0; i < 64; ++i) label += "ü";
+  EXPECT_FALSE(to_ascii(label + ".example"));  // longer than 63 octets
+  EXPECT_FALSE(to_ascii(std::string(5000, '\xc3')));
+}
+
+}  // namespace
+}  // namespace sidegate::mail::idna_test
