@@ -73,6 +73,10 @@ Table direct_table() {
            N_("How long a connection without work is kept for further mail to the same domain.")},
           {"retry_after", Place(&Settings::direct, &DirectSettings::retry_after), "1min", kWait, kLive, kOpen,
            N_("The first pause of a destination in trouble; it doubles up to 10 minutes.")},
+          {"port25_retry_after", Place(&Settings::direct, &DirectSettings::port25_retry_after), "5min", kWait, kLive,
+           kOpen,
+           N_("Where port 25 is closed on this line, or somebody else answers on it: when one message tries it again. "
+              "The pause doubles up to an hour; what leads out again is used at once.")},
       }};
 }
 

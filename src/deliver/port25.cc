@@ -60,6 +60,11 @@ Port25::Step Port25::close(SteadyTime now, State state, std::string reason) {
   return {state == State::kClosed ? Step::kClosed : Step::kImpostor, pause_};
 }
 
+void Port25::set_first_pause(Duration pause) {
+  std::lock_guard lock(mutex_);
+  rules_.first_pause = pause;
+}
+
 // Hosts of one opening, and connections that were under way when it closed, tell the same story once more.
 Port25::Step Port25::again(SteadyTime now) {
   if (now - looked_ < pause_) return {Step::kStill, pause_};

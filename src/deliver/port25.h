@@ -63,6 +63,8 @@ class Port25 {  // thread-safe
   // address does (the name leads to it). starttls: it was offered.
   Step answered(SteadyTime now, const MxHost& host, const std::string& greeter, bool own, bool starttls);
 
+  void set_first_pause(Duration pause);  // from the next time on that it is found closed
+
   State state() const;
   bool ever_open() const;      // somebody's own server has answered on port 25 since the start
   std::string reason() const;  // of kClosed and kIntercepted: one sentence with the hosts or the interceptor's name
@@ -85,7 +87,7 @@ class Port25 {  // thread-safe
   bool stripped(const MxHost& host, bool starttls);
   Step without_tls(SteadyTime now, const Seen& seen);
 
-  const Port25Rules rules_;
+  Port25Rules rules_;
   mutable std::mutex mutex_;
   State state_ = State::kOpen;
   bool ever_ = false, asking_ = false;

@@ -111,6 +111,20 @@ TEST_F(Port25Test, LookedAtMoreAndMoreRarelyAndBackByItself) {
   close();  // and closed again: from the first pause on
 }
 
+TEST_F(Port25Test, TheFirstPauseIsASetting) {
+  port.set_first_pause(3s);
+  close();
+  EXPECT_EQ(fails(kSts).pause, 3s);
+  now += 3s;
+  EXPECT_EQ(fails(kSts).pause, 6s);
+  port.set_first_pause(1h);
+  EXPECT_EQ(fails(kSts).pause, 6s);  // the one under way stays
+  EXPECT_EQ(answers(kSts).kind, Step::kOpen);
+  now += 1h;
+  close();
+  EXPECT_EQ(fails(kSts).pause, 1h);
+}
+
 TEST_F(Port25Test, OneNameForHostsThatHaveNothingToDoWithEachOther) {
   // Without TLS the first is not believed at once, the second gives it away.
   EXPECT_EQ(answers_as(kDane, "filter.isp.example", false).kind, Step::kSuspect);

@@ -8,8 +8,8 @@
 
 #include "auth/client.h"
 #include "base/clock.h"
-#include "provider/reply_table.h"
 #include "dkim/signer.h"
+#include "provider/reply_table.h"
 #include "rewrite/rules.h"
 #include "rewrite/srs.h"
 #include "route/conditions.h"
@@ -148,7 +148,7 @@ struct DirectSettings {
   TlsMode tls = TlsMode::kOpportunistic;      // kNone, kOpportunistic, kStartTls
   std::uint16_t port = 25;
   Duration connect_timeout = 30s, greeting_timeout = 5min, idle_timeout = 5s;
-  Duration retry_after = 1min;
+  Duration retry_after = 1min, port25_retry_after = 5min;
   bool operator==(const DirectSettings&) const = default;
 };
 inline constexpr const char* kDirectWay = "direct";

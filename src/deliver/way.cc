@@ -282,6 +282,7 @@ static void place_direct(Ways& ways, const DeliverSettings& settings, const Ways
   if (!ways.direct->direct)
     ways.direct->direct =
         previous != nullptr && previous->direct ? previous->direct->direct : std::make_shared<Direct>();
+  ways.direct->direct->port25.set_first_pause(settings.direct.port25_retry_after);
 }
 
 static std::vector<route::Rule> next_hop_rules(Ways& ways, const std::vector<NextHop>& hops, const Ways* previous) {

@@ -29,7 +29,9 @@ class Logins(HowTo):
             return set(client.esmtp_features.get("auth", "").split())
 
     def logins(self):
-        return self.lab.relay.log_text().count("sasl_username=")
+        """How many have been tried, with success or without."""
+        text = self.lab.relay.log_text()
+        return text.count("sasl_username=") + text.count(" authentication failed")
 
     def sent_by(self, server, recipient):
         """(mechanism, port, inside TLS) of a message's way out."""
@@ -105,11 +107,10 @@ class Logins(HowTo):
         server = self.serve(ISP + 'tls = "none"\nretry_after = "1s"\n' + TRY_SOON)
         self.waits(server, "no-tls@plain.example", "insecure_auth")
         self.change(server, ISP + 'tls = "none"\ninsecure_auth = "challenge"\n' + TRY_SOON)
+        self.assertTrue([e for e in server.events("configuration") if "everyone on the way can read" in e["warning"]], "said at each start and reload")
         self.arrives(server, "no-tls@plain.example")
         self.assertEqual(self.sent_by(server, "cram@plain.example"), ("CRAM-MD5", 587, False))
         self.all_is_well(server)
-
-
 
 
 if __name__ == "__main__":
