@@ -8,6 +8,7 @@
 #include "cli/server.h"
 #include "deliver/way.h"
 #include "mail/mailbox.h"
+#include "route/refusal.h"
 #include "route/ways.h"
 
 namespace sidegate::cli {
@@ -118,6 +119,9 @@ void ask_health(const Context& context, Explained& e) {
     if (rows == nullptr || !rows->is_array()) continue;
     for (const json::value& row : rows->as_array()) {
       const json::value* name = row.is_object() ? row.as_object().if_contains("name") : nullptr;
+      // A row for one destination of a family is another destination's business.
+      const json::value* to = row.is_object() ? row.as_object().if_contains("destination") : nullptr;
+      if (to != nullptr && (!to->is_string() || to->as_string() != e.key.recipient_domain)) continue;
       if (name != nullptr && name->is_string()) e.health[name->as_string()] = row;
     }
   }
@@ -145,7 +149,10 @@ const char* action_name(const Explained& e, const deliver::DeliverSettings& sett
 
 std::string text_of(const Explained& e, const deliver::DeliverSettings& settings) {
   if (e.decided == nullptr || e.decided->whom != Rule::For::kRoute) return {};
-  return settings.routes.at(e.decided->block - 1).text;
+  const deliver::RouteSettings& route = settings.routes.at(e.decided->block - 1);
+  if (route.action != deliver::RouteAction::kFail) return {};
+  auto refusal = route::read_refusal(route.text);
+  return refusal ? refusal->text() : std::string();
 }
 
 bool is_up(const json::object& row) {

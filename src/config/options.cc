@@ -454,7 +454,8 @@ Table relay_table() {
            N_("Messages that one connection carries before it is closed.")},
           {"messages_per_second", Place(&RelayBlock::messages_per_second), "0", kCount, kLive, kOpen,
            N_("Messages that go out through this account within any second; what is beyond waits, no attempt is "
-              "counted. Blocks with the same host and user are one account. It is kept over a restart. 0: no limit.")},
+              "counted. Blocks with the same host and user are one account (without a user: the same host and "
+              "port). It is kept over a restart. 0: no limit.")},
           {"messages_per_minute", Place(&RelayBlock::messages_per_minute), "0", kCount, kLive, kOpen,
            N_("The same within any minute.")},
           {"messages_per_hour", Place(&RelayBlock::messages_per_hour), "0", kCount, kLive, kOpen,

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "config/option_checks.h"
 #include "config/resolve.h"
+#include "route/refusal.h"
 
 namespace sidegate::config {
 namespace {
@@ -66,7 +67,9 @@ void check_action(Draft& draft, std::size_t i, RouteSettings& block) {
                 _("add lmtp = \"/run/dovecot/lmtp\" to [local]"));
   if (block.action != RouteAction::kFail && !block.text.empty())
     draft.warn(draft.where("route", i, "text"), _("text is for action = \"fail\" alone"));
-  if (block.action == RouteAction::kFail && block.text.empty()) block.text = "this server does not send there";
+  if (block.action != RouteAction::kFail) return;
+  if (auto refusal = route::read_refusal(block.text); !refusal)
+    draft.error(draft.where("route", i, "text"), refusal.error().text, _("write \"5.7.1 we do not send there\""));
 }
 
 }  // namespace

@@ -58,7 +58,12 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
   auto lacking = lack(connection.session->capabilities(), way_.settings, *content_.message, guise_.size(),
                       !guise_.ascii_senders());
   if (lacking) {
-    judge_all(*lacking, Phase::kMail, std::string(lacking->explanation), false);
+    std::string words(lacking->explanation);
+    if (lacking->status == mail::EnhancedCode{5, 3, 4}) {
+      words = fmt::format("the message has {} octets, {} takes {}", guise_.size(), way_.settings.name,
+                          connection.session->capabilities().size.value_or(0));
+    }
+    judge_all(*lacking, Phase::kMail, words, false);
     co_return;
   }
   log_guise();

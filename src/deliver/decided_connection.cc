@@ -16,11 +16,11 @@ net::Awaitable<void> DecidedConnection::carry(Attempt& attempt) {
   verdict.action = discards ? Action::kDelivered : Action::kFail;
   verdict.meaning = discards ? "accepted" : "refused-by-route";
   verdict.explanation = discards ? "Discarded, as a [[route]] of the configuration says." : "Refused by this server.";
-  // RFC 3463: 5.7.1, delivery not authorised.
-  verdict.status = discards ? mail::EnhancedCode{2, 0, 0} : mail::EnhancedCode{5, 7, 1};
+  verdict.status =
+      discards ? mail::EnhancedCode{2, 0, 0} : settings.refusal.status.value_or(mail::EnhancedCode{5, 7, 1});
   attempt.result_.answered = true;
   for (Target& target : attempt.targets_)
-    attempt.set(target, verdict, smtp::Phase::kFinal, discards ? "discarded" : settings.refusal, false);
+    attempt.set(target, verdict, smtp::Phase::kFinal, discards ? "discarded" : settings.refusal.text(), false);
   co_return;
 }
 

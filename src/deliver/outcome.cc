@@ -140,6 +140,9 @@ std::optional<Verdict> by_meaning(const Event& event, Meaning meaning, const Ver
     case Meaning::kSenderNotVerified:
       if (event.direct) return std::nullopt;
       return next_way(v, Action::kDefer);  // which sender goes by which account is our configuration
+    case Meaning::kMessageTooBig:
+      if (event.direct || event.final_hop) return std::nullopt;
+      return next_way(v, permanent ? Action::kFail : Action::kDefer);  // another relay may have room for it
     case Meaning::kTooManyRecipients:
       return defer(v);  // RFC 5321 section 4.5.3.1.10: 552 means 452 here
     case Meaning::kProtocolError:

@@ -90,7 +90,7 @@ struct RelaySettings {
   tls::Identity certificate;  // what we show when asked; no file: none
   std::string tls_name;       // expected name; empty: host
   std::vector<std::string> tls_fingerprints;
-  std::string refusal;  // of kFail: what the sender is told
+  mail::Reply refusal;  // of kFail
   std::string user;
   std::string password;                 // secret; from password, password_file or its environment form
   std::vector<std::string> mechanisms;  // empty: every one we know

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "deliver/reply_rules.h"
+#include "route/refusal.h"
 
 namespace sidegate::deliver {
 
@@ -82,6 +83,8 @@ bool split_host(const std::string& text, std::string* host, std::uint16_t* port)
 
 std::string account_of(const RelaySettings& relay) {
   if (relay.protocol != Protocol::kSmtp || relay.host.empty()) return {};
+  // Without a login nothing says that two ports of one host lead to the same provider (two tunnels on this machine).
+  if (relay.user.empty()) return fmt::format("{}:{} ", lower(relay.host), relay.port);
   return lower(relay.host) + " " + lower(relay.user);
 }
 
@@ -313,7 +316,7 @@ static void place_decision(Ways& ways, const RouteSettings& route, const std::st
   block.host = name;
   block.tls = TlsMode::kNone;
   block.protocol = route.action == RouteAction::kFail ? Protocol::kFail : Protocol::kDiscard;
-  block.refusal = route.text;
+  if (auto refusal = route::read_refusal(route.text)) block.refusal = std::move(*refusal);
   place(ways, block, previous);
 }
 
@@ -412,10 +415,10 @@ route::Decision Ways::at_entry(const queue::ClassKey& key) const {
   using What = route::Decision::What;
   const route::Rule* rule = table.rule_at_entry(key);
   if (rule == nullptr) return {};
-  if (rule->holds) return {What::kHold, fmt::format("held by [[route]] {} of the configuration", rule->block)};
+  if (rule->holds) return {What::kHold, {}, fmt::format("held by [[route]] {} of the configuration", rule->block)};
   if (rule->ways.empty()) return {};
   const RelaySettings& first = list[rule->ways.front()]->settings;
-  return first.protocol == Protocol::kFail ? route::Decision{What::kRefuse, first.refusal} : route::Decision{};
+  return first.protocol == Protocol::kFail ? route::Decision{What::kRefuse, first.refusal, {}} : route::Decision{};
 }
 
 bool Ways::decides_at_entry() const {

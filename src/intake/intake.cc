@@ -216,7 +216,7 @@ std::optional<Reply> Intake::refused_by_route(const mail::Recipient& recipient) 
   if (!incoming_->entry_routes) return std::nullopt;
   auto said = (*incoming_->entry_routes)(route::class_key(incoming_->envelope, incoming_->origin, recipient));
   if (said.what != route::Decision::What::kRefuse) return std::nullopt;
-  return Reply(550, {5, 7, 1}, std::move(said.text));
+  return std::move(said.refusal);
 }
 
 // To a relay domain: who may not send there is told so before anybody is asked.
@@ -502,7 +502,7 @@ bool Intake::held_by_route(const queue::ClassKey& key) {
   if (!incoming_->entry_routes) return false;
   route::Decision said = (*incoming_->entry_routes)(key);
   if (said.what != route::Decision::What::kHold) return false;
-  incoming_->held_by_route = std::move(said.text);
+  incoming_->held_by_route = std::move(said.why);
   return true;
 }
 

@@ -411,8 +411,8 @@ TEST(Intake, RoutesThatRefuseOrHold) {
   f.context.entry_routes.set(std::make_shared<const EntryRoutes>([](const queue::ClassKey& key) {
     using What = route::Decision::What;
     if (key.recipient_domain == "bad.example" && key.sender == "me@home.example")
-      return route::Decision{What::kRefuse, "not there"};
-    if (key.recipient_domain == "later.example") return route::Decision{What::kHold, "by route 2"};
+      return route::Decision{What::kRefuse, mail::Reply(550, {5, 1, 2}, "not there")};
+    if (key.recipient_domain == "later.example") return route::Decision{What::kHold, {}, "by route 2"};
     return route::Decision{};
   }));
   const std::string rest = by_data("Subject: x\r\n\r\nbody\r\n");
@@ -420,7 +420,7 @@ TEST(Intake, RoutesThatRefuseOrHold) {
       "EHLO c.example\r\nMAIL FROM:<Me@Home.example>\r\nRCPT TO:<a@Bad.example>\r\n"
       "RCPT TO:<b@later.example>\r\nRCPT TO:<c@now.example>\r\n" +
       rest + "MAIL FROM:<other@home.example>\r\nRCPT TO:<d@bad.example>\r\n" + rest);
-  EXPECT_NE(said.find("550 5.7.1 not there"), std::string::npos) << said;
+  EXPECT_NE(said.find("550 5.1.2 not there"), std::string::npos) << said;
   ASSERT_EQ(f.store.messages.size(), 2u);
   const auto totals = f.scheduler.totals();
   EXPECT_EQ(totals.held, 1u);

@@ -24,6 +24,7 @@ struct Reply {
   std::vector<std::string> lines;   // text without code and status; one element for the usual reply
 
   Reply() = default;
+  bool operator==(const Reply&) const = default;
   Reply(int c, std::string text) : code(c), lines{std::move(text)} {}
   Reply(int c, EnhancedCode s, std::string text) : code(c), status(s), lines{std::move(text)} {}
 

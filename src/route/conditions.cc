@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "mail/mailbox.h"
 
 namespace sidegate::route {
 namespace {
@@ -11,6 +12,27 @@ constexpr std::string_view kNull = "<>";  // as an operator writes the null reve
 
 bool is_regex(const std::string& text) {
   return text.size() > 1 && text.front() == '/' && text.back() == '/';
+}
+
+Status bad(std::string text) {
+  return fail(ErrorKind::kBadInput, std::move(text));
+}
+
+// A pattern that no mail could ever fit is a mistake, and mail would go another way than its writer thinks.
+Status check_domain(std::string_view written, std::string_view domain) {
+  if (domain.starts_with('[') && domain.ends_with(']')) return {};
+  if (domain.find('*') != std::string_view::npos) {
+    return bad(
+        fmt::format("{}: a * does not stand for a part of a name here; write \".example.org\" for all domains "
+                    "below it, or a \"/regular expression/\"",
+                    written));
+  }
+  if (mail::is_domain(domain, true)) return {};
+  return bad(fmt::format("{} is no domain; write \"example.org\"", written));
+}
+
+void drop_root_dot(std::string& domain) {
+  if (domain.size() > 1 && domain.ends_with('.')) domain.pop_back();
 }
 
 }  // namespace
@@ -68,28 +90,46 @@ Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, M
     case Misfit::kSender:
       if (written == kNull) {
         text.clear();
-      } else if (text.starts_with("@.")) {
-        text.erase(0, 1);
-        pattern.kind = Kind::kEndsWith;
-      } else if (text.starts_with('@')) {
-        pattern.kind = Kind::kEndsWith;
-      } else if (text.find('@') == std::string::npos) {
+        break;
+      }
+      if (text.starts_with("*@")) text.erase(0, 1);  // as for users
+      if (text.find('@') == std::string::npos) {
         return fail(ErrorKind::kBadInput,
                     fmt::format("{} is no address and no @domain; write \"@{}\" for a domain", written, written));
       }
+      drop_root_dot(text);
+      if (!text.starts_with('@')) {
+        if (text.find('*') == std::string::npos && mail::is_mailbox(text, true)) break;
+        return fail(ErrorKind::kBadInput,
+                    fmt::format("{} is no address; write \"me@example.org\", \"@example.org\" for a domain, or a "
+                                "\"/regular expression/\"",
+                                written));
+      }
+      if (text.starts_with("@.")) text.erase(0, 1);
+      pattern.kind = Kind::kEndsWith;
+      if (auto good = check_domain(written, std::string_view(text).substr(1)); !good)
+        return std::unexpected(good.error());
       break;
     case Misfit::kRecipient:
       if (text.starts_with('@')) text.erase(0, 1);  // "@example.org" says the same
       if (text.find('@') != std::string::npos)
         return fail(ErrorKind::kBadInput,
                     fmt::format("{} is an address; routes look at the recipient's domain", written));
-      if (text.starts_with('.')) pattern.kind = Kind::kEndsWith;
+      if (text.starts_with("*.")) text.erase(0, 1);  // as certificates and shells have it
       if (text.empty() || text == ".") return fail(ErrorKind::kBadInput, "an empty domain");
+      drop_root_dot(text);
+      if (text.starts_with('.')) pattern.kind = Kind::kEndsWith;
+      if (auto good = check_domain(written, std::string_view(text).substr(text.starts_with('.') ? 1 : 0)); !good)
+        return std::unexpected(good.error());
       break;
     case Misfit::kUser:
       if (text.starts_with("*@")) {
         text.erase(0, 1);
         pattern.kind = Kind::kEndsWith;
+      }
+      if (text.find('*') != std::string::npos) {
+        return fail(ErrorKind::kBadInput,
+                    fmt::format("{}: a * stands alone (anyone) or before an @ (\"*@example.org\")", written));
       }
       break;
     case Misfit::kListener:

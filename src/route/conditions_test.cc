@@ -25,6 +25,7 @@ TEST(Conditions, EachFitsOrNot) {
       {{{"@home.example"}, {}, {}, {}}, key_of("you@a.home.example", "x.example"), Misfit::kSender},
       {{{"@.home.example"}, {}, {}, {}}, key_of("you@a.home.example", "x.example"), Misfit::kNone},
       {{{"@.home.example"}, {}, {}, {}}, key_of("you@home.example", "x.example"), Misfit::kSender},
+      {{{"*@Home.example."}, {}, {}, {}}, key_of("you@home.example", "x.example"), Misfit::kNone},
       {{{"<>"}, {}, {}, {}}, key_of("", "x.example"), Misfit::kNone},
       {{{"<>"}, {}, {}, {}}, key_of("a@b", "x.example"), Misfit::kSender},
       {{{"*"}, {}, {}, {}}, key_of("", "x.example"), Misfit::kSender},
@@ -35,6 +36,11 @@ TEST(Conditions, EachFitsOrNot) {
       {{{}, {"x.example"}, {}, {}}, key_of("a@b", "a.x.example"), Misfit::kRecipient},
       {{{}, {".x.example"}, {}, {}}, key_of("a@b", "a.x.example"), Misfit::kNone},
       {{{}, {".x.example"}, {}, {}}, key_of("a@b", "x.example"), Misfit::kRecipient},
+      {{{}, {"*.x.example"}, {}, {}}, key_of("a@b", "a.x.example"), Misfit::kNone},
+      {{{}, {"*.x.example"}, {}, {}}, key_of("a@b", "x.example"), Misfit::kRecipient},
+      {{{}, {"x.example."}, {}, {}}, key_of("a@b", "x.example"), Misfit::kNone},
+      {{{}, {"[192.0.2.1]"}, {}, {}}, key_of("a@b", "[192.0.2.1]"), Misfit::kNone},
+      {{{}, {"m\u00fcnchen.example"}, {}, {}}, key_of("a@b", "m\u00fcnchen.example"), Misfit::kNone},
       {{{}, {"/(docomo|softbank)\\.ne\\.jp$/"}, {}, {}}, key_of("a@b", "docomo.ne.jp"), Misfit::kNone},
       {{{}, {}, {"Taro"}, {}}, key_of("a@b", "x.example", "taro"), Misfit::kNone},
       {{{}, {}, {"taro"}, {}}, key_of("a@b", "x.example"), Misfit::kUser},
@@ -60,6 +66,12 @@ TEST(Conditions, WhatIsWrongIsNamed) {
   } cases[] = {{{{"home.example"}, {}, {}, {}}, "\"@home.example\""},
                {{{}, {"me@home.example"}, {}, {}}, "domain"},
                {{{}, {"/(/"}, {}, {}}, "a ( without a )"},
+               {{{}, {"x.*.example"}, {}, {}}, "regular expression"},
+               {{{}, {"exa mple.org"}, {}, {}}, "no domain"},
+               {{{}, {"example..org"}, {}, {}}, "no domain"},
+               {{{"me@*.example"}, {}, {}, {}}, "no address"},
+               {{{"@home..example"}, {}, {}, {}}, "no domain"},
+               {{{}, {}, {"taro@*"}, {}}, "\"*@example.org\""},
                {{{}, {""}, {}, {}}, "empty"}};
   for (const auto& c : cases) {
     auto made = Conditions::make(c.written);

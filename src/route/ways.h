@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mail/envelope.h"
+#include "mail/reply.h"
 #include "queue/records.h"
 #include "queue/scheduler.h"
 #include "route/conditions.h"
@@ -35,7 +36,8 @@ struct Rule {
 // What a route says of mail that comes in.
 struct Decision {
   enum class What : std::uint8_t { kPass, kRefuse, kHold } what = What::kPass;
-  std::string text = {};  // of kRefuse: for the client; of kHold: for whoever looks at the queue
+  mail::Reply refusal = {};  // of kRefuse
+  std::string why = {};      // of kHold: for whoever looks at the queue
 };
 
 class Table {
