@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mail/envelope.h"
+#include "mail/tag.h"
 
 namespace sidegate::alias {
 
@@ -20,9 +21,7 @@ std::string unquoted(std::string_view local);      // "\"a b\"" -> "a b"; what i
 std::string as_local_part(std::string_view name);  // quoted where RFC 5321 asks for it
 std::string join_address(std::string_view name, std::string_view domain);
 
-// "user+tag" -> "user", and where the tag began; nothing when there is no tag. "owner-x", "x-request" and names that
-// begin with the delimiter have none.
-std::optional<std::size_t> tag_begins(std::string_view name, std::string_view delimiters);
+using mail::tag_begins;
 
 // Percent, bang and a quoted "@": once used to route through a server (RFC 5321 section 3.3 forbids to act on them).
 bool looks_routed(std::string_view name);

@@ -217,6 +217,7 @@ void Server::Parts::set_ways(const config::Settings& from) {
   if (intake) set_rewriting(from);
   if (deliver.hostname.empty()) deliver.hostname = from.hostname;
   deliver.log_tls = from.log.tls;
+  deliver.recipient_delimiter = from.alias.recipient_delimiter;
   ways = deliver::Ways::make(std::move(deliver), ways.get());
   sizes->give(*ways);
   if (intake) set_entry_routes();

@@ -9,7 +9,10 @@
 #include "deliver/attempt.h"
 #include "deliver/local_head.h"
 #include "deliver/parking.h"
+#include "helper/client.h"
+#include "mail/tag.h"
 #include "net/socket_stream.h"
+#include "net/worker_pool.h"
 
 namespace sidegate::deliver {
 namespace {
@@ -23,14 +26,6 @@ constexpr Duration kHelperBusy = 250ms;
 constexpr unsigned kMostBusy = 240;
 constexpr Duration kHelperGone = 30s;
 
-// What a route brings here (action = "local") is for the mailbox of the address's local part.
-mail::Recipient as_local(mail::Recipient recipient) {
-  if (recipient.destination != mail::Destination::kRoute) return recipient;
-  recipient.destination = mail::Destination::kMailbox;
-  recipient.target = lower(recipient.address.substr(0, recipient.address.rfind('@')));
-  return recipient;
-}
-
 mail::Destination destination_of(const LocalSettings& settings, const mail::Recipient& recipient) {
   using mail::Destination;
   if (recipient.destination == Destination::kFile && recipient.target == "/dev/null") return Destination::kDiscard;
@@ -41,6 +36,19 @@ mail::Destination destination_of(const LocalSettings& settings, const mail::Reci
 }
 
 }  // namespace
+
+std::vector<std::string> mailboxes_of(std::string_view address, std::string_view delimiters) {
+  const std::string_view local = address.substr(0, address.rfind('@'));
+  std::vector<std::string> names;
+  const auto add = [&](std::string_view name) {
+    for (std::string one : {lower(name), std::string(name)}) {
+      if (helper::is_user_name(one) && std::ranges::find(names, one) == names.end()) names.push_back(std::move(one));
+    }
+  };
+  add(local);
+  if (auto begins = mail::tag_begins(local, delimiters)) add(local.substr(0, *begins));
+  return names;
+}
 
 std::optional<helper::Request> local_request(const LocalSettings& settings, const queue::Message& message,
                                              const mail::Recipient& recipient, WallTime now) {
@@ -143,9 +151,13 @@ net::Awaitable<void> LocalConnection::work(std::shared_ptr<Round> round) {
 net::Awaitable<LocalEnd> LocalConnection::deliver(std::shared_ptr<Round> round, Target& target) {
   Attempt& attempt = round->attempt;
   const queue::Message& message = *attempt.content_.message;
-  const mail::Recipient recipient = as_local(message.envelope.recipients[target.n]);
+  mail::Recipient recipient = message.envelope.recipients[target.n];
   const LocalSettings& settings = attempt.ways_.settings.local;
   if (went_round(*attempt.content_.header, recipient)) co_return judge_loop(recipient.address);
+  if (recipient.destination == mail::Destination::kRoute) {
+    auto not_found = co_await find_mailbox(attempt, recipient);
+    if (not_found) co_return std::move(*not_found);
+  }
   net::Loop& loop = attempt.parts_.loop;
   auto request = local_request(settings, message, recipient, loop.clock().wall());
   if (!request) co_return judge_discarded(recipient);
@@ -160,6 +172,27 @@ net::Awaitable<LocalEnd> LocalConnection::deliver(std::shared_ptr<Round> round, 
   SteadyTime now = loop.clock().steady();
   busy.leave(key, std::chrono::duration_cast<Duration>(now - began), now);
   co_return end;
+}
+
+// Whom a route brings here the helper is asked for by name: that there is nobody is no fault of a configuration.
+net::Awaitable<std::optional<LocalEnd>> LocalConnection::find_mailbox(Attempt& attempt, mail::Recipient& recipient) {
+  const Parts& parts = attempt.parts_;
+  static const helper::Client kNone(-1);
+  const helper::Client& client = parts.helper ? *parts.helper : kNone;
+  for (std::string& name : mailboxes_of(recipient.address, attempt.ways_.settings.recipient_delimiter)) {
+    auto ask = [&client, &name] { return client.find_user(name); };
+    auto asked = co_await net::on_worker(parts.workers, std::move(ask));
+    auto found = asked ? std::move(*asked) : Result<helper::UnixUser>(std::unexpected(asked.error()));
+    if (!found && found.error().kind == ErrorKind::kNotFound) continue;
+    if (!found)
+      co_return judge_local(helper::Verb::kMbox, {.cause = helper::Cause::kUnavailable, .text = found.error().text},
+                            {});
+    recipient.destination = mail::Destination::kMailbox;
+    recipient.target = found->name;
+    co_return std::nullopt;
+  }
+  const std::string local = recipient.address.substr(0, recipient.address.rfind('@'));
+  co_return judge_local(helper::Verb::kMbox, {.cause = helper::Cause::kNoUser, .text = printable(local, 100)}, {});
 }
 
 net::Awaitable<LocalEnd> LocalConnection::hand_over(std::shared_ptr<Round> round, helper::Request request) {

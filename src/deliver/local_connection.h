@@ -4,6 +4,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "deliver/connection.h"
 #include "deliver/local_outcome.h"
@@ -26,10 +30,15 @@ class LocalConnection final : public Connection {
   struct Working;
   static net::Awaitable<void> work(std::shared_ptr<Round> round);
   static net::Awaitable<LocalEnd> deliver(std::shared_ptr<Round> round, Target& target);
+  static net::Awaitable<std::optional<LocalEnd>> find_mailbox(Attempt& attempt, mail::Recipient& recipient);
   static net::Awaitable<LocalEnd> hand_over(std::shared_ptr<Round> round, helper::Request request);
 
   std::shared_ptr<Round> round_;
 };
+
+// The users whose mailbox a route can mean that ends here (action = "local"): the address's local part, in lower case
+// first, with its tag and without. Aliases are not asked. Pure.
+std::vector<std::string> mailboxes_of(std::string_view address, std::string_view delimiters);
 
 // What the helper is asked for this recipient; nullopt: it is discarded. Pure.
 std::optional<helper::Request> local_request(const LocalSettings& settings, const queue::Message& message,

@@ -6,12 +6,14 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "deliver/courier.h"
+#include "deliver/local_connection.h"
 #include "helper/run.h"
 #include "queue/memory_store.h"
 
@@ -184,6 +186,40 @@ TEST(LocalDelivery, EveryKindInOneMessage) {
   std::string log = here.log_text();
   for (const char* words : {"delivered to file: ", "delivered to maildir", "delivered to command: cat >", "discarded"})
     EXPECT_NE(log.find(words), std::string::npos) << words << log;
+}
+
+TEST(LocalDelivery, WhoseMailboxARouteMeans) {
+  const struct {
+    const char *address, *delimiters;
+    std::vector<std::string> users;
+  } kTable[] = {
+      {"taro@x.example", "+", {"taro"}},      {"Taro@x.example", "+", {"taro", "Taro"}},
+      {"taro+shop@x.example", "+", {"taro"}}, {"www-data@x.example", "-", {"www-data", "www"}},
+      {"taro+shop@x.example", "", {}},        {"../taro@x.example", "+", {}},
+      {"\"a b\"@x.example", "+", {}},         {"-rf@x.example", "+", {}},
+  };
+  for (const auto& row : kTable) EXPECT_EQ(mailboxes_of(row.address, row.delimiters), row.users) << row.address;
+}
+
+// An address that a route brings to a mailbox was never looked up: that nobody has the name is for its sender to know.
+TEST(LocalDelivery, ARouteToNobodyIsAnUnknownUser) {
+  Here here;
+  here.settings.local.mbox = here.folder + "/%u";
+  RouteSettings route;
+  route.action = RouteAction::kLocal;
+  here.settings.routes = {route};
+  here.apply();
+  std::vector<mail::Recipient> recipients;
+  for (const std::string& name : {Here::user() + "+tag", std::string("nobody-of-that-name"), std::string("../x")}) {
+    recipients.push_back({});
+    recipients.back().address = name + "@archive.example";
+  }
+  auto id = here.add(recipients);
+  here.run_until([&] { return here.gone(id) && here.report(); });
+  EXPECT_TRUE(here.read(Here::user()).ends_with("Subject: x\n\nHello\n\n")) << here.log_text();
+  EXPECT_EQ(here.report()->message.envelope.recipients.size(), 1u);
+  for (const char* words : {"unknown user: \\\"nobody-of-that-name\\\"", "unknown user: \\\"../x\\\""})
+    EXPECT_NE(here.log_text().find(words), std::string::npos) << here.log_text();
 }
 
 // RFC 3464 section 2.3.3

@@ -184,7 +184,8 @@ struct ReplyRule {
 };
 
 struct DeliverSettings {
-  std::string hostname;  // EHLO
+  std::string hostname;                   // EHLO
+  std::string recipient_delimiter = "+";  // of what a route brings to a mailbox
   std::vector<ReplyRule> replies;
   std::vector<RelaySettings> relays;
   LocalSettings local;
