@@ -154,6 +154,27 @@ TEST(Identity, TheAccountsAddressAndTheRightSize) {
   EXPECT_EQ(carried.mail, "MAIL FROM:<me@isp.example> SIZE=" + std::to_string(carried.content.size()));
 }
 
+TEST(Identity, AHeaderThatBreaksOffIsEnded) {
+  struct {
+    const char *body, *between;
+  } cases[] = {
+      {"garbage\r\nTo: b@x.example\r\n\r\nHello\r\n", "\r\n"}, {"\r\ngarbage\r\n", ""}, {"", ""}, {"Trunc\r\n", "\r\n"}};
+  for (const auto& c : cases) {
+    for (bool changes : {true, false}) {
+      House house;
+      if (changes) strict(house.settings.relays.at(0));
+      house.apply();
+      house.add({"a@x.example"}, {}, c.body, Duration(0), kFrom);
+      house.settle();
+      ASSERT_EQ(house.relay().carried.size(), 1u);
+      const std::string& content = house.relay().carried[0].content;
+      EXPECT_TRUE(
+          content.ends_with(std::string(changes ? "Subject: x\r\n" : kFrom) + (changes ? c.between : "") + c.body))
+          << content;
+    }
+  }
+}
+
 TEST(Identity, ANullSenderStaysNull) {
   House house(Answers{}, strict);
   house.add({"a@x.example"}, [](queue::Message& m) { m.envelope.reverse_path.clear(); }, "\r\n", Duration(0), kFrom);
@@ -179,8 +200,9 @@ TEST(Identity, AFromThatCannotBeReadIsSaid) {
   house.add({"a@x.example"}, {}, "\r\n", Duration(0), "DKIM-Signature: v=1\r\nFrom: a b c\r\n");
   house.settle();
   ASSERT_EQ(house.relay().carried.size(), 1u);
-  EXPECT_EQ(house.relay().carried[0].content,
-            "DKIM-Signature: v=1\r\nFrom: me@isp.example\r\nX-Original-From: a b c\r\n\r\n");
+  EXPECT_EQ(
+      house.relay().carried[0].content,
+      "DKIM-Signature: v=1\r\nFrom: me@isp.example\r\nX-Original-From: a b c\r\nReply-To: me@home.example\r\n\r\n");
   std::string log = house.log_text();
   EXPECT_EQ(House::count(log, "from_replaced"), 1);
   EXPECT_EQ(House::count(log, "signature_broken"), 1);

@@ -10,7 +10,6 @@
 namespace sidegate::rewrite {
 namespace {
 
-
 // The comments within what is replaced: "ann(at home)@nas" -> " (at home)".
 std::string comments_in(std::string_view text) {
   std::string out;
@@ -59,6 +58,7 @@ std::string with(std::string_view value, const std::vector<Replacement>& all, st
     if (before + then > kLineLimit && !was_long && old.angle && out.ends_with('<') && before > name_size + 3)
       out.insert(out.size() - 1, "\r\n ");
     out += put;
+    if (old.open) out += '>';
     at = old.end;
   }
   out += value.substr(at);

@@ -8,7 +8,11 @@ namespace sidegate::rewrite {
 namespace {
 
 // How raw octets are read. Nobody says which charset a raw name is in: those that may be meant are tried in turn.
-enum class Charset : std::uint8_t { kPlain, kIso2022, kShiftJis, kDoubleByte };
+// The two Open ones: of names in ISO-2022-JP that are not shifted back before '<', or before the quote there.
+enum class Charset : std::uint8_t { kPlain, kIso2022, kIso2022Open, kIso2022OpenQuoted, kShiftJis, kDoubleByte };
+constexpr bool is_iso2022(Charset charset) {
+  return charset == Charset::kIso2022 || charset == Charset::kIso2022Open || charset == Charset::kIso2022OpenQuoted;
+}
 
 constexpr char kEscape = '\x1b';
 
@@ -25,20 +29,26 @@ bool is_atext(char c) {
 
 // RFC 1468: ESC $ ... begins double-octet characters, ESC ( B and ESC ( J lead back to ASCII, as the line's end does.
 // The octets from the escape sequence to where ASCII may go on.
-std::size_t iso2022_run(std::string_view text) {
+std::size_t iso2022_run(std::string_view text, Charset charset) {
   if (text.size() < 3) return 1;
   bool ascii = text[1] == '(' && (text[2] == 'B' || text[2] == 'J');
   if (ascii) return 3;
   bool shifted = text[1] == '$' || text[1] == '(';
   if (!shifted) return 1;
-  auto end = text.find_first_of("\x1b\r\n", 3);
-  return end == std::string_view::npos ? text.size() : end;
+  auto end = std::min(text.find_first_of("\x1b\r\n", 3), text.size());
+  const bool is_open = end == text.size() || text[end] != kEscape;
+  if (charset == Charset::kIso2022 || !is_open) return end;
+  auto angle = text.substr(0, end).rfind('<');
+  if (angle == std::string_view::npos || angle < 3) return end;
+  if (charset == Charset::kIso2022Open) return angle;
+  auto quote = text.substr(0, angle).rfind('"');
+  return quote == std::string_view::npos || quote < 3 ? end : quote;
 }
 
 // Octets of the character at the start of `text`; 0: one that may have a meaning in a header.
 std::size_t letter(std::string_view text, Charset charset) {
   unsigned c = octet(text[0]);
-  if (charset == Charset::kIso2022 && text[0] == kEscape) return iso2022_run(text);
+  if (is_iso2022(charset) && text[0] == kEscape) return iso2022_run(text, charset);
   if (c < 0x80) return 0;
   unsigned next = text.size() > 1 ? octet(text[1]) : 0;
   bool trails = next >= 0x40 && next != 0x7f && next != 0xff;
@@ -118,10 +128,13 @@ class ListParser {
         if (!words(e, n)) return false;
       } else if (c == ',' || c == ';') {
         ++at_;
-        return close(e);
+        const bool good = close(e);
+        list_.last_separator = at_;
+        return good;
       } else if (c == ':') {  // what stood before is a group's name
         if (e.angle || e.begin == std::string_view::npos) return false;
         ++at_;
+        list_.group = true;
         e = Element();
       } else if (is_space(c)) {
         ++at_;
@@ -181,21 +194,23 @@ class ListParser {
       found.mailbox = before.back().mailbox;
       before.pop_back();
     }
+    list_.last_separator = std::min(list_.last_separator, found.mailbox);
   }
 
-  // '<' address '>'; RFC 5322 section 4.4: a source route in it is passed over.
+  // '<' address '>', or to the end; RFC 5322 section 4.4: a source route in it is passed over.
   bool angle(Element& e) {
     e.angle = true;
     e.found.angle = true;
     e.found.mailbox = at_++;
     e.found.begin = at_;
     Spelling spelling;
+    std::size_t last = at_;  // behind what belongs to the address
     while (at_ < text_.size() && text_[at_] != '>') {
       char c = text_[at_];
       if (std::size_t n = letter(text_.substr(at_), charset_)) {
         if (c == kEscape) return false;
         spelling.add(text_.substr(at_, n));
-        at_ += n;
+        last = at_ += n;
       } else if (is_space(c)) {
         ++at_;
         spelling.gap();
@@ -206,7 +221,7 @@ class ListParser {
         std::size_t end = closed(at_, c == '"' ? '"' : ']');
         if (end == 0) return false;
         spelling.add(text_.substr(at_, end - at_));
-        at_ = end;
+        last = at_ = end;
       } else if (c == '@' && spelling.empty()) {
         auto colon = text_.find_first_of(":>", at_);
         if (colon == std::string_view::npos || text_[colon] == '>') return false;
@@ -215,12 +230,13 @@ class ListParser {
         return false;
       } else {
         spelling.add(text_.substr(at_, 1));
-        ++at_;
+        last = ++at_;
       }
     }
-    if (at_ == text_.size() || !spelling.good()) return false;
-    e.found.end = at_++;
-    e.found.mailbox_end = at_;
+    if (!spelling.good()) return false;
+    e.found.open = at_ == text_.size();
+    e.found.end = e.found.open ? last : at_++;
+    e.found.mailbox_end = e.found.open ? last : at_;
     e.found.address = spelling.take();
     return true;
   }
@@ -297,7 +313,9 @@ std::string in_quotes(std::string_view text) {
 std::optional<AddressList> parse_address_list(std::string_view value) {
   auto as = [&](Charset charset) { return ListParser(value, charset).run(); };
   if (value.contains(kEscape)) {
-    if (auto list = as(Charset::kIso2022)) return list;
+    for (Charset charset : {Charset::kIso2022, Charset::kIso2022Open, Charset::kIso2022OpenQuoted}) {
+      if (auto list = as(charset)) return list;
+    }
   } else if (!is_utf8(value)) {
     // Japanese first. In EUC-JP and Latin-1 no octet is mistaken by these readings.
     if (auto list = as(Charset::kShiftJis)) return list;

@@ -1,7 +1,8 @@
 // The addresses of a header field (RFC 5322 section 3.4), found where they lie, so that one of them can be replaced and
 // every other octet stays. Lenient as real mail demands: comments anywhere, folded lines, groups, source routes, old
 // "root (Cron Daemon)", semicolons between addresses, raw octets of any charset in names. In ISO-2022-JP, Shift_JIS and
-// other double-byte charsets the second octet of a character may look like '<', '(', '"' or '\': it is none.
+// other double-byte charsets the second octet of a character may look like '<', '(', '"' or '\': it is none. An address
+// whose '>' is missing, or whose name in ISO-2022-JP is never shifted back, is found as mail programs find it.
 #pragma once
 
 #include <optional>
@@ -16,13 +17,19 @@ inline constexpr std::size_t kLineLimit = 998;  // octets of a line without CRLF
 struct ListedAddress {
   std::size_t begin = 0, end = 0;            // of what stands for the address: between '<' and '>', or the bare one
   std::size_t mailbox = 0, mailbox_end = 0;  // from the display name's first octet to behind the '>'; bare: as above
-  bool angle = false;                        // stands in '<' and '>'
+  bool angle = false;                        // stands behind '<'
+  bool open = false;                         // the '>' is missing: what follows is the address, to the field's end
   bool named = false;                        // has a display name, or a comment that serves as one
   std::string address;                       // without comments, white space and route; "root" may lack a domain
 };
 
 struct AddressList {
   std::vector<ListedAddress> addresses;  // members of groups too; none for an empty field or group
+  bool group = false;                    // there is one
+  std::size_t last_separator = 0;        // behind the last ',' or ';' that parts addresses; 0: there is none
+
+  // One address and nothing but comments and white space around it.
+  bool alone() const { return addresses.size() == 1 && !group && last_separator <= addresses[0].mailbox; }
 };
 
 // value: of the field, folded as it is. nullopt: something in it is no address; nobody can tell then which octets are.

@@ -68,10 +68,23 @@ TEST(AddressList, Forms) {
       {" \"\xb3\x5c\" <a@b.example>", {"a@b.example|a@b.example|named"}},          // Big5
       {" \xbb\xb3\xc5\xc4 <a@b.example>", {"a@b.example|a@b.example|named"}},      // EUC-JP
       {" Ren\xe9 <a@b.example>", {"a@b.example|a@b.example|named"}},               // Latin-1
+      // never closed, never shifted back
+      {" <a@b.example", {"a@b.example|a@b.example"}},
+      {" Ann <a@b.example \r\n", {"a@b.example|a@b.example|named"}},
+      {" Ann <a @ b.example (x) ", {"a@b.example|a @ b.example|named"}},
+      {" c@d.example, Ann <root", {"c@d.example|c@d.example", "root|root|named"}},
+      {" \x1b$B;3ED <a@b.example>", {"a@b.example|a@b.example|named"}},
+      {" \x1b$B;3<(\" <a@b.example>", {"a@b.example|a@b.example|named"}},
+      {" \"\x1b$B;3ED\" <a@b.example>", {"a@b.example|a@b.example|named"}},
+      {" \x1b$B;3ED\r\n <a@b.example>", {"a@b.example|a@b.example|named"}},
+      {" \x1b$B;3ED <a@b.example", {"a@b.example|a@b.example|named"}},
       // no lists of addresses
+      {" <a@b.example, c@d.example", {"unread"}},
+      {" Ann <a@b.example, Bob <c@d.example>", {"unread"}},
+      {" Ann <", {"unread"}},
+      {" \x1b$B;3ED", {"unread"}},
       {" <>", {"unread"}},
       {" Ann Smith", {"unread"}},
-      {" <a@b.example", {"unread"}},
       {" <a@b.example> <c@d.example>", {"unread"}},
       {" <a@b.example> Ann", {"unread"}},
       {" \"Ann <a@b.example>", {"unread"}},
@@ -82,9 +95,28 @@ TEST(AddressList, Forms) {
       {" a@[192.0.2.1", {"unread"}},
       {" a@b@c.example, Ann Smith", {"unread"}},
       {" a@b.example\x01", {"unread"}},
-      {" \x1b$B;3ED <a@b.example>", {"unread"}},  // never shifted back
   };
   for (const auto& c : cases) EXPECT_EQ(parsed(c.value), c.expected) << c.value;
+}
+
+TEST(AddressList, Alone) {
+  struct {
+    const char* value;
+    bool alone;
+  } cases[] = {
+      {" a@b.example", true},
+      {" Ann <a@b.example> (p, q; r: s)", true},
+      {" Yamada, Taro <a@b.example>", true},
+      {" \"Yamada, Taro\" <a@b.example>", true},
+      {" (x: y) a@b.example (\x1b$B;,:\x1b(B)", true},
+      {" ,a@b.example", true},
+      {" a@b.example,", false},
+      {" a@b.example;", false},
+      {" Team: a@b.example;", false},
+      {" a@b.example, c@d.example", false},
+      {"", false},
+  };
+  for (const auto& c : cases) EXPECT_EQ(parse_address_list(c.value)->alone(), c.alone) << c.value;
 }
 
 TEST(AddressList, Parts) {

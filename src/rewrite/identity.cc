@@ -12,7 +12,6 @@
 namespace sidegate::rewrite {
 namespace {
 
-
 // One field with the octets it came as.
 struct RawField {
   std::string_view name, value, raw;  // raw: with the CRLF at its end
@@ -92,7 +91,11 @@ class Rewriting {
     bool changed = !may_stay(list);
     from_changed_ = changed;
     result_.unread = !list;
-    if (changed && list && !list->addresses.empty()) reply_to_ = qualified(field.value, *list);
+    if (changed && list && !list->addresses.empty()) {
+      reply_to_ = qualified(field.value, *list);
+    } else if (changed) {
+      answer_to_sender();
+    }
     take_author(field, "From", list);
     from_end_ = result_.header.size();
   }
@@ -101,7 +104,7 @@ class Rewriting {
   void take_author(const RawField& field, const std::string& name, const std::optional<AddressList>& list) {
     if (may_stay(list)) return keep(field);
     result_.changed = true;
-    bool one = list && list->addresses.size() == 1 && alone(field.value, list->addresses[0]);
+    bool one = list && list->alone();
     const std::size_t begin = result_.header.size();
     if (one) {
       replace_address(field, list->addresses[0]);
@@ -145,19 +148,13 @@ class Rewriting {
     return list && list->addresses.size() == 1 && same_address(list->addresses[0].address, account_.address);
   }
 
-  // Nothing but this address, white space and comments: no group around it.
-  static bool alone(std::string_view value, const ListedAddress& address) {
-    return value.substr(0, address.mailbox).find(':') == std::string_view::npos &&
-           value.substr(address.mailbox_end).find_first_of(",;") == std::string_view::npos;
-  }
-
   // The field with other octets only where the address stood.
   void replace_address(const RawField& field, const ListedAddress& address) {
     std::string& out = result_.header;
     std::size_t line = out.size();
     auto value_at = static_cast<std::size_t>(field.value.data() - field.raw.data());  // behind the colon
     std::string_view before = field.raw.substr(0, value_at + address.begin - (address.angle ? 1 : 0));
-    std::string_view after = field.value.substr(address.end + (address.angle ? 1 : 0));
+    std::string_view after = field.value.substr(address.mailbox_end);
     out += before;
     std::string name = address.named ? std::string() : name_for(address.address);
     if (before.ends_with(':')) out += ' ';
@@ -198,9 +195,11 @@ class Rewriting {
     std::string out;
     std::size_t at = 0;
     for (const ListedAddress& address : list.addresses) {
-      if (!domain_part(address.address).empty()) continue;
+      const bool whole = !domain_part(address.address).empty();
+      if (whole && !address.open) continue;
       out += value.substr(at, address.begin - at);
-      out += address.address + "@" + account_.hostname;
+      out += whole ? address.address : address.address + "@" + account_.hostname;
+      if (address.open) out += '>';
       at = address.end;
     }
     out += value.substr(at);
@@ -211,8 +210,13 @@ class Rewriting {
     result_.changed = true;
     from_changed_ = true;
     append_field(result_.header, "From", " " + put_address(sender_.empty() ? "" : name_for(sender_), !sender_.empty()));
-    if (!sender_.empty() && !same_address(sender_, account_.address)) reply_to_ = " " + std::string(sender_);
+    answer_to_sender();
     from_end_ = result_.header.size();
+  }
+
+  // Where nobody can be read from From.
+  void answer_to_sender() {
+    if (!sender_.empty() && !same_address(sender_, account_.address)) reply_to_ = " " + std::string(sender_);
   }
 
   void add_reply_to() {

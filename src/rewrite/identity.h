@@ -2,7 +2,8 @@
 // the sender in the envelope and From in the header are the account's own address.
 //
 //   From        its address becomes the account's, the display name keeps its octets; the original in X-Original-From
-//   Reply-To    the old From where there was none, so that an answer still reaches who wrote it
+//   Reply-To    the old From where there was none, so that an answer still reaches who wrote it; the reverse-path where
+//               From names nobody
 //   Sender      another one than the account becomes X-Original-Sender (RFC 5322 section 3.6.2: From alone says it)
 //   Resent-From, Resent-Sender as From and Sender
 //
@@ -29,7 +30,7 @@ struct RewrittenHeader {
   bool breaks_signature = false;  // From changed below a DKIM-Signature, which must have signed it
 };
 
-// sender: the reverse-path, which stands in for a From that is missing; empty: null.
+// sender: the reverse-path, which stands in for a From that is missing or names nobody; empty: null.
 RewrittenHeader as_account(std::string_view header, std::string_view sender, const Account& account);
 
 // A report that has to leave with a sender of its own, because the relay takes none from <>: as the account, and marked

@@ -75,7 +75,7 @@ struct Outgoing {
   bool operator==(const Outgoing&) const = default;
 };
 
-// The rules as an operator writes them, in [rewrite] or for one way; there, what is empty is as in [rewrite].
+// The rules as an operator writes them, in [rewrite] or for one way; there, what is not given is as in [rewrite].
 struct RulesText {
   std::vector<std::string> masquerade_domains, masquerade_exceptions;
   std::vector<std::string> masquerade_classes;
