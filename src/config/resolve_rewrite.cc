@@ -49,24 +49,42 @@ struct MapPlace {
   }
 };
 
+// Given, even if empty: then nothing of it is to be done here.
+bool says(const MapPlace& block, std::string_view key) {
+  return block.draft.given(block.list, block.index, key);
+}
+bool says_map(const MapPlace& block, std::string_view key) {
+  return says(block, key) || says(block, std::string(key) + "_file");
+}
+bool says_any(const MapPlace& block) {
+  for (std::string_view key : {"generic", "canonical_out", "sender_canonical_out", "recipient_canonical_out"}) {
+    if (says_map(block, key)) return true;
+  }
+  return says(block, "masquerade_domains") || says(block, "masquerade_exceptions") || says(block, "masquerade_classes");
+}
+
 // base: what holds where the block says nothing.
 Outgoing outgoing(const MapPlace& block, const RulesText& text, Outgoing rules) {
   auto map = [&](AddressMap& into, std::string_view key, const rewrite::MapText& here, const std::string& path) {
-    if (!here.empty() || !path.empty()) into = block.map(key, here, path);
+    if (says_map(block, key)) into = block.map(key, here, path);
   };
   map(rules.generic, "generic", text.generic, text.generic_file);
   map(rules.canonical.all, "canonical_out", text.canonical_out, text.canonical_out_file);
   map(rules.canonical.sender, "sender_canonical_out", text.sender_canonical_out, text.sender_canonical_out_file);
   map(rules.canonical.recipient, "recipient_canonical_out", text.recipient_canonical_out,
       text.recipient_canonical_out_file);
-  if (!text.masquerade_domains.empty()) rules.masquerade.domains = text.masquerade_domains;
-  if (!text.masquerade_exceptions.empty()) rules.masquerade.exceptions = text.masquerade_exceptions;
-  if (!text.masquerade_classes.empty()) rules.masquerade.classes = classes_of(text.masquerade_classes);
+  rewrite::Masquerade& masquerade = rules.masquerade;
+  if (says(block, "masquerade_domains")) masquerade.domains = text.masquerade_domains;
+  if (says(block, "masquerade_exceptions")) masquerade.exceptions = text.masquerade_exceptions;
+  if (says(block, "masquerade_classes")) {
+    const auto& words = text.masquerade_classes;
+    masquerade.classes = words.empty() ? rewrite::Masquerade().classes : classes_of(words);
+  }
   return rules;
 }
 
 void check_masquerade(const MapPlace& block, const Outgoing& rules) {
-  if (rules.masquerade.domains.empty() && !rules.masquerade.exceptions.empty())
+  if (rules.masquerade.domains.empty() && says(block, "masquerade_exceptions") && !rules.masquerade.exceptions.empty())
     block.draft.warn(block.draft.where(block.list, block.index, "masquerade_exceptions"),
                      _("masquerade_exceptions without masquerade_domains say nothing"),
                      _("add masquerade_domains = [\"example.org\"]"));
@@ -92,7 +110,7 @@ void resolve_rewrite(Draft& draft) {
   for (std::size_t i = 0; i < s.deliver.relays.size(); ++i) {
     const MapPlace own{draft, "relay", i};
     deliver::RelaySettings& relay = s.deliver.relays[i];
-    if (relay.rewrites && relay.rewrite_text == RulesText{}) continue;
+    if (relay.rewrites && !says_any(own)) continue;
     Outgoing none;
     none.own = base.own;
     Outgoing rules = outgoing(own, relay.rewrite_text, relay.rewrites ? base : std::move(none));

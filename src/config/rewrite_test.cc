@@ -80,6 +80,51 @@ TEST(Rewrite, ARelaysOwnKeysTakeThePlaceOfThose) {
   EXPECT_TRUE(s.deliver.next_hops.at(0).relay.rewrite->empty());
 }
 
+TEST(Rewrite, ARelayEndsARuleWithAnEmptyKey) {
+  TestFiles files;
+  const std::string map = files.write("map", "ann@nas.home.example ann@map.example\n");
+  const std::string base =
+      "[rewrite]\nmasquerade_domains = [\"home.example\"]\nmasquerade_classes = [\"envelope_sender\"]\n"
+      "masquerade_exceptions = [\"bob\"]\ngeneric = { root = \"me@isp.example\" }\ngeneric_file = \"" +
+      map + "\"\ncanonical_out = { carol = \"c@isp.example\" }\n[[relay]]\nhost = \"a.example\"\n";
+  struct {
+    const char *keys, *address, *sender, *from;
+  } cases[] = {
+      {"", "x@nas.home.example", "x@home.example", "x@nas.home.example"},
+      {"", "carol@nas.home.example", "c@isp.example", "c@isp.example"},
+      {"masquerade_domains = []\n", "x@nas.home.example", "x@nas.home.example", "x@nas.home.example"},
+      {"masquerade_domains = []\n", "root@nas.home.example", "me@isp.example", "me@isp.example"},
+      {"masquerade_domains = []\ngeneric = {}\n", "root@nas.home.example", "root@nas.home.example",
+       "root@nas.home.example"},
+      {"masquerade_domains = []\ngeneric = {}\n", "ann@nas.home.example", "ann@nas.home.example",
+       "ann@nas.home.example"},
+      {"generic = {}\nmasquerade_exceptions = []\n", "bob@nas.home.example", "bob@home.example",
+       "bob@nas.home.example"},
+      {"masquerade_domains = []\ngeneric_file = \"\"\n", "root@nas.home.example", "root@nas.home.example",
+       "root@nas.home.example"},
+      {"generic = {}\nmasquerade_classes = []\n", "x@nas.home.example", "x@home.example", "x@home.example"},
+      {"canonical_out = {}\n", "carol@nas.home.example", "carol@home.example", "carol@nas.home.example"},
+      {"rewrite = false\ngeneric = {}\n", "x@nas.home.example", "x@nas.home.example", "x@nas.home.example"},
+  };
+  for (const auto& c : cases) {
+    auto loaded = load_text(base + c.keys);
+    ASSERT_TRUE(loaded) << text_of(loaded.error());
+    auto again = load_text(show(*loaded));  // and it is shown as it is meant
+    ASSERT_TRUE(again) << text_of(again.error());
+    for (const Settings* s : {&loaded->settings, &again->settings}) {
+      const auto& own = s->deliver.relays[0].rewrite;
+      const rewrite::Outgoing& rules = own ? *own : *s->deliver.rewrite;
+      EXPECT_EQ(rules.apply(c.address, rewrite::kEnvelopeSender), c.sender) << c.keys;
+      EXPECT_EQ(rules.apply(c.address, rewrite::kHeaderSender), c.from) << c.keys;
+    }
+  }
+  auto by_environment = load_text(base, {{"SIDEGATE_RELAY_0_MASQUERADE_DOMAINS", ""}});
+  ASSERT_TRUE(by_environment);
+  const auto& own = by_environment->settings.deliver.relays[0].rewrite;
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->apply("x@nas.home.example", rewrite::kEnvelopeSender), "x@nas.home.example");
+}
+
 TEST(Rewrite, ShownAsItLoads) {
   auto loaded = load_text(
       "[rewrite]\ngeneric = { root = \"me@isp.example\" }\nmasquerade_classes = [\"header_sender\"]\n"

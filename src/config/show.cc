@@ -165,9 +165,16 @@ std::vector<Entry> entries(const Loaded& loaded) {
   return out;
 }
 
+// A relay's rules of [rewrite] that it does not give hold as they stand there: even an empty one would end them.
+static bool is_left_out(const Entry& e) {
+  if (e.block != "[[relay]]" || e.source != "default") return false;
+  return table("rewrite").find(e.name) != nullptr;
+}
+
 std::string show(const Loaded& loaded) {
   std::string out, heading;
   for (const Entry& e : entries(loaded)) {
+    if (is_left_out(e)) continue;
     const std::string at = fmt::format("{}{}", e.block, e.index);
     if (at != heading && e.key.find('.') != std::string::npos) out += fmt::format("\n{}\n", e.block);
     heading = at;
