@@ -2,7 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "alias/expander.h"
 #include "config/settings.h"
 #include "intake/alias_files.h"
 #include "intake/system_sources.h"
@@ -21,5 +24,14 @@ class AliasReading {
   intake::SystemSources sources_;
   std::shared_ptr<const intake::AliasSnapshot> now_;
 };
+
+// What RCPT makes of an address, and where its mail ends: also where it stands as it was given.
+struct Resolution {
+  alias::Expansion expansion;
+  std::vector<mail::Recipient> ends;
+};
+Resolution resolve_address(const config::Settings& settings, AliasReading& reading, const std::string& address);
+// For people: "mailbox", "command", "relay".
+const char* destination_name(mail::Destination destination);
 
 }  // namespace sidegate::cli

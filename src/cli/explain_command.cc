@@ -50,22 +50,6 @@ const char* name(alias::Fate fate) {
   return "deferred";
 }
 
-const char* name(mail::Destination destination) {
-  switch (destination) {
-    case mail::Destination::kRoute:
-      return "relay";
-    case mail::Destination::kMailbox:
-      return "mailbox";
-    case mail::Destination::kPipe:
-      return "command";
-    case mail::Destination::kFile:
-      return "file";
-    case mail::Destination::kDiscard:
-      return "discard";
-  }
-  return "relay";
-}
-
 std::string in_words(const alias::Step& step) {
   const std::string subject = printable(step.subject, 300), detail = printable(step.detail, 300);
   switch (step.kind) {
@@ -121,7 +105,7 @@ std::string way_words(const Explained& e, std::size_t i) {
     return by.empty() ? tr("{}: no way out; it waits until there is a [[relay]]", r.address)
                       : tr("{}: by {}", r.address, by);
   }
-  std::string what = name(r.destination);
+  std::string what = destination_name(r.destination);
   if (!r.target.empty()) what += " " + printable(r.target, 300);
   if (!r.as_user.empty()) what += " " + tr("(as user {})", r.as_user);
   return by.empty() ? what : tr("{}: by {}", what, by);
@@ -162,7 +146,7 @@ void print_json(const Terminal& t, const Explained& e) {
   for (std::size_t i = 0; i < e.ends.size(); ++i) {
     const mail::Recipient& r = e.ends[i];
     recipients.push_back(json::object{{"address", r.address},
-                                      {"destination", name(r.destination)},
+                                      {"destination", destination_name(r.destination)},
                                       {"target", r.target},
                                       {"as_user", r.as_user},
                                       {"return_path", r.return_path},
@@ -187,13 +171,9 @@ class Explainer {
   Explained explain(std::string address) {
     Explained e;
     e.address = std::move(address);
-    mail::Recipient given;
-    given.address = e.address;
-    if (alias::concerns(settings_.alias, reading_.tables(), e.address)) {
-      e.expansion = alias::Expander(settings_.alias, reading_.tables(), reading_.sources()).expand(given);
-    }
-    e.ends = e.expansion.recipients;
-    if (e.expansion.fate == alias::Fate::kNotOurs) e.ends.push_back(given);
+    Resolution found = resolve_address(settings_, reading_, e.address);
+    e.expansion = std::move(found.expansion);
+    e.ends = std::move(found.ends);
     for (const mail::Recipient& r : e.ends) e.ways.push_back(ways_of(r));
     return e;
   }
@@ -217,6 +197,33 @@ int exit_code(alias::Fate fate) {
 }
 
 }  // namespace
+
+const char* destination_name(mail::Destination destination) {
+  switch (destination) {
+    case mail::Destination::kRoute:
+      return "relay";
+    case mail::Destination::kMailbox:
+      return "mailbox";
+    case mail::Destination::kPipe:
+      return "command";
+    case mail::Destination::kFile:
+      return "file";
+    case mail::Destination::kDiscard:
+      return "discard";
+  }
+  return "relay";
+}
+
+Resolution resolve_address(const config::Settings& settings, AliasReading& reading, const std::string& address) {
+  Resolution found;
+  mail::Recipient given;
+  given.address = address;
+  if (alias::concerns(settings.alias, reading.tables(), address))
+    found.expansion = alias::Expander(settings.alias, reading.tables(), reading.sources()).expand(given);
+  found.ends = found.expansion.recipients;
+  if (found.expansion.fate == alias::Fate::kNotOurs) found.ends.push_back(std::move(given));
+  return found;
+}
 
 int explain_address_command(const Context& context, const std::vector<std::string>& addresses) {
   auto loaded = context.load(false, false);

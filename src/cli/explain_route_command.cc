@@ -4,7 +4,9 @@
 
 #include "base/i18n.h"
 #include "base/text.h"
+#include "cli/alias_reading.h"
 #include "cli/commands.h"
+#include "cli/rewrite_words.h"
 #include "cli/server.h"
 #include "deliver/way.h"
 #include "mail/mailbox.h"
@@ -25,7 +27,15 @@ struct Step {
   std::string why;
 };
 
+// What happens before routing: to all of the mail, and to the recipient.
+struct Arrival {
+  std::string from, to;  // as canonical maps have them
+  rewrite::Steps of_from, of_to;
+  Resolution found;
+};
+
 struct Explained {
+  mail::Recipient recipient;
   queue::ClassKey key;
   std::vector<Step> steps;
   const Rule* decided = nullptr;
@@ -89,9 +99,11 @@ Step step_of(const Rule& rule, const queue::ClassKey& key) {
   return step;
 }
 
-Explained explain(const deliver::Ways& ways, queue::ClassKey key) {
+Explained explain(const deliver::Ways& ways, const mail::Envelope& envelope, const mail::Origin& origin,
+                  mail::Recipient recipient) {
   Explained e;
-  e.key = std::move(key);
+  e.key = route::class_key(envelope, origin, recipient);
+  e.recipient = std::move(recipient);
   e.decided = ways.table.rule_at_entry(e.key);
   const Rule* leads = ways.table.rule(e.key);  // the same, but where that one holds
   for (const Rule& rule : ways.table.rules()) {
@@ -187,13 +199,16 @@ void print(const Terminal& t, const Explained& e, const deliver::DeliverSettings
       line += is_up(r) ? std::string(_(": up")) : tr(": down: {}", printable(member(r, "reason"), 300));
       if (const std::string again = member(r, "again_at"); !is_up(r) && !again.empty())
         line += " " + tr("(next try {})", again);
+      if (const std::string room = member(r, "room_at"); !room.empty())
+        line += ", " + tr("its limits are used up until {}", room);
     }
     t.out << "-> " << line << "\n";
   }
   if (!e.server) t.out << _("the server does not answer: how the ways are is not known") << "\n";
 }
 
-void print_json(const Terminal& t, const Explained& e, const deliver::DeliverSettings& settings) {
+void print_json(const Terminal& t, const Arrival& arrival, const Explained& e,
+                const deliver::DeliverSettings& settings) {
   json::array rules, ways;
   for (const Step& step : e.steps) {
     json::object one{{"rule", step.rule}, {"fits", step.fits}, {"decides", step.decides}, {"why", step.why}};
@@ -204,13 +219,17 @@ void print_json(const Terminal& t, const Explained& e, const deliver::DeliverSet
     json::object one{{"name", name}};
     if (const json::value* row = e.health.if_contains(name)) {
       one["up"] = is_up(row->as_object());
-      for (const char* key : {"reason", "again_at"}) {
+      for (const char* key : {"reason", "again_at", "room_at"}) {
         if (const std::string text = member(row->as_object(), key); !text.empty()) one[key] = text;
       }
     }
     ways.push_back(std::move(one));
   }
   json::object out{{"from", e.key.sender},
+                   {"to", e.recipient.address},
+                   {"destination", destination_name(e.recipient.destination)},
+                   {"target", e.recipient.target},
+                   {"coming_in", json::object{{"from", as_json(arrival.of_from)}, {"to", as_json(arrival.of_to)}}},
                    {"domain", e.key.recipient_domain},
                    {"user", e.key.user},
                    {"listener", e.key.listener},
@@ -223,33 +242,85 @@ void print_json(const Terminal& t, const Explained& e, const deliver::DeliverSet
   t.out << json::serialize(out) << "\n";
 }
 
+// The end of an address, where that is another one than it was.
+std::string end_words(const mail::Recipient& end) {
+  if (end.destination == mail::Destination::kRoute) return printable(end.address, 300);
+  return end.target.empty() ? destination_name(end.destination)
+                            : fmt::format("{} {}", destination_name(end.destination), printable(end.target, 300));
+}
+
+void print_arrival(const Terminal& t, const Arrival& arrival) {
+  if (arrival.of_from.empty() && arrival.of_to.empty()) return;
+  t.out << t.in(Colour::kBold, _("as it comes in")) << "\n";
+  print_steps(t, "MAIL FROM", arrival.of_from);
+  print_steps(t, "RCPT TO", arrival.of_to);
+}
+
+// Nothing goes anywhere: RCPT has said no.
+int say_refused(const Context& context, const Arrival& arrival) {
+  const bool unknown = arrival.found.expansion.fate == alias::Fate::kUnknown;
+  const std::string reply = unknown ? "550 5.1.1" : "451 4.3.0";
+  if (context.common.json) {
+    json::object out{{"from", arrival.from}, {"to", arrival.to}, {"rules", json::array()}, {"rule", ""},
+                     {"action", "refuse"},   {"reply", reply},   {"ways", json::array()}};
+    context.terminal.out << json::serialize(out) << "\n";
+  } else {
+    context.terminal.out << (unknown ? tr("refused at RCPT: {}", reply) : tr("asked to try again at RCPT: {}", reply))
+                         << "\n";
+  }
+  return unknown ? EX_NOUSER : EX_TEMPFAIL;
+}
+
 }  // namespace
 
 int explain_route_command(const Context& context, const ExplainRoute& what) {
-  auto loaded = context.load(false, false);
-  if (!loaded) return EX_CONFIG;
-  std::string from = what.from == "<>" ? std::string() : what.from, to = what.to;
-  if (to.find('@') == std::string::npos) to += "@" + loaded->settings.hostname;
-  if (!from.empty() && from.find('@') == std::string::npos) from += "@" + loaded->settings.hostname;
-  for (const std::string& address : {from, to}) {
+  config::LoadRequest request = context.request();
+  request.open_files = false;
+  request.open_maps = true;
+  auto loaded = config::load(request);
+  if (!loaded) {
+    for (const config::Problem& problem : loaded.error()) context.terminal.error(problem.text());
+    return EX_CONFIG;
+  }
+  const config::Settings& settings = loaded->settings;
+  Arrival arrival;
+  arrival.from = what.from == "<>" ? std::string() : what.from;
+  arrival.to = what.to;
+  if (arrival.to.find('@') == std::string::npos) arrival.to += "@" + settings.hostname;
+  if (!arrival.from.empty() && arrival.from.find('@') == std::string::npos) arrival.from += "@" + settings.hostname;
+  for (const std::string& address : {arrival.from, arrival.to}) {
     if (address.empty() || mail::is_mailbox(address, true)) continue;
     context.terminal.error(tr("{} is no mail address", printable(address, 300)));
     return EX_DATAERR;
   }
-  auto ways = deliver::Ways::make(loaded->settings.deliver);
+  if (settings.incoming) {
+    arrival.from = settings.incoming->apply(arrival.from, rewrite::kEnvelopeSender, &arrival.of_from);
+    arrival.to = settings.incoming->apply(arrival.to, rewrite::kEnvelopeRecipient, &arrival.of_to);
+  }
+  AliasReading reading(settings);
+  arrival.found = resolve_address(settings, reading, arrival.to);
+  if (!context.common.json) print_arrival(context.terminal, arrival);
+  if (arrival.found.ends.empty() && arrival.found.expansion.fate != alias::Fate::kResolved)
+    return say_refused(context, arrival);
+  auto ways = deliver::Ways::make(settings.deliver);
   mail::Envelope envelope;
-  envelope.reverse_path = from;
+  envelope.reverse_path = arrival.from;
   mail::Origin origin;
   origin.user = what.user;
   origin.listener = what.listener;
-  mail::Recipient recipient;
-  recipient.address = to;
-  Explained e = explain(*ways, route::class_key(envelope, origin, recipient));
-  ask_health(context, e);
-  if (context.common.json)
-    print_json(context.terminal, e, loaded->settings.deliver);
-  else
-    print(context.terminal, e, loaded->settings.deliver);
+  for (const mail::Recipient& end : arrival.found.ends) {
+    Explained e = explain(*ways, envelope, origin, end);
+    ask_health(context, e);
+    if (context.common.json) {
+      print_json(context.terminal, arrival, e, settings.deliver);
+      continue;
+    }
+    if (arrival.found.ends.size() > 1 || end_words(end) != arrival.to)
+      context.terminal.out << context.terminal.in(Colour::kBold,
+                                                  tr("{} leads to {}", printable(arrival.to, 300), end_words(end)))
+                           << "\n";
+    print(context.terminal, e, settings.deliver);
+  }
   return EX_OK;
 }
 

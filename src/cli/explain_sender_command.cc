@@ -1,13 +1,17 @@
 // `sidegate explain sender`: as whom mail from an address leaves, way by way, with the rule behind each step; the
 // server's own code, with nothing sent.
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "base/i18n.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/rewrite_words.h"
 #include "deliver/sender_story.h"
+#include "deliver/way.h"
 #include "mail/mailbox.h"
 #include "rewrite/address_list.h"
+#include "route/ways.h"
 
 namespace sidegate::cli {
 namespace {
@@ -41,37 +45,6 @@ Told tell(const deliver::RelaySettings& way, const config::Settings& settings, c
   return told;
 }
 
-std::string in_words(const rewrite::Step& step) {
-  const std::string before = printable(step.before, 300), after = printable(step.after, 300);
-  std::string why = step.rule == "identity" ? fmt::format("identity = \"{}\"", step.because)
-                                            : fmt::format("{}: {}", step.rule, printable(step.because, 300));
-  if (step.rule == "identity" && step.because == "allowed")
-    why = tr("identity = \"allowed\", and {} is not in allowed", before);
-  std::string line = tr("{} becomes {}", before, after) + "  (" + why + ")";
-  if (!step.at.empty()) line += "  [" + step.at + "]";
-  return line;
-}
-
-void print_steps(const Terminal& t, const char* subject, const rewrite::Steps& steps) {
-  for (const rewrite::Step& step : steps) t.out << "  " << subject << ": " << in_words(step) << "\n";
-}
-
-json::array as_json(const rewrite::Steps& steps) {
-  json::array out;
-  for (const rewrite::Step& step : steps) {
-    const std::size_t colon = step.at.rfind(':');
-    const bool placed = colon != std::string::npos;
-    out.push_back(json::object{
-        {"rule", step.rule},
-        {"before", step.before},
-        {"after", step.after},
-        {"because", step.because},
-        {"file", placed ? step.at.substr(0, colon) : std::string()},
-        {"line", placed ? parse_number(std::string_view(step.at).substr(colon + 1)).value_or(0) : std::uint64_t{0}}});
-  }
-  return out;
-}
-
 std::string path_text(const std::string& address) {
   return "<" + address + ">";
 }
@@ -84,6 +57,31 @@ void print(const Terminal& t, const Told& told) {
   for (const std::string& signer : told.signers) t.out << "  " << tr("signed: {}", signer) << "\n";
   t.out << t.in(Colour::kGreen, "-> ") << "MAIL FROM:" << path_text(told.story.envelope)
         << ", From: " << told.story.from << "\n";
+}
+
+// The ways out that the table could take for this sender, whoever the recipient is: what its rules ask of the rest is
+// not known.
+std::vector<deliver::RelaySettings> ways_for(const deliver::Ways& ways, const std::string& sender) {
+  mail::Envelope envelope;
+  envelope.reverse_path = sender;
+  mail::Recipient somebody;
+  somebody.address = "somebody@elsewhere.invalid";
+  const queue::ClassKey key = route::class_key(envelope, {}, somebody);
+  std::vector<deliver::RelaySettings> found;
+  for (const route::Rule& rule : ways.table.rules()) {
+    using For = route::Rule::For;
+    const bool of_route = rule.whom == For::kRoute;
+    if ((!of_route && rule.whom != For::kLeaves && rule.whom != For::kAll) || rule.holds) continue;
+    if (of_route && rule.conditions.misfit(key) == route::Misfit::kSender) continue;
+    for (queue::WayId id : rule.ways) {
+      const deliver::RelaySettings& way = ways.list.at(id)->settings;
+      const bool known = std::ranges::find(found, way.name, &deliver::RelaySettings::name) != found.end();
+      if (deliver::leads_out(way.protocol) && !known) found.push_back(way);
+    }
+    const route::RouteConditions& asked = rule.conditions.written();
+    if (asked.recipients.empty() && asked.users.empty() && asked.listeners.empty()) break;  // it takes all of his
+  }
+  return found;
 }
 
 bool readable(const Context& context, const std::string& address) {
@@ -117,15 +115,25 @@ int explain_sender_command(const Context& context, const SenderQuestion& asked) 
     from = settings.incoming->apply(from, rewrite::kHeaderSender, &in_from);
   }
   std::vector<Told> all;
-  for (const deliver::RelaySettings& relay : settings.deliver.relays) {
-    if (asked.way.empty() || iequals(asked.way, relay.name)) all.push_back(tell(relay, settings, envelope, from));
+  if (asked.way.empty()) {
+    auto ways = deliver::Ways::make(settings.deliver);
+    for (const deliver::RelaySettings& way : ways_for(*ways, envelope))
+      all.push_back(tell(way, settings, envelope, from));
   }
-  if (iequals(asked.way, "direct") || (asked.way.empty() && all.empty())) {
+  for (const deliver::RelaySettings& relay : settings.deliver.relays) {
+    if (iequals(asked.way, relay.name)) all.push_back(tell(relay, settings, envelope, from));
+  }
+  if (iequals(asked.way, deliver::kDirectWay)) {
     deliver::RelaySettings direct;
-    direct.name = "direct";
+    direct.name = deliver::kDirectWay;
     all.push_back(tell(direct, settings, envelope, from));
   }
   const Terminal& t = context.terminal;
+  if (all.empty() && asked.way.empty()) {
+    t.error(tr("no way out takes mail from {}", envelope.empty() ? "<>" : printable(envelope, 300)),
+            _("`sidegate explain route --from A --to B` says which rule decides"));
+    return EX_NOINPUT;
+  }
   if (all.empty()) {
     std::string names;
     for (const auto& relay : settings.deliver.relays) names += (names.empty() ? "" : ", ") + relay.name;

@@ -95,6 +95,29 @@ class Rules(Case):
         self.assertIn("route 2: fits", text)
         self.assertIn("two", text)
 
+    def test_explained_from_the_start(self):
+        """Canonical maps and aliases come before routes, in what is said as in what is done."""
+        one, two = self.sink(), self.sink()
+        server = self.serve(relay("one", one.port) + relay("two", two.port) + '[[route]]\nsender = "@new.test"\nways = ["two"]\n'
+                            '[[route]]\nsender = "root@gate.test"\nways = ["direct"]\n[rewrite]\ncanonical = { "@old.test" = "@new.test" }\n',
+                            f'virtual_files = ["{self.virtual("both@aliases.test c@x.example, d@y.example")}"]\n')
+        self.send(server, "ann@old.test", "a@x.example")
+        self.arrives(two, "ann@new.test", "a@x.example")
+        said = self.explain(server, "--from", "ann@old.test", "--to", "a@x.example")
+        self.assertEqual((said["rule"], [w["name"] for w in said["ways"]], said["from"]), ("route 1", ["two"], "ann@new.test"))
+        self.assertEqual(said["coming_in"]["from"][0]["after"], "ann@new.test")
+        text = server.command("explain", "route", "--from", "ann@old.test", "--to", "both@aliases.test", check=0).stdout
+        for words in ("ann@old.test becomes ann@new.test", "both@aliases.test leads to c@x.example", "both@aliases.test leads to d@y.example"):
+            self.assertIn(words, text)
+        said = self.explain(server, "--from", "a@b.example", "--to", "root")
+        self.assertEqual((said["destination"], said["rule"], [w["name"] for w in said["ways"]]), ("mailbox", "local", ["local"]))
+        nobody = server.command("explain", "route", "--from", "a@b.example", "--to", "sg-nobody-at-all@gate.test")
+        self.assertEqual(nobody.returncode, 67)
+        self.assertIn("550 5.1.1", nobody.stdout)
+        for sender, ways in (("root@gate.test", ["direct"]), ("x@new.test", ["two"]), ("x@y.example", ["one", "two"])):
+            text = server.command("explain", "sender", "--from", sender, "--json", check=0).stdout
+            self.assertEqual([json.loads(line)["way"] for line in text.splitlines()], ways, sender)
+
     def test_held_until_released(self):
         """Each recipient by itself; what is released goes as if the route were not there, over a restart too."""
         sink = self.sink()
