@@ -260,9 +260,9 @@ Table listener_table() {
               "loopback; "
               "elsewhere it is false.")},
           {"add_missing_headers", Place(&ListenerSettings::add_missing_headers), "true", kAny, kLive, kOpen,
-           N_("Add Date and Message-ID where who may relay forgot them, and From where a user who has logged in did "
-              "(RFC "
-              "6409 section 8).")},
+           N_("Add Date and Message-ID where who may relay forgot them, From where a user who has logged in did (RFC "
+              "6409 section 8), and the domain of addresses in the header that this machine's own programs write "
+              "without one (\"From: root\").")},
           {"add_sender", Place(&ListenerSettings::add_sender), "false", kAny, kLive, kOpen,
            N_("Write the user who has logged in into Sender where From names somebody else (RFC 6409 section 8.1).")},
           {"hide_client", Place(&ListenerSettings::hide_client), "true", kAny, kLive, kOpen,

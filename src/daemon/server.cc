@@ -15,6 +15,7 @@
 #include "daemon/queue_loader.h"
 #include "deliver/call_forward.h"
 #include "deliver/courier.h"
+#include "deliver/guise.h"
 #include "deliver/relay_sizes.h"
 #include "dns/resolver.h"
 #include "helper/client.h"
@@ -233,6 +234,7 @@ void Server::Parts::set_rewriting(const config::Settings& from) {
   intake->canonical.set(from.incoming);
   intake->hash_simple = keys && keys->uses(dkim::Form::kSimple);
   intake->hash_relaxed = keys && keys->uses(dkim::Form::kRelaxed);
+  intake->mends = from.incoming || keys || deliver::rewrites_headers(from.deliver);
 }
 
 // Nothing is asked where no route refuses or holds.

@@ -105,6 +105,7 @@ class Attempt {
   bool takes_null_elsewhere() const;
   bool is_null_refused(const RelayConnection& connection, const smtp::Transmitted& sent,
                        std::span<const std::size_t> batch) const;
+  net::Awaitable<void> put_on(Guise guise);
   void log_guise() const;
   void absorb(const RelayConnection& connection, const Guise& guise, const smtp::Transmitted& sent,
               std::span<const std::size_t> batch, std::vector<std::size_t>& again);

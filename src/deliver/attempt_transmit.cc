@@ -13,7 +13,8 @@ namespace {
 
 using smtp::Phase;
 
-constexpr std::size_t kMostRecipients = 100;     // RFC 5321 section 4.5.3.1.8: every server takes as many
+constexpr std::size_t kMostRecipients = 100;  // RFC 5321 section 4.5.3.1.8: every server takes as many
+constexpr std::string_view kEndOfHeader = "\r\n";
 constexpr std::uint64_t kMostBdat = 256 * 1024;  // whole message in memory and in one write
 
 bool is_too_many_recipients(const mail::Reply& reply) {
@@ -54,7 +55,8 @@ net::Awaitable<void> RelayConnection::carry(Attempt& attempt) {
 }
 
 net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
-  guise_ = Guise(content_, way_.settings, ways_.settings, taken_);
+  Guise guise(content_, way_.settings, ways_.settings, taken_);
+  co_await put_on(std::move(guise));
   auto lacking = lack(connection.session->capabilities(), way_.settings, *content_.message, guise_.size(),
                       !guise_.ascii_senders());
   if (lacking) {
@@ -76,7 +78,8 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
     set(targets_[i], *no_room_, Phase::kRcpt, "no room within the limits of " + way_.settings.name, false);
   if (as_account_.empty()) co_return;
   went_as_account_ = true;
-  guise_ = Guise::of_account(content_, way_.settings, ways_.settings, taken_);
+  Guise of_account = Guise::of_account(content_, way_.settings, ways_.settings, taken_);
+  co_await put_on(std::move(of_account));
   log_guise();
   todo = std::exchange(as_account_, {});
   co_await transmit_as(connection, guise_, std::move(todo));
@@ -285,7 +288,8 @@ net::Awaitable<void> Attempt::send_without_null(RelayConnection& connection, std
     auto beginning = co_await read_body(parts_.store, parts_.workers, content_, kLookFor);
     bool twice = !beginning || rewrite::is_wrapped_report(*content_.header, *beginning, account);
     if (!twice) {
-      guise_ = Guise::wrapped(content_, account);
+      Guise wrapped = Guise::wrapped(content_, account);
+      co_await put_on(std::move(wrapped));
       log_guise();
       co_await transmit_as(connection, guise_, std::move(todo));
       co_return;
@@ -293,6 +297,15 @@ net::Awaitable<void> Attempt::send_without_null(RelayConnection& connection, std
   }
   for (std::size_t i : todo)
     set(targets_[i], verdict, Phase::kMail, "mail from <> is refused by " + way_.settings.name, false);
+}
+
+// A changed header says by our reading whom the mail is from: where a line that is no field ends it (a stranger's,
+// whose octets were kept), the empty line that was missing makes it everybody's.
+net::Awaitable<void> Attempt::put_on(Guise guise) {
+  guise_ = std::move(guise);
+  if (guise_.content().header == content_.header || content_.message->body_size == 0) co_return;
+  auto start = co_await read_body(parts_.store, parts_.workers, content_, kEndOfHeader.size());
+  if (start && !start->starts_with(kEndOfHeader)) guise_.end_header();
 }
 
 void Attempt::log_guise() const {

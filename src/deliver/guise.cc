@@ -45,6 +45,14 @@ const rewrite::Outgoing* rules_of(const RelaySettings& way, const DeliverSetting
   return rules && !rules->empty() ? rules : nullptr;
 }
 
+bool rewrites_headers(const DeliverSettings& settings) {
+  if (settings.rewrite && !settings.rewrite->empty()) return true;
+  return std::ranges::any_of(settings.relays, [&](const RelaySettings& way) {
+    return rules_of(way, settings) != nullptr || has_identity(way) ||
+           way.on_sender_refused == OnSenderRefused::kAccount;
+  });
+}
+
 bool may_send_as(const RelaySettings& way, std::string_view address) {
   if (!has_identity(way) || rewrite::same_address(address, way.address)) return true;
   return way.identity == Identity::kAllowed && rewrite::is_listed(address, way.allowed);

@@ -19,6 +19,9 @@ namespace sidegate::deliver {
 // What rewrites addresses on this way; null: nothing does.
 const rewrite::Outgoing* rules_of(const RelaySettings& way, const DeliverSettings& settings);
 
+// Whether the header of any message is changed on any way.
+bool rewrites_headers(const DeliverSettings& settings);
+
 // Whether the way's account may send as `address`, by its identity rule.
 bool may_send_as(const RelaySettings& way, std::string_view address);
 
@@ -48,6 +51,7 @@ class Guise {
   std::string_view recipient(std::size_t n) const { return recipients_.empty() ? std::string_view() : recipients_[n]; }
   const queue::Content& content() const { return content_; }
   std::uint64_t size() const { return content_.header->size() + content_.message->body_size; }
+  void end_header() { put_on(*content_.header + "\r\n"); }  // with the empty line that the body does not begin with
   bool ascii_senders() const;  // or they have an ASCII form (wire_address)
   bool is_null() const { return senders_.empty() && sender_.empty(); }
 

@@ -62,6 +62,9 @@ struct IntakeContext {
   Replaceable<const EntryRoutes> entry_routes;           // asked at RCPT and when a message is taken
   // The forms in which bodies of what may be signed are hashed as they come in.
   std::atomic<bool> hash_simple{false}, hash_relaxed{false};
+  // Something rewrites or signs what who may relay sends: a header that is broken off is mended
+  // (Incoming::mend_header).
+  std::atomic<bool> mends{false};
   std::atomic<LogConnections> log_connections{LogConnections::kAll};
   std::atomic<bool> log_tls{true};  // a line for each handshake
   Replaceable<const RelayDomains> relay_domains;

@@ -38,14 +38,25 @@ class Incoming {
   std::uint32_t chunks_put = 0;                     // of the body, handed to the store already
   std::uint32_t generation = 0;                     // of the body: filters have made others of it
   bool other_bodies = false;                        // the store has chunks of such as are not wanted
-  std::optional<std::string> block;  // the whole header block as filters left it, the trace field included
-  std::optional<std::string> hold;   // why it is to be held
+  std::optional<std::string> block;          // the whole header block as filters left it, the trace field included
+  std::optional<std::string> hold;           // why it is to be held
   std::optional<std::string> held_by_route;  // why some of it is
 
   // Makes the body's hashes while it comes in.
   void hash_body(bool simple, bool relaxed) { hasher_.emplace(simple, relaxed); }
   // After finish(). Nothing where none were asked for, or the body is another one than came in.
   const dkim::BodyHasher* body_hashes() const { return hasher_ && !replaced_ ? &*hasher_ : nullptr; }
+
+  // A header that a line which is no field breaks off is mended as it comes in, so that what is done to its fields is
+  // done to what everybody reads as its fields: "From " lines of mbox files before it are dropped, and another line
+  // gets the empty line that was missing before it. Everything else keeps its octets.
+  void mend_header() {
+    mends_ = true;
+    mbox_ = MboxLine{{}, false};
+  }
+  bool was_mended() const { return mbox_dropped_ || broken_off_; }
+  // A line that is no field ended the header: others may have read on.
+  bool broken_off() const { return broken_off_; }
 
   // Takes what it can of `bytes`, and returns how much; less than all only when the body holds a full chunk, which has
   // to be taken out with take_chunk() first. Sets `refusal` when the header block grows over the limit.
@@ -75,7 +86,16 @@ class Incoming {
   bool well_formed() const { return start_size_ == 0 || separated(); }
 
  private:
+  // The lines before the header, as far as they are not decided.
+  struct MboxLine {
+    std::string seen;  // of a line that may be one
+    bool dropping;     // it is one: up to its end
+  };
+  std::size_t take_mbox_lines(std::string_view bytes, std::size_t max_header);
+  std::size_t push_header(std::string_view bytes, std::size_t max_header);
+  void settle_mbox_line(std::size_t max_header);
   void end_header();
+  void begin_body(std::string_view bytes);
   void append_body(std::string_view bytes);
   void hash(std::string_view bytes);
 
@@ -89,6 +109,8 @@ class Incoming {
   bool eight_bit_header_ = false;
   bool eight_bit_body_ = false;  // only looked for where the header has such octets
   bool replaced_ = false;
+  bool mends_ = false, mbox_dropped_ = false, broken_off_ = false;
+  std::optional<MboxLine> mbox_;  // none: the header has begun
   std::optional<dkim::BodyHasher> hasher_;
 };
 

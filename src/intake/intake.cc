@@ -11,6 +11,7 @@
 #include "intake/recipients.h"
 #include "intake/reply_for.h"
 #include "mail/address_list.h"
+#include "net/socket.h"
 #include "queue/await_commit.h"
 #include "rewrite/address_fields.h"
 #include "route/ways.h"
@@ -113,6 +114,7 @@ net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::
   const bool simple = context_.hash_simple.load(std::memory_order_relaxed);
   const bool relaxed = context_.hash_relaxed.load(std::memory_order_relaxed);
   if ((simple || relaxed) && may_relay(session, *policy_)) incoming_->hash_body(simple, relaxed);
+  if (context_.mends.load(std::memory_order_relaxed) && may_relay(session, *policy_)) incoming_->mend_header();
   screening_.begin();
   envelope.reverse_path = std::move(reverse_path);
   envelope.body = command.body;
@@ -341,7 +343,8 @@ net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::
   if (!incoming_->refusal) incoming_->refusal = content_fault();
   if (!incoming_->refusal && submitter_.has_user()) {
     const std::uint64_t octets = incoming_->header().size() + incoming_->body_size();
-    incoming_->refusal = co_await submitter_.content_ended(&incoming_->header(), incoming_->well_formed(), octets);
+    const bool well_formed = incoming_->well_formed() && !incoming_->broken_off();
+    incoming_->refusal = co_await submitter_.content_ended(&incoming_->header(), well_formed, octets);
   }
   smtp::ContentFacts noted = facts;
   if (filtering_ && !incoming_->refusal) {
@@ -436,6 +439,23 @@ std::string Intake::own_header(const smtp::SessionInfo& session, const mail::Env
   return std::move(*made);
 }
 
+// Programs here write "root" for somebody here (local_header_rewrite_clients = permit_inet_interfaces in Postfix).
+bool Intake::is_of_this_machine(const smtp::SessionInfo& session) const {
+  const ListenerSettings& settings = policy_->settings;
+  if (settings.profile != Profile::kLocal || !settings.add_missing_headers) return false;
+  if (session.peer.loopback || session.peer.is_unix) return true;
+  return session.peer.told == net::Told::kSocket && net::is_own_address(session.peer.address);
+}
+
+void Intake::log_mended() const {
+  const bool broken = incoming_->broken_off();
+  context_.log.warning(
+      "header_mended",
+      {{"id", incoming_->id.text()},
+       {"explanation", broken ? "a line that is no field ended the header: an empty line was put before it"
+                              : "a \"From \" line of an mbox file stood before the header: it was dropped"}});
+}
+
 // The client's header block with what is ours to mend in it.
 std::string Intake::mended_header(const smtp::SessionInfo& session, const mail::Envelope& envelope,
                                   WallTime now) const {
@@ -448,14 +468,15 @@ std::string Intake::mended_header(const smtp::SessionInfo& session, const mail::
   const bool submitted = settings.submit || session.authenticated();
   if (session.authenticated()) header = without_private_fields(header);
   // RFC 6409 section 8: a submission server completes the addresses of its own users.
-  if (submitted) header = mail::qualify_header(header, hostname);
+  if (submitted || is_of_this_machine(session)) header = with_whole_addresses(std::move(header), own_name());
   if (!in.well_formed()) return header;
+  if (in.was_mended()) log_mended();
   if (settings.add_sender && session.authenticated()) {
     header = with_sender(std::move(header), mail::qualified(session.user, hostname));
   }
   if (settings.add_missing_headers) {
     std::string missing = missing_fields(header, now, in.id, hostname);
-    if (session.authenticated()) missing += missing_from(header, envelope.reverse_path, hostname);
+    if (session.authenticated() || in.broken_off()) missing += missing_from(header, envelope.reverse_path, hostname);
     header += missing;
   }
   return submitter_.in_own_name(std::move(header), envelope.reverse_path);

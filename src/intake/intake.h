@@ -89,6 +89,8 @@ class Intake final : public smtp::Receiver {
   std::optional<mail::Reply> content_fault() const;
   std::string own_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const;
   std::string mended_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const;
+  bool is_of_this_machine(const smtp::SessionInfo& session) const;
+  void log_mended() const;
   std::uint64_t largest_that_leaves() const override;
   bool too_large_to_leave(std::uint64_t octets) const;
   mail::Reply no_way_takes() const;

@@ -4,6 +4,8 @@
 
 #include "base/text.h"
 #include "mail/address_list.h"
+#include "rewrite/address_fields.h"
+#include "rewrite/address_list.h"
 
 namespace sidegate::intake {
 
@@ -60,6 +62,15 @@ bool names(std::string_view list, std::string_view identity) {
 }
 
 }  // namespace
+
+std::string with_whole_addresses(std::string header, std::string_view hostname) {
+  auto made = rewrite::replace_addresses(
+      header, [&](std::string_view address, rewrite::FieldClass) -> std::optional<std::string> {
+        if (!rewrite::domain_part(address).empty()) return std::nullopt;
+        return std::string(address).append("@").append(hostname);
+      });
+  return made ? std::move(*made) : header;
+}
 
 std::string without_private_fields(std::string_view header) {
   return without(header, [](std::string_view name) {

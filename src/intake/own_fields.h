@@ -16,6 +16,9 @@ std::string missing_fields(std::string_view header, WallTime now, QueueId id, st
 // From, where there is none: the reverse-path.
 std::string missing_from(std::string_view header, std::string_view reverse_path, std::string_view hostname);
 
+// The addresses without a domain with `hostname`, in every field of addresses that can be read.
+std::string with_whole_addresses(std::string header, std::string_view hostname);
+
 // What no mail client should have sent: Bcc (RFC 5322 section 3.6.3: its recipients are secret) and Return-Path (RFC
 // 5321 section 4.4: the last server alone writes it).
 std::string without_private_fields(std::string_view header);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "mail/header.h"
 
 namespace sidegate::mail {
 namespace {
@@ -16,9 +15,8 @@ constexpr bool is_space(char c) {
 struct Token {
   enum class Kind : unsigned char { kWord, kSpecial, kEnd };
   Kind kind = Kind::kEnd;
-  std::string text;     // a word as written: atom, quoted string or domain literal
-  char special = 0;     // one of , ; : < > @ .
-  std::size_t end = 0;  // where it ends in the text
+  std::string text;  // a word as written: atom, quoted string or domain literal
+  char special = 0;  // one of , ; : < > @ .
   bool is(char c) const { return kind == Kind::kSpecial && special == c; }
 };
 
@@ -47,7 +45,6 @@ class Lexer {
       }
       token.text = text_.substr(from, at_ - from);
     }
-    token.end = at_;
     return token;
   }
 
@@ -132,7 +129,6 @@ class Parser {
  private:
   struct Word {
     std::string text;
-    std::size_t end = 0;
     bool has_at = false;
   };
 
@@ -141,7 +137,6 @@ class Parser {
     if (words.empty() || (!joint && !joined_)) words.emplace_back();
     Word& word = words.back();
     word.text += joint ? std::string(1, token.special) : token.text;
-    word.end = token.end;
     word.has_at |= token.is('@');
     joined_ = joint;
   }
@@ -164,15 +159,12 @@ class Parser {
     // Words apart ("<john doe@x.example>") were one address to whoever wrote them.
     for (std::size_t i = 1; i < inside.size(); ++i) {
       inside[0].text += ' ' + inside[i].text;
-      inside[0].has_at |= inside[i].has_at;
-      inside[0].end = inside[i].end;
     }
-    if (!inside.empty()) take(inside[0], inside.size() == 1);
+    if (!inside.empty()) take(inside[0]);
   }
 
-  void take(const Word& word, bool alone) {
-    if (word.text.empty()) return;
-    found_.push_back({word.text, alone && !word.has_at ? word.end : ListedAddress::kQualified});
+  void take(const Word& word) {
+    if (!word.text.empty()) found_.push_back({word.text});
   }
 
   void end_item() {
@@ -181,7 +173,7 @@ class Parser {
       // "John Doe john@x.example": the one that looks like an address; "alice bob": two users.
       const bool any_at = std::ranges::any_of(words_, &Word::has_at);
       for (const Word& word : words_) {
-        if (!any_at || word.has_at) take(word, words_.size() == 1);
+        if (!any_at || word.has_at) take(word);
       }
     }
     words_.clear();
@@ -193,14 +185,6 @@ class Parser {
   bool joined_ = false;  // the last token was "." or "@"
   bool angle_ = false;   // this item had an address in brackets
 };
-
-bool holds_addresses(std::string_view name) {
-  if (istarts_with(name, "resent-")) name.remove_prefix(7);
-  for (std::string_view field : {"From", "Sender", "Reply-To", "To", "Cc", "Bcc"}) {
-    if (iequals(name, field)) return true;
-  }
-  return false;
-}
 
 constexpr bool is_atext(char c) {
   return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
@@ -233,25 +217,6 @@ std::string qualified(const std::string& address, const std::string& host) {
   const std::size_t at = address.rfind('@');
   if (at != std::string::npos && (quoted == std::string::npos || quoted < at)) return address;
   return address + "@" + host;
-}
-
-std::string qualify_header(std::string_view block, std::string_view host) {
-  std::string out;
-  out.reserve(block.size() + 64);
-  std::size_t copied = 0;
-  for_each_field(block, [&](const Field& field) {
-    if (!holds_addresses(field.name)) return true;
-    const auto start = static_cast<std::size_t>(field.value.data() - block.data());
-    for (const ListedAddress& one : parse_address_list(field.value)) {
-      if (one.domain_at == ListedAddress::kQualified) continue;
-      const std::size_t at = start + one.domain_at;
-      out.append(block.substr(copied, at - copied)).append("@").append(host);
-      copied = at;
-    }
-    return true;
-  });
-  out.append(block.substr(copied));
-  return out;
 }
 
 std::string display_name(std::string_view given) {

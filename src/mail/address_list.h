@@ -10,19 +10,12 @@
 namespace sidegate::mail {
 
 struct ListedAddress {
-  static constexpr std::size_t kQualified = static_cast<std::size_t>(-1);
   std::string address;  // as for an envelope, without brackets, comments and white space: "a@b.example", "root"
-  // Where in the text "@host" belongs, for an address of one word without a domain; kQualified: nowhere.
-  std::size_t domain_at = kQualified;
 };
 
 // Names, comments, group names and source routes are left out; groups are opened. What is no address is taken as far as
 // it goes: whether an address is well formed is the envelope's question (Mailbox::parse).
 std::vector<ListedAddress> parse_address_list(std::string_view text);
-
-// The block with "@host" added to every address without a domain in From, Sender, Reply-To, To, Cc, Bcc and their
-// Resent- forms. Nothing else changes by one octet.
-std::string qualify_header(std::string_view block, std::string_view host);
 
 // "alice" -> "alice@host"; what is empty or has a domain stays.
 std::string qualified(const std::string& address, const std::string& host);

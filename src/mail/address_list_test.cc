@@ -63,27 +63,6 @@ TEST(AddressList, NeverQuadratic) {
   EXPECT_EQ(addresses(many).size(), 20'000u);
 }
 
-struct QualifyCase {
-  const char* block;
-  const char* expected;
-};
-
-TEST(QualifyHeader, AddsTheHostWhereItIsMissing) {
-  const QualifyCase cases[] = {
-      {"From: root (Cron Daemon)\r\nTo: root\r\n", "From: root@h.example (Cron Daemon)\r\nTo: root@h.example\r\n"},
-      {"From: Jo <jo>\r\n", "From: Jo <jo@h.example>\r\n"},
-      {"To: a@x.example, b,\r\n c (d)\r\n", "To: a@x.example, b@h.example,\r\n c@h.example (d)\r\n"},
-      {"Subject: root\r\nX-To: root\r\n", "Subject: root\r\nX-To: root\r\n"},
-      {"To: undisclosed-recipients:;\r\n", "To: undisclosed-recipients:;\r\n"},
-      {"From: Cron Daemon\r\n", "From: Cron Daemon\r\n"},
-      {"Resent-To: a\r\nCC: b\r\n", "Resent-To: a@h.example\r\nCC: b@h.example\r\n"},
-      {"From:\r\nTo: \r\n", "From:\r\nTo: \r\n"},
-      {"From: <>\r\n", "From: <>\r\n"},
-      {"", ""},
-  };
-  for (const QualifyCase& c : cases) EXPECT_EQ(qualify_header(c.block, "h.example"), c.expected) << c.block;
-}
-
 TEST(Qualified, AddsTheHostOnce) {
   EXPECT_EQ(qualified("root", "h.example"), "root@h.example");
   EXPECT_EQ(qualified("a@x", "h.example"), "a@x");

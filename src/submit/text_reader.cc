@@ -88,7 +88,8 @@ void TextReader::header_line(std::string text) {
     return;
   }
   std::ranges::replace(text, '\r', ' ');
-  if (header_.empty() && is_mbox_line(text)) return;
+  // RFC 5322 section 4.5.2: "From :" is a field of old.
+  if (header_.empty() && is_mbox_line(text) && !is_field(text)) return;
   const bool continues = !header_.empty() && (text[0] == ' ' || text[0] == '\t');
   text += "\r\n";
   if (!continues && !is_field(text)) {  // no empty line, but no field either: the body has begun

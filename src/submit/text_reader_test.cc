@@ -47,6 +47,7 @@ TEST(TextReader, EndsOfLines) {
       {"no empty line", "A: b\nhello there\n", "A: b\r\n", "hello there\r\n"},
       {"folded", "A: b\n c\n\td\n\nx\n", "A: b\r\n c\r\n\td\r\n", "x\r\n"},
       {"mbox line", "From root Sat Nov 22\nA: b\n\nFrom x\n", "A: b\r\n", "From x\r\n"},
+      {"a field of old", "From : a@b\n\nx\n", "From : a@b\r\n", "x\r\n"},
       {"quoted mbox line", ">From root Sat\nA: b\n\nx\n", "A: b\r\n", "x\r\n"},
       {"CR in a subject is no end", "Subject: a\rBcc: c@x\n\nx\n", "Subject: a Bcc: c@x\r\n", "x\r\n"},
       {"CR in the body", "A: b\n\n10%\r20%\n", "A: b\r\n", "10%\r\n20%\r\n"},

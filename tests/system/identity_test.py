@@ -105,6 +105,62 @@ header_checks = regexp:{cls.folder}/from
         self.assertIn('add address = "me@isp.test"', result.stdout + result.stderr)
 
 
+class BrokenHeaders(unittest.TestCase):
+    """A line that is no field evades no rule, and what others read of the message is what we meant."""
+
+    def setUp(self):
+        self.sink = Sink().start()
+        self.addCleanup(self.sink.stop)
+
+    def serve(self, relay="", extra=""):
+        server = Server(extra=extra, relay=f'[[relay]]\nname = "isp"\nhost = "127.0.0.1"\nport = {self.sink.port}\ntls = "none"\n{relay}').start()
+        self.addCleanup(server.discard)
+        self.addCleanup(server.stop)
+        return server
+
+    def arrived(self, server, body, to):
+        submit(server, "ann@nas.home", to, body=body)
+        (message,) = wait_for(lambda: [m for m in list(self.sink.messages) if to in m[2][0]], 30, what=to)
+        return message[1], message[3]
+
+    FIELDS = b"From: ann@nas.home\r\nTo: you@x.test\r\nSubject: s\r\n"
+
+    def test_rewritten_all_the_same(self):
+        strict = self.serve('identity = "account"\naddress = "me@isp.test"\n')
+        mapped = self.serve(extra='[rewrite]\nmasquerade_domains = ["home"]\n')
+        for number, line in enumerate((b"From ann@nas.home Sat Nov 21 22:25:12 2026\r\n", b">From ann@nas.home Sat Nov 21\r\n")):
+            _, data = self.arrived(strict, line + self.FIELDS + b"\r\nx\r\n", f"strict{number}@x.test")
+            parsed = email.message_from_bytes(data)
+            self.assertEqual((parsed.get_all("From"), parsed["Reply-To"]), (["ann <me@isp.test>"], "ann@nas.home"), data)
+            self.assertEqual((parsed["To"], parsed["Subject"], parsed.get_payload()), ("you@x.test", "s", "x\r\n"), data)
+            sender, data = self.arrived(mapped, line + self.FIELDS + b"\r\nx\r\n", f"mapped{number}@x.test")
+            self.assertEqual((sender.split(">")[0], email.message_from_bytes(data).get_all("From")), ("<ann@home", ["ann@home"]), data)
+        for number, line in enumerate((b"Garbage line\r\n", b"MAIL FROM:<a@b.test>\r\n", b"From a@b Sat\r\n", b"S\xfcbject: x\r\n")):
+            rest = line + b"From: eve@nas.home\r\n\r\nx\r\n"
+            _, data = self.arrived(strict, self.FIELDS + rest, f"odd{number}@x.test")
+            self.assertEqual(email.message_from_bytes(data).get_all("From"), ["ann <me@isp.test>"], data)
+            self.assertEqual(data.partition(b"\r\n\r\n")[2], rest)
+            _, data = self.arrived(mapped, self.FIELDS + rest, f"oddly{number}@x.test")
+            self.assertEqual(email.message_from_bytes(data).get_all("From"), ["ann@home"], data)
+            self.assertEqual(data.partition(b"\r\n\r\n")[2], rest)
+        for server in (strict, mapped):
+            wait_for(lambda: len(server.events("header_mended")) == 6, what="a line for each")
+
+    def test_octet_for_octet_where_nothing_rewrites(self):
+        server = self.serve()
+        body = b"From ann@nas.home Sat Nov 21 22:25:12 2026\r\n" + self.FIELDS + b"\r\nx\r\n"
+        _, data = self.arrived(server, body, "keep@x.test")
+        self.assertTrue(data.endswith(b"\r\n" + body), data)
+
+    def test_names_of_this_machine(self):
+        server = self.serve()
+        _, data = self.arrived(server, b"From: Cron <root>\r\nTo: bob, x@y.test\r\nSubject: root\r\n\r\nx\r\n", "names@x.test")
+        parsed = email.message_from_bytes(data)
+        self.assertRegex(parsed["From"], r"^Cron <root@[^>]+>$")
+        self.assertRegex(parsed["To"], r"^bob@[^,]+, x@y.test$")
+        self.assertEqual(parsed["Subject"], "root")
+
+
 class Plain(unittest.TestCase):
     def peer(self, *arguments):
         peer = Peer(*arguments).start()
