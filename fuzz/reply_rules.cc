@@ -18,7 +18,7 @@ void look(const ReplyTable& table, Stage stage, const mail::Reply& reply) {
     SIDEGATE_CHECK(rule.meaning == Meaning::kDelivered);
   } else {
     const std::string status = reply.status ? reply.status->text() : "";
-    SIDEGATE_CHECK(reply.code < 200 || fits(rule, stage, reply.code, status, lower(reply.text())) ||
+    SIDEGATE_CHECK(reply.code < 200 || fits(rule, stage, reply.code, status, ' ' + lower(reply.text())) ||
                    (rule.words.empty() && rule.status.empty()));
   }
 }

@@ -249,6 +249,7 @@ net::Awaitable<bool> Resolver::knows(net::Loop& loop, std::string name) {
 
 net::Awaitable<bool> Resolver::can_tell(net::Loop& loop, std::string domain) {
   std::shared_ptr<State> state = state_;
+  if (auto ascii = mail::to_ascii(domain)) domain = std::move(*ascii);
   {
     std::lock_guard lock(state->mutex);
     if (state->clock.steady() < state->tells_until) co_return true;

@@ -56,6 +56,7 @@ Result<std::vector<Rule>> parse_rules(std::string_view text);
 // By the name of a host that answers: "smtp.gmail.com" -> "gmail"; empty: none that is known.
 std::string_view provider_of_host(std::string_view host);
 
+// lower_text: the reply's, with a space before it.
 bool fits(const Rule& rule, Stage stage, int code, std::string_view status, std::string_view lower_text);
 // One pattern with '*'; searched anywhere in the text. Exposed for its test.
 bool contains_pattern(std::string_view text, std::string_view pattern);
