@@ -55,6 +55,10 @@ std::string unknown_key_next(const Table& table, std::string_view key) {
   std::string plain = lower(key);
   std::ranges::replace(plain, '-', '_');
   if (table.find(plain) != nullptr) return tr("did you mean {}?", quoted(plain));
+  // The same word as one of this block's, in the plural or not: "recipients" for "recipient".
+  for (const std::string& other : {plain + "s", plain.ends_with('s') ? plain.substr(0, plain.size() - 1) : plain}) {
+    if (table.find(other) != nullptr) return tr("did you mean {}?", quoted(other));
+  }
   for (const Table& other : tables()) {
     if (&other == &table || other.find(plain) == nullptr) continue;
     return other.name.empty() ? tr("{} stands at the top, before the first [block]", quoted(plain))

@@ -430,7 +430,7 @@ struct WarningCase {
 
 TEST(Load, WarnsForEver) {
   const WarningCase cases[] = {
-      {"", "no [[relay]] is given"},
+      {"[direct]\nenabled = false", "no [[relay]] is given"},
       {"[queue]\nsync = false", "f:2: sync = false: mail answered 250 is lost at a power cut"},
       {"[[relay]]\nhost = \"x.example\"\ntls = \"none\"",
        "f:3: relay \"x.example\": tls = \"none\": everyone on the way can read"},

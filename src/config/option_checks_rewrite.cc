@@ -69,6 +69,10 @@ Status check_canonicalization(std::string& text) {
 }
 
 Status check_allowed(std::string& text) {
+  if (text == "*" || text == "*@*" || text == "@*")
+    return fail(ErrorKind::kBadInput,
+                tr("{} is no address and no domain; if the account may send as anybody, remove allowed, and write {}",
+                   quoted(text), "identity = \"keep\""));
   if (text.starts_with("*@")) text.erase(0, 1);
   if (text.starts_with('@') || text.starts_with('.')) {
     std::string domain = text.substr(1);

@@ -1,5 +1,6 @@
 // What is wrong or unwise in the [direct] block.
 #include "base/i18n.h"
+#include "base/text.h"
 #include "config/option_checks.h"
 #include "config/resolve.h"
 
@@ -30,7 +31,7 @@ void resolve_direct(Draft& draft) {
                _("any stranger's MX record may lead into the networks of this machine"),
                _("list your own networks in private_networks instead"));
   for (std::size_t i = 0; i < s.deliver.relays.size(); ++i) {
-    if (s.deliver.relays[i].name == deliver::kDirectWay)
+    if (iequals(s.deliver.relays[i].name, deliver::kDirectWay))
       draft.error(draft.where("relay", i, "name"), _("relay direct: mail straight to MX hosts goes by that name"),
                   _("give it another name"));
   }

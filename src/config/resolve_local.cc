@@ -49,7 +49,7 @@ void resolve_local(Draft& draft) {
   for (std::size_t i = 0; i < s.deliver.relays.size(); ++i) {
     const std::string& name = s.deliver.relays[i].name;
     const bool decides = name == "discard" || name.starts_with("fail:");
-    if (decides || name == deliver::kDirectWay) {
+    if (decides) {
       draft.error(draft.where("relay", i, "name"), tr("relay {}: a way of that name is there already", name),
                   _("give it another name"));
       continue;

@@ -1,5 +1,8 @@
 // What a relay's provider is known to want, where the block itself says nothing; and its hosts, ports, proxy,
 // certificate.
+#include <algorithm>
+#include <tuple>
+
 #include "base/i18n.h"
 #include "base/text.h"
 #include "config/option_checks.h"
@@ -68,6 +71,57 @@ void check_user(const Subject& s, const Preset& preset) {
   }
 }
 
+// "ap-northeast-1", "us-gov-west-1": the form of the names of AWS's regions.
+bool is_aws_region(std::string_view text) {
+  const auto parts = split(text, '-');
+  if (parts.size() < 3 || parts.size() > 4) return false;
+  const auto lower_letters = [](std::string_view part) {
+    return part.size() >= 2 && std::ranges::all_of(part, [](char c) { return c >= 'a' && c <= 'z'; });
+  };
+  return std::all_of(parts.begin(), parts.end() - 1, lower_letters) && parts.back().size() == 1 &&
+         is_digit(parts.back()[0]);
+}
+
+// What the preset does not know what to do with. A host of the block's own makes both idle, and that is told as well.
+bool check_parts(const Subject& s, const Preset& preset) {
+  const auto& places = s.relay.places;
+  const bool named = !s.relay.host.empty() || !places.more_hosts.empty();
+  const std::tuple<const char*, const std::string&, const char*> parts[] = {{"server", places.server, "{server}"},
+                                                                            {"region", places.region, "{region}"}};
+  for (const auto& [key, value, place] : parts) {
+    if (value.empty()) continue;
+    const bool counts = preset.host.find(place) != std::string_view::npos;
+    if (!counts || named)
+      s.warn(key,
+             counts ? tr("{} counts for nothing: host says which server it is", key)
+                    : tr("{}: this provider's servers have no {}: it counts for nothing", preset.title, key),
+             tr("remove {}", key));
+  }
+  if (preset.id == "ses" && !named && !places.region.empty() && !is_aws_region(places.region)) {
+    s.error("region", tr("{} is no region of Amazon SES", quoted(printable(places.region, 100))),
+            _("write it as the AWS console does: region = \"ap-northeast-1\" (Tokyo), \"us-east-1\", \"eu-west-1\""));
+    return false;
+  }
+  if (preset.id == "mailgun" && !named && !places.region.empty() && places.region != "us" && places.region != "eu") {
+    s.error("region", tr("{} is no region of Mailgun", quoted(printable(places.region, 100))),
+            _("write region = \"eu\", or nothing for the United States"));
+    return false;
+  }
+  return true;
+}
+
+// Their submission servers take nothing from who has not logged in, nor with a client's certificate alone.
+void check_login(const Subject& s, const Preset& preset) {
+  const RelayBlock& r = s.relay;
+  const bool password = !r.password.empty() || !r.password_file.empty();
+  if (preset.user_form == UserForm::kFixed) return;  // the user is known, and a password is asked for
+  if (!r.user.empty() || password || !r.certificate.cert_file.empty()) return;
+  // A server of one's own choice (smtp-relay.gmail.com) may know its clients by their addresses.
+  if (s.given("host") || s.given("hosts")) return;
+  s.warn("provider", tr("{} takes mail from those who log in alone, and no user is given", preset.title),
+         _("add user = \"...\" and password_file = \"/etc/sidegate/NAME.password\""));
+}
+
 bool find_host(const Subject& s, const Preset& preset) {
   RelayBlock& r = s.relay;
   if (!r.host.empty() || !r.places.more_hosts.empty()) return true;
@@ -83,7 +137,6 @@ bool find_host(const Subject& s, const Preset& preset) {
   if (preset.host.find("{domain}") != std::string_view::npos && domain.empty())
     return lacks("address", "you@example.org");
   r.host = provider::preset_host(preset, r.places.server, r.places.region, domain);
-  if (r.name.empty()) r.name = preset.id;
   if (!mail::is_domain(r.host, false)) {
     s.error(r.places.region.empty() ? "server" : "region", tr("{} is no host name", quoted(printable(r.host, 200))));
     return false;
@@ -126,8 +179,9 @@ void resolve_preset(Draft& draft, std::size_t index) {
   if (!r.places.provider.empty()) {
     const Preset* preset = provider::find_preset(r.places.provider);
     if (!preset) return unknown_provider(s);
-    if (!find_host(s, *preset)) return;
     if (r.name.empty()) r.name = preset->id;
+    if (!check_parts(s, *preset) || !find_host(s, *preset)) return;
+    check_login(s, *preset);
     if (!s.given("port") && !s.given("ports")) r.places.ports = preset->ports;
     if (!s.given("messages_per_connection") && preset->messages_per_connection > 0)
       r.messages_per_connection = preset->messages_per_connection;

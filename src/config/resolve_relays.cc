@@ -190,8 +190,9 @@ void resolve_relays(Draft& draft) {
     check_main_file(s);
   }
   check_names(draft);
-  if (draft.relays.empty())
-    draft.warn({draft.loaded.path, 0}, _("no [[relay]] is given: mail is taken and has no way out"),
+  if (draft.relays.empty() && !draft.loaded.settings.direct.enabled)
+    draft.warn(draft.where("direct", 0, "enabled"),
+               _("no [[relay]] is given, and direct delivery is switched off: mail is taken and has no way out"),
                _("add a [[relay]] block with host, user and password_file"));
   for (RelayBlock& relay : draft.relays) draft.loaded.settings.deliver.relays.push_back(std::move(relay));
 }

@@ -46,6 +46,10 @@ void check_ways(Draft& draft, std::size_t i, const RouteSettings& block) {
     if (!block.ways.empty()) draft.error(where, _("ways and action are both given"), _("keep one of them"));
     return;
   }
+  // An action that is none has been told of.
+  const bool misspelt =
+      draft.given("route", i, "action") && !draft.loaded.sources.contains(key_path(table("route"), i, "action"));
+  if (block.ways.empty() && misspelt) return;
   if (block.ways.empty())
     return draft.error(draft.where("route", i, ""), _("[[route]] has neither ways nor action"),
                        _("add ways = [\"...\"], or action = \"discard\", \"hold\", \"fail\", \"local\" or \"lmtp\""));

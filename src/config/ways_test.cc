@@ -74,7 +74,9 @@ TEST(RelayPlaces, WhatIsWrong) {
       {"provider = \"sakura\"", "needs server"},
       {"provider = \"ses\"", "needs region"},
       {"provider = \"so-net\"", "needs host"},
-      {"provider = \"ses\"\nregion = \"a b\"", "no host name"},
+      {"provider = \"ses\"\nregion = \"a b\"", "is no region of Amazon SES"},
+      {"provider = \"ses\"\nregion = \"tokyo\"", "region = \"ap-northeast-1\" (Tokyo)"},
+      {"provider = \"mailgun\"\nregion = \"jp\"", "is no region of Mailgun"},
   };
   for (const auto& c : cases) EXPECT_THAT(errors(std::string("[[relay]]\n") + c.text), HasSubstr(c.expected)) << c.text;
 }
@@ -116,6 +118,73 @@ TEST(Provider, TheUsersFormIsChecked) {
   EXPECT_THAT(warnings(std::string("[[relay]]\nprovider = \"yahoo-jp\"") + kLogin), HasSubstr("before the @ alone"));
   EXPECT_THAT(warnings(std::string("[[relay]]\nprovider = \"iijmio\"") + kLogin), HasSubstr("me.example.org"));
   EXPECT_THAT(warnings(std::string("[[relay]]\nprovider = \"sendgrid\"") + kLogin), HasSubstr("apikey"));
+}
+
+TEST(Provider, WhatCannotWorkIsTold) {
+  struct {
+    const char *text, *expected;
+  } cases[] = {
+      {"provider = \"gmail\"", "takes mail from those who log in alone"},
+      {"provider = \"gmail\"\nhost = \"smtp-relay.gmail.com\"", ""},
+      {"provider = \"sendgrid\"\npassword = \"SG.x\"", ""},
+      {"provider = \"ocn\"\nserver = \"sv1\"\nuser = \"me@ocn.ne.jp\"\npassword = \"x\"",
+       "f:3: relay \"ocn\": OCN: this provider's servers have no server"},
+      {"provider = \"gmail\"\nregion = \"eu\"\nuser = \"me@gmail.com\"\npassword = \"x\"", "servers have no region"},
+      {"provider = \"ses\"\nregion = \"eu-west-1\"\nhost = \"h.example\"\nuser = \"A\"\npassword = \"x\"",
+       "host says which server it is"},
+      {"provider = \"ses\"\nregion = \"us-gov-west-1\"\nuser = \"A\"\npassword = \"x\"", ""},
+      {"provider = \"mailgun\"\nregion = \"eu\"\nuser = \"a@b.example\"\npassword = \"x\"", ""},
+  };
+  for (const auto& c : cases) {
+    const std::string told = warnings(std::string("[[relay]]\n") + c.text);
+    if (*c.expected == '\0')
+      EXPECT_EQ(told, "") << c.text;
+    else
+      EXPECT_THAT(told, HasSubstr(c.expected)) << c.text;
+  }
+}
+
+TEST(Reply, WhatNeverFitsIsTold) {
+  struct {
+    const char *text, *expected;
+  } cases[] = {
+      {"provider = \"nonesuch\"\ncode = \"5\"", "f:2: [[reply]]: no server is known as \"nonesuch\""},
+      {"provider = \"gmial\"\ncode = \"5\"", "did you mean \"gmail\"?"},
+      {"provider = \"Gmail\"\ncode = \"5\"", ""},
+      {"text = \"/a.*b/\"", "f:2: [[reply]]: text = \"/a.*b/\" looks like a regular expression"},
+      {"text = \"/a.*b/\"", "text = \"a*b\""},
+      {"text = \"^later$\"", "text = \"later\""},
+      {"text = \"see http://a.example/b*later|5.7.1\"", ""},
+      {"way = [\"direct\"]\ncode = \"5\"", ""},
+  };
+  for (const auto& c : cases) {
+    const std::string told = warnings(std::string("[[reply]]\n") + c.text + "\nmeaning = \"greylisted\"\n");
+    if (*c.expected == '\0')
+      EXPECT_EQ(told, "") << c.text;
+    else
+      EXPECT_THAT(told, HasSubstr(c.expected)) << c.text;
+  }
+}
+
+TEST(Direct, NothingIsWrongWithoutARelayWhileItIsOn) {
+  EXPECT_EQ(warnings(""), "");
+  EXPECT_THAT(warnings("[direct]\nenabled = false\n"), HasSubstr("f:2: no [[relay]] is given"));
+  EXPECT_EQ(warnings(std::string("[direct]\nenabled = false\n[[relay]]\nhost = \"a.example\"\n")), "");
+}
+
+// One fault, one error.
+TEST(Faults, AreToldOnce) {
+  for (const char* text : {"[[relay]]\nname = \"direct\"\nhost = \"a.example\"\n",
+                           "[[relay]]\nhost = \"a.example\"\n[[route]]\naction = \"disc\"\n"}) {
+    auto result = loaded(text);
+    ASSERT_FALSE(result) << text;
+    EXPECT_EQ(result.error().size(), 1u) << text_of(result.error());
+  }
+  EXPECT_THAT(errors("[[relay]]\nhost = \"a.example\"\n[[route]]\nrecipients = \"a.example\"\nways = \"direct\"\n"),
+              HasSubstr("did you mean \"recipient\"?"));
+  const std::string allowed = errors("[[relay]]\nhost = \"a.example\"\nuser = \"me@a.example\"\nallowed = [\"*\"]\n");
+  EXPECT_THAT(allowed, HasSubstr("identity = \"keep\""));
+  EXPECT_THAT(allowed, testing::Not(HasSubstr("@*")));
 }
 
 TEST(Provider, IsShownAsItWasWritten) {
@@ -179,7 +248,8 @@ TEST(Route, WhatIsWrong) {
   };
   for (const auto& c : cases)
     EXPECT_THAT(errors(std::string(kTwo) + "[[route]]\n" + c.text), HasSubstr(c.expected)) << c.text;
-  EXPECT_THAT(errors("[[relay]]\nname = \"direct\"\nhost = \"a.example\""), HasSubstr("is there already"));
+  EXPECT_THAT(errors("[[relay]]\nname = \"direct\"\nhost = \"a.example\""),
+              HasSubstr("straight to MX hosts goes by that name"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "provider/replies_data.h"
+#include "provider/reply_providers.h"
 
 namespace sidegate::provider {
 namespace {
@@ -218,6 +219,14 @@ std::string_view provider_of_host(std::string_view host) {
     if (before == 0 || name[before - 1] == '.') return known.provider;
   }
   return {};
+}
+
+std::vector<std::string_view> reply_providers() {
+  std::vector<std::string_view> names;
+  for (const ProviderHost& known : kHosts) {
+    if (std::ranges::find(names, known.provider) == names.end()) names.push_back(known.provider);
+  }
+  return names;
 }
 
 bool contains_pattern(std::string_view text, std::string_view pattern) {
