@@ -74,9 +74,10 @@ Finding told_closed(const PortView& v, const WayOut& way, bool other_open) {
                        : _("unrelated hosts all refuse: a firewall on the way answers in their place");
   }
   if (v.port == 25) {
-    f.mark = way.relay_configured ? Mark::kNote : Mark::kWarning;
-    f.next = way.relay_configured ? tr("nothing to do while a relay works; {}", how_to_open(way.cloud))
-                                  : tr("send by a relay (see below); {}", how_to_open(way.cloud));
+    const bool relays_alone = way.relay_configured && !way.direct_by_route;
+    f.mark = relays_alone ? Mark::kNote : Mark::kWarning;
+    f.next = relays_alone ? tr("nothing to do while a relay works; {}", how_to_open(way.cloud))
+                          : tr("send by a relay (see below); {}", how_to_open(way.cloud));
     return f;
   }
   f.mark = Mark::kNote;
@@ -128,7 +129,7 @@ Finding told(const PortView& v, const WayOut& way, bool other_open) {
   f.text = tried ? tr("port {} by {}: not known: {} does not answer there", v.port, family,
                       listed(v.silent.empty() ? v.refused : v.silent))
                  : tr("port {} by {}: not known: no target has that port and family", v.port, family);
-  if (tried) f.why = _("one target is too little to say whether the network closes it");
+  if (tried && v.only_one) f.why = _("one target is too little to say whether the network closes it");
   return f;
 }
 
@@ -156,6 +157,29 @@ std::uint16_t best_port(const std::vector<PortView>& views) {
     if (is_open(views, port)) return port;
   }
   return 0;
+}
+
+// Some mail leaves by the relay and some direct, as the routes say.
+Finding told_direct_by_route(Finding f, const std::vector<PortView>& views, const WayOut& way) {
+  const bool intercepted = std::ranges::any_of(
+      views, [](const PortView& v) { return v.port == 25 && v.verdict == PortVerdict::kIntercepted; });
+  if (!is_open(views, 25)) {
+    f.mark = Mark::kWarning;
+    f.text = intercepted
+                 ? _("mail leaves by the relay; what a [[route]] sends direct does not: port 25 is intercepted here")
+                 : _("mail leaves by the relay; what a [[route]] sends direct does not: port 25 is not open here");
+    f.next = _("name a relay after \"direct\" in the ways of that [[route]]");
+    return f;
+  }
+  if (way.reverse_names_good || !way.reverse_known) {
+    f.text = _("mail leaves by the relay, and direct where a [[route]] says so: port 25 is open");
+    return f;
+  }
+  f.mark = Mark::kWarning;
+  f.text = _("port 25 is open for what a [[route]] sends direct, but this address has no reverse name of its own");
+  f.why = _("many servers refuse mail from such");
+  f.next = _("set the reverse name at the provider, or name a relay in the ways of that [[route]]");
+  return f;
 }
 
 bool direct_is_closed(const std::vector<PortView>& views) {
@@ -236,7 +260,7 @@ Findings judge_families(const NetworkSeen& seen) {
         std::ranges::any_of(seen.trials, [&](const Trial& t) { return t.family != family && t.open(); });
     Finding f{family == Family::kFour ? "ipv4" : "ipv6"};
     std::string state;
-    if (answered > 0) {
+    if (answered > 0 || (tried > 0 && family_answers(seen, family))) {
       state = "works";
       f.text = tr("{}: works", name);
     } else if (!route) {
@@ -253,6 +277,12 @@ Findings judge_families(const NetworkSeen& seen) {
       state = "unknown";
       f.mark = Mark::kNote;
       f.text = tr("{}: a route is there; nothing was tried, as no target has such an address", name);
+    } else if (!family_is_dead(seen, family)) {
+      state = "unknown";
+      f.mark = Mark::kNote;
+      f.text = tr("{}: an address and a route; port 25 alone was tried, and nothing answers there", name);
+      f.why = _("that port is closed in many networks: it says nothing about the line");
+      f.next = _("name a target with another port too: [doctor] targets = [\"smtp.example.org:25,465,587\"]");
     } else {
       state = "dead";
       f.mark = other_answers ? Mark::kWarning : Mark::kWrong;
@@ -287,15 +317,32 @@ Finding judge_way_out(const NetworkSeen& seen, const WayOut& way) {
   for (std::uint16_t p : kMailPorts) {
     if (p != 443 && is_open(views, p)) open.push_back(std::to_string(p));
   }
+  const bool others_tried =
+      std::ranges::any_of(seen.trials, [](const Trial& t) { return t.port == 465 || t.port == 587 || t.port == 2525; });
+  const bool known_closed = std::ranges::any_of(views, [](const PortView& v) {
+    return v.port == 25 && (v.verdict == PortVerdict::kTimeout || v.verdict == PortVerdict::kRefused);
+  });
+  const bool dead = std::ranges::all_of(views, [](const PortView& v) {
+    return v.verdict == PortVerdict::kSilent || (v.answered.empty() && v.silent.empty() && v.refused.empty());
+  });
   Finding f{"way_out"};
   f.details = {{"direct", !closed && !intercepted},
                {"relay", way.relay_configured},
                {"open_ports", open},
                {"cloud", std::string(word(way.cloud))}};
   if (way.cloud != Cloud::kNone) f.details.emplace_back("how_to_open", std::string(how_to_open(way.cloud)));
+  if (way.relay_configured && way.direct_by_route) return told_direct_by_route(std::move(f), views, way);
   if (way.relay_configured) {
     f.text = closed ? _("mail leaves by the relay; port 25 is not needed for that")
                     : _("mail leaves by the relay; direct delivery would be possible too");
+    return f;
+  }
+  if (!way.direct_enabled) {
+    f.mark = Mark::kWrong;
+    f.text = _("mail has no way out: no relay is set up, and direct delivery is switched off");
+    f.why = _("one relay carries mail to every address, and you need no account at the recipient's provider");
+    f.next = tr("write into {}, then: sidegate relay test", way.config_file);
+    f.paste = relay_lines(port == 0 ? 465 : port);
     return f;
   }
   if (!closed && !intercepted) {
@@ -318,12 +365,18 @@ Finding judge_way_out(const NetworkSeen& seen, const WayOut& way) {
   }
   f.mark = Mark::kWrong;
   const bool anything = std::ranges::any_of(views, [](const PortView& v) { return v.verdict == PortVerdict::kOpen; });
-  if (port != 0) {
+  if (!others_tried && !known_closed && !intercepted && !dead) {
+    f.mark = Mark::kWarning;
+    f.text = _("no relay is set up, and whether port 25 is open here is not known");
+    f.next = _("name more targets, of unrelated providers, in [doctor] targets; or remove it for the built-in ones");
+    return f;
+  }
+  if (port != 0 || (!others_tried && (known_closed || intercepted))) {
     f.text = tr("mail has no way out: port 25 is {} here and no relay is set up",
                 intercepted ? _("intercepted") : _("closed"));
     f.why = _("one relay carries mail to every address, and you need no account at the recipient's provider");
     f.next = tr("write into {}, then: sidegate relay test", way.config_file);
-    f.paste = relay_lines(port);
+    f.paste = relay_lines(port == 0 ? 465 : port);
   } else if (anything) {
     f.text = _("mail has no way out: no mail port (25, 465, 587, 2525) is open here and no relay is set up");
     f.next = tr("ask who runs this network; {}", how_to_open(way.cloud));

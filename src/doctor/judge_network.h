@@ -37,14 +37,20 @@ struct PortView {
 std::vector<PortView> view_ports(const NetworkSeen& seen);
 const PortView* find(const std::vector<PortView>& views, std::uint16_t port, Family family);
 bool is_open(const std::vector<PortView>& views, std::uint16_t port);  // in some family
+// Something came back by that family, from whomever: a target or a relay.
+bool family_answers(const NetworkSeen& seen, Family family);
+// Nothing comes back, and that is no closed port 25: another port was tried, or no name server answers either.
+bool family_is_dead(const NetworkSeen& seen, Family family);
 
 // What leads out depends on what is configured, and where this machine stands.
 struct WayOut {
   bool relay_configured = false;
+  bool direct_enabled = true;    // [direct] enabled
+  bool direct_by_route = false;  // a [[route]] names direct, beside the relays
   Cloud cloud = Cloud::kNone;
   bool reverse_known = true;        // an address that the world sees is known
   bool reverse_names_good = false;  // see judge_names.h
-  std::string config_file = {};          // where the lines are to be written
+  std::string config_file = {};     // where the lines are to be written
 };
 
 // In the order in which they are told.

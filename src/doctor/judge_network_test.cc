@@ -207,6 +207,85 @@ TEST(Network, InterceptionIsNamed) {
   EXPECT_EQ(judge_way_out(net.seen, {}).mark, Mark::kWrong) << "no relay: mail has no way out that is its own";
 }
 
+dns::ServerSeen name_server(const std::string& address, int rcode = 0) {
+  return {.server = address, .answers = true, .rcode = rcode, .milliseconds = 3};
+}
+
+// Port 25 alone is tried, and this network drops it: that is no dead line.
+TEST(Network, Port25AloneSaysNothingAboutTheLine) {
+  struct {
+    const char* what;
+    std::size_t targets;
+    std::vector<dns::ServerSeen> servers;
+    bool relay;
+    const char *port, *line;
+  } cases[] = {
+      {"three, a name server answers", 3, {name_server("203.0.113.53")}, false, "timeout", "unknown"},
+      {"one, a name server answers", 1, {name_server("203.0.113.53")}, false, "unknown", "unknown"},
+      {"three, the name server is this machine's own", 3, {name_server("127.0.0.53@53")}, false, "timeout", "unknown"},
+      {"three, a relay answers", 3, {}, true, "timeout", "works"},
+      {"a forwarder that reaches nobody", 3, {name_server("192.0.2.1", 2)}, false, "timeout", "unknown"},
+  };
+  for (const auto& c : cases) {
+    Net net;
+    for (const char* target : {"mx.a.example", "mx.b.test", "mx.c.invalid"}) {
+      if (net.seen.trials.size() < c.targets) net.trial(target, 25, How::kTimeout);
+    }
+    net.seen.servers = c.servers;
+    net.seen.others_answer4 = c.relay;
+    EXPECT_EQ(net.verdict(25), std::string(c.port)) << c.what;
+    const Finding line = judge_families(net.seen).at(0);
+    EXPECT_EQ(line.details.at(0).second, FindingValue(std::string(c.line))) << c.what << line.text;
+    EXPECT_LE(line.mark, Mark::kNote) << c.what;
+    EXPECT_LE(worst(judge_ports(net.seen, {.relay_configured = true})), Mark::kNote) << c.what;
+    EXPECT_EQ(judge_way_out(net.seen, {.relay_configured = true}).mark, Mark::kGood) << c.what;
+  }
+  Net dead;  // nothing answers at all, not even a name server
+  dead.three(25, How::kTimeout);
+  for (NameSeen& name : dead.seen.names) name.found = fail(ErrorKind::kTimeout, "x");
+  EXPECT_EQ(dead.verdict(25), "silent");
+  EXPECT_EQ(judge_families(dead.seen).at(0).mark, Mark::kWrong);
+  Net others;  // another port was tried too, and nothing answers there either
+  others.three(25, How::kTimeout).three(587, How::kTimeout);
+  EXPECT_EQ(judge_families(others.seen).at(0).mark, Mark::kWrong);
+}
+
+TEST(Network, Port25AloneWithoutARelay) {
+  Net net;
+  net.three(25, How::kTimeout);
+  Finding way = judge_way_out(net.seen, {});
+  EXPECT_EQ(way.mark, Mark::kWrong);
+  EXPECT_THAT(way.text, HasSubstr("port 25 is closed"));
+  EXPECT_THAT(way.paste, HasSubstr("port = 465\n"));
+  Net one;
+  one.trial("mx.a.example", 25, How::kTimeout);
+  way = judge_way_out(one.seen, {});
+  EXPECT_EQ(way.mark, Mark::kWarning);
+  EXPECT_THAT(way.text, HasSubstr("not known"));
+}
+
+TEST(Network, ARouteThatGoesDirectIsJudged) {
+  WayOut both{.relay_configured = true, .direct_by_route = true, .reverse_names_good = true};
+  Net closed;
+  closed.three(25, How::kTimeout).three(587, How::kOpen);
+  EXPECT_EQ(judge_way_out(closed.seen, both).mark, Mark::kWarning);
+  EXPECT_EQ(closed.told(25, k4, both).mark, Mark::kWarning);
+  Net open;
+  open.three(25, How::kOpen).three(587, How::kOpen);
+  EXPECT_EQ(judge_way_out(open.seen, both).mark, Mark::kGood);
+  both.reverse_names_good = false;
+  EXPECT_EQ(judge_way_out(open.seen, both).mark, Mark::kWarning);
+}
+
+TEST(Network, DirectThatIsSwitchedOffIsNoWayOut) {
+  Net net;
+  net.three(25, How::kOpen).three(587, How::kOpen);
+  Finding way = judge_way_out(net.seen, {.direct_enabled = false, .reverse_names_good = true});
+  EXPECT_EQ(way.mark, Mark::kWrong);
+  EXPECT_THAT(way.text, HasSubstr("switched off"));
+  EXPECT_THAT(way.paste, HasSubstr("[[relay]]"));
+}
+
 TEST(Network, AForwarderWithoutEdnsIsToldAndNoAlarm) {
   Net net;
   net.three(587, How::kOpen);

@@ -56,6 +56,8 @@ struct NetworkSeen {
   std::vector<NameSeen> names;          // of targets that are names
   std::vector<dns::ServerSeen> servers;
   std::vector<Trial> trials;
+  // A server that is no target (a relay) has answered by that family: the line works, whatever the targets do.
+  bool others_answer4 = false, others_answer6 = false;
 };
 
 }  // namespace sidegate::doctor

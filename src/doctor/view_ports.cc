@@ -46,12 +46,6 @@ bool answers_elsewhere(const NetworkSeen& seen, const std::string& target, std::
   });
 }
 
-// Anything came back in this family, from whomever.
-bool family_answers(const NetworkSeen& seen, Family family) {
-  return std::ranges::any_of(seen.trials,
-                             [&](const Trial& t) { return t.family == family && (t.open() || is_refusal(*t.failed)); });
-}
-
 bool belongs(const std::string& name, const Group& group) {
   return !name.empty() && owner_of(name) == group.owner;
 }
@@ -103,7 +97,7 @@ PortVerdict closed_how(const NetworkSeen& seen, const std::vector<Group>& groups
   }
   if (all_unrouted) return PortVerdict::kNoRoute;
   const std::size_t timeouts = owners_where(groups, &Group::timeout), refusals = owners_where(groups, &Group::refused);
-  if (!family_answers(seen, view.family)) return PortVerdict::kSilent;
+  if (family_is_dead(seen, view.family)) return PortVerdict::kSilent;
   view.only_one = owners.size() < 2;
   // One target says something only where it is known to be alive.
   if (view.only_one && !answers_elsewhere(seen, groups.front().target, view.port)) return PortVerdict::kUnknown;
@@ -163,6 +157,27 @@ const char* word(PortVerdict verdict) {
       break;
   }
   return "unknown";
+}
+
+bool family_answers(const NetworkSeen& seen, Family family) {
+  const bool six = family == Family::kSix;
+  if (six ? seen.others_answer6 : seen.others_answer4) return true;
+  return std::ranges::any_of(seen.trials,
+                             [&](const Trial& t) { return t.family == family && (t.open() || is_refusal(*t.failed)); });
+}
+
+bool family_is_dead(const NetworkSeen& seen, Family family) {
+  if (family_answers(seen, family)) return false;
+  const auto of_family = [&](const Trial& t) { return t.family == family; };
+  if (std::ranges::none_of(seen.trials, of_family)) return false;
+  if (std::ranges::any_of(seen.trials, [&](const Trial& t) { return of_family(t) && t.port != 25; })) return true;
+  // Port 25 alone was tried, which many networks close: whether the line is up shows elsewhere, and a name server that
+  // answers speaks against its being down. (Against other silent ports it does not: it may stand in this house.)
+  const bool other_family = family_answers(seen, family == Family::kFour ? Family::kSix : Family::kFour);
+  const bool dns_works =
+      std::ranges::any_of(seen.servers, &dns::ServerSeen::answers) ||
+      std::ranges::any_of(seen.names, [](const NameSeen& n) { return n.found && !n.found->empty(); });
+  return !other_family && !dns_works;
 }
 
 std::vector<PortView> view_ports(const NetworkSeen& seen) {

@@ -122,7 +122,7 @@ class Lines(DoctorCase):
 
     def test_open_without_a_relay(self):
         """`direct` is advised only where the address has a name of its own: here it is one of a line's."""
-        self.gate()
+        self.gate(more="[direct]\nenabled = true\n")
         self.lab.set(port25="open")
         findings = self.doctor(code=1)
         reverse = [f for f in findings if f["check"] == "reverse_dns"]
