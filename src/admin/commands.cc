@@ -176,7 +176,9 @@ std::string Commands::status() const {
                                           {"memory", parts_.scheduler.memory()}}},
                    {"relays", json::parse(status_json_ways(relays))},
                    {"here", json::parse(status_json_ways(here))},
-                   {"advice", is_relay_needed(relays) ? kRelayNeeded : ""},
+                   {"advice", is_relay_needed(relays) ? kRelayNeeded
+                              : leads_nowhere({})     ? kNoWayOut
+                                                      : ""},
                    {"certificates", std::move(certificates)},
                    {"users", users_status(parts_.users, of_suspended)},
                    {"milters", std::move(filters)},
@@ -270,6 +272,12 @@ net::Awaitable<Status> Commands::learn_classes() {
   co_return Status{};
 }
 
+// Mail of that class goes out, and there is no way for it. (What stays on this machine has a domain that begins with a
+// dot: route/ways.h.)
+bool Commands::leads_nowhere(const queue::ClassKey& key) const {
+  return parts_.router && !key.recipient_domain.starts_with('.') && parts_.router(key).empty();
+}
+
 Live Commands::live(const queue::ListRow& row) const {
   Live live;
   live.known = true;
@@ -286,6 +294,11 @@ Live Commands::live(const queue::ListRow& row) const {
   const queue::WayStatus* chosen = nullptr;
   for (const queue::WayStatus& way : ways) {
     if (chosen == nullptr || rank(way) > rank(*chosen)) chosen = &way;
+  }
+  if (chosen == nullptr && leads_nowhere(key->second)) {
+    live.relay_up = false;
+    live.relay_reason = kNoWayOutReason;
+    live.advice = kNoWayOut;
   }
   if (chosen == nullptr) return live;
   live.suspended = chosen->name == kSuspendedWay;
@@ -346,7 +359,7 @@ net::Awaitable<Result<std::string>> Commands::show(Request request, RowSink& row
     auto attempts = flat(std::move(nested));
     if (!attempts) co_return std::unexpected(attempts.error());
     const queue::ListRow& row = page->front();
-    std::string text = show_json(row, *attempts, live(row), parts_.loop.clock().wall());
+    std::string text = show_json(row, *attempts, live(row), parts_.loop.clock().wall(), parts_.sender_rule);
     auto sent = co_await rows.row(std::move(text));
     if (!sent) co_return std::unexpected(sent.error());
   }

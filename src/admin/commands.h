@@ -51,14 +51,16 @@ struct Parts {
   std::function<std::vector<CertificateRow>()> certificates = {};  // null: none
   intake::UserAccounts* users = nullptr;                           // null: none are known
   std::function<std::vector<FilterRow>()> filters = {};            // null: none
+  SenderRule sender_rule = {};  // by the ways in force, as the router; called on the loop
 };
 
 class Commands final : public Control {
  public:
   explicit Commands(Parts parts);
   net::Awaitable<Result<std::string>> handle(Request request, RowSink& rows) override;
-  void set_router(queue::Scheduler::Router router) {
+  void set_router(queue::Scheduler::Router router, SenderRule rule = {}) {
     parts_.router = std::move(router);
+    parts_.sender_rule = std::move(rule);
   }  // on the loop, after a reload
   void set_users(intake::UserAccounts* users) { parts_.users = users; }  // before it is asked
 
@@ -80,6 +82,7 @@ class Commands final : public Control {
   net::Awaitable<const char*> hold(QueueId id, bool held);
   net::Awaitable<Page> read_one(QueueId id);
   net::Awaitable<Status> commit(queue::Change change);
+  bool leads_nowhere(const queue::ClassKey& key) const;
   Live live(const queue::ListRow& row) const;
   bool selected(const Selection& selection, const queue::ListRow& row) const;
 

@@ -257,6 +257,39 @@ TEST_F(CommandsTest, StatusReloadAndNonsense) {
   EXPECT_EQ(ask({.verb = Verb::kVersion, .selection = {}}).end.value_or(""), "{\"version\":\"1.2\"}");
 }
 
+TEST_F(CommandsTest, MailThatHasNoWayOutSaysSo) {
+  EXPECT_THAT(*ask({.verb = Verb::kStatus, .selection = {}}).end, HasSubstr("\"advice\":\"\""));
+  std::promise<void> set;
+  loops_[0].post([&] {
+    commands_->set_router([](const queue::ClassKey&) { return queue::Route{}; });
+    set.set_value();
+  });
+  set.get_future().wait();
+  EXPECT_THAT(*ask({.verb = Verb::kStatus, .selection = {}}).end, HasSubstr("\"advice\":\"no-way-out\""));
+  Answered shown = ask({.verb = Verb::kShow, .selection = {.ids = {ids_[0].text()}}});
+  ASSERT_EQ(shown.rows.size(), 1u);
+  for (const char* part : {"\"state\":\"waiting\"", "\"advice\":\"no-way-out\"", "direct delivery is switched off"})
+    EXPECT_THAT(shown.rows[0], HasSubstr(part));
+}
+
+// What to write for a refused sender names the way's own address, where it has one.
+TEST_F(CommandsTest, TheRuleForARefusedSenderIsTheWays) {
+  queue::AttemptRow attempt{
+      clock_.wall(), "isp", "192.0.2.1:587", "mail", "550 no", "sender-not-allowed", false, {}, {0}};
+  store_.commit(queue::Outcome{ids_[0], {}, {}, {}, attempt, false, {}}, [](Status) {});
+  const Request show{.verb = Verb::kShow, .selection = {.ids = {ids_[0].text()}}};
+  EXPECT_THAT(ask(show).rows.at(0), HasSubstr("the account's own"));
+  std::promise<void> set;
+  loops_[0].post([&] {
+    commands_->set_router(router_, [](const std::string& way, const std::string& sender) {
+      return way == "isp" ? "generic for " + sender : std::string();
+    });
+    set.set_value();
+  });
+  set.get_future().wait();
+  EXPECT_THAT(ask(show).rows.at(0), HasSubstr("\"rule\":\"generic for me@example.com\""));
+}
+
 TEST_F(CommandsTest, OfflineReadsTheSame) {
   std::vector<std::string> rows;
   auto done = read_offline(store_, {.verb = Verb::kList, .selection = {.to = "@example.org"}}, clock_.wall(),

@@ -20,13 +20,13 @@ Result<queue::ListRow> read_one(queue::Store& store, QueueId id) {
 }
 
 Result<std::string> show(queue::Store& store, const std::vector<QueueId>& ids, WallTime now,
-                         const std::function<bool(std::string)>& on_row) {
+                         const std::function<bool(std::string)>& on_row, const SenderRule& rule) {
   for (QueueId id : ids) {
     auto row = read_one(store, id);
     if (!row) return std::unexpected(row.error());
     auto attempts = store.attempts(id);
     if (!attempts) return std::unexpected(attempts.error());
-    if (!on_row(show_json(*row, *attempts, {}, now))) break;
+    if (!on_row(show_json(*row, *attempts, {}, now, rule))) break;
   }
   return json::serialize(json::object{{"messages", ids.size()}, {"offline", true}});
 }
@@ -63,7 +63,7 @@ Result<std::string> rehearse(queue::Store& store, const Request& request, const 
 }  // namespace
 
 Result<std::string> read_offline(queue::Store& store, const Request& request, WallTime now,
-                                 const std::function<bool(std::string)>& on_row) {
+                                 const std::function<bool(std::string)>& on_row, const SenderRule& rule) {
   const bool rehearsal = writes(request.verb) && request.verb != Verb::kReload && request.dry_run;
   if (!rehearsal && request.verb != Verb::kList && request.verb != Verb::kShow)
     return fail(ErrorKind::kConflict, "this needs the running server");
@@ -72,7 +72,7 @@ Result<std::string> read_offline(queue::Store& store, const Request& request, Wa
   auto ids = parse_ids(request.selection.ids);
   if (!ids) return std::unexpected(ids.error());
   if (rehearsal) return rehearse(store, request, *ids, on_row);
-  if (request.verb == Verb::kShow) return show(store, *ids, now, on_row);
+  if (request.verb == Verb::kShow) return show(store, *ids, now, on_row, rule);
   std::uint64_t given = 0;
   const queue::Filter filter{request.selection.to, request.selection.from};
   for (QueueId after{};;) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "admin/protocol.h"
+#include "admin/queue_rows.h"
 #include "queue/store.h"
 
 namespace sidegate::admin {
@@ -13,6 +14,6 @@ namespace sidegate::admin {
 // Gives rows (JSON objects as text) as the server would, and returns the object of the end. kConflict: the command
 // needs the server. on_row false: stop.
 Result<std::string> read_offline(queue::Store& store, const Request& request, WallTime now,
-                                 const std::function<bool(std::string)>& on_row);
+                                 const std::function<bool(std::string)>& on_row, const SenderRule& rule = {});
 
 }  // namespace sidegate::admin

@@ -120,18 +120,23 @@ json::object base_json(const queue::ListRow& row, const Live& live, WallTime now
   return out;
 }
 
-json::object attempt_json(const queue::AttemptRow& a, const queue::Message& m) {
+std::string rule_text(const SenderRule& rule, const std::string& way, const std::string& sender) {
+  std::string text = rule ? rule(way, sender) : std::string();
+  if (!text.empty()) return text;
+  deliver::RelaySettings unknown;  // a way that the configuration has no more
+  unknown.name = way;
+  return deliver::rule_for_refused_sender(unknown, sender);
+}
+
+json::object attempt_json(const queue::AttemptRow& a, const queue::Message& m, const SenderRule& rule) {
   json::array recipients;
   for (std::uint32_t n : a.recipients) {
     if (n < m.envelope.recipients.size()) recipients.emplace_back(clean(m.envelope.recipients[n].address));
   }
   json::object out{{"at", time_text(a.at)},   {"relay", clean(a.way)},   {"address", clean(a.address)},
                    {"phase", clean(a.phase)}, {"reply", clean(a.reply)}, {"meaning", clean(a.meaning)}};
-  if (a.meaning == "sender-not-allowed" || a.meaning == "sender-not-verified" || a.meaning == "sender-domain-invalid") {
-    deliver::RelaySettings relay;
-    relay.name = a.way;
-    out["rule"] = clean(deliver::rule_for_refused_sender(relay, m.envelope.reverse_path));
-  }
+  if (a.meaning == "sender-not-allowed" || a.meaning == "sender-not-verified" || a.meaning == "sender-domain-invalid")
+    out["rule"] = clean(rule_text(rule, a.way, m.envelope.reverse_path));
   if (a.uncertain) out["uncertain"] = true;
   if (a.next) out["next"] = time_text(*a.next);
   out["recipients"] = std::move(recipients);
@@ -170,12 +175,12 @@ std::string list_row_json(const queue::ListRow& row, const Live& live, WallTime 
 }
 
 std::string show_json(const queue::ListRow& row, const std::vector<queue::AttemptRow>& attempts, const Live& live,
-                      WallTime now) {
+                      WallTime now, const SenderRule& rule) {
   const queue::Message& m = row.message;
   json::object out = base_json(row, live, now);
   json::array recipients, tries;
   for (std::size_t n = 0; n < m.envelope.recipients.size(); ++n) recipients.emplace_back(recipient_json(row, n));
-  for (const queue::AttemptRow& a : attempts) tries.emplace_back(attempt_json(a, m));
+  for (const queue::AttemptRow& a : attempts) tries.emplace_back(attempt_json(a, m, rule));
   out["recipients"] = std::move(recipients);
   out["message_id"] = clean(m.message_id);
   out["client"] = clean(m.origin.peer_address);

@@ -1,6 +1,7 @@
 // A queued message as people's tools see it: JSON objects with stable keys (doc/queue-commands.md). Pure.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,11 +24,14 @@ struct Live {
   std::optional<WallTime> relay_again_at;
   std::string relay_full;  // by which of its account's limits; empty: there is room
   std::optional<WallTime> relay_room_at;
-  std::string advice;  // a word that `sidegate` turns into what to do: "relay-needed"
+  std::string advice;  // a word that `sidegate` turns into what to do: "relay-needed", "no-way-out"
 };
 
 // Port 25 leads nowhere and no relay is set up: the first state of most installations.
 inline constexpr const char* kRelayNeeded = "relay-needed";
+// No relay is set up, and [direct] enabled = false: nothing leaves.
+inline constexpr const char* kNoWayOut = "no-way-out";
+inline constexpr const char* kNoWayOutReason = "no relay is set up, and direct delivery is switched off";
 // ways: of the message, or all. True: what is down among them goes straight to MX hosts, and there is nothing else.
 bool is_relay_needed(const std::vector<queue::WayStatus>& ways);
 
@@ -42,9 +46,11 @@ inline constexpr const char* kSuspendedWay = "(suspended)";
 const char* state_of(const queue::ListRow& row, const Live& live, WallTime now);
 
 std::string list_row_json(const queue::ListRow& row, const Live& live, WallTime now);
+// The lines that make the way of that name take a sender that it has refused; empty where the way is not known.
+using SenderRule = std::function<std::string(const std::string& way, const std::string& sender)>;
 std::string show_json(const queue::ListRow& row, const std::vector<queue::AttemptRow>& attempts, const Live& live,
-                      WallTime now);
-std::string limit_words(const queue::UsedLimit& used);  // "500 of 500 messages_per_day"
+                      WallTime now, const SenderRule& rule = {});
+std::string limit_words(const queue::UsedLimit& used);                    // "500 of 500 messages_per_day"
 std::string status_json_ways(const std::vector<queue::WayStatus>& ways);  // a JSON list
 std::string action_json(QueueId id, const char* result, const queue::ListRow* row);
 

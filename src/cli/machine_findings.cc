@@ -99,7 +99,14 @@ void add_ways(const json::object& status, Findings& out) {
                    _("sidegate config check"),
                    {{"way", name}}});
   });
-  if (text(status, "advice") == "relay-needed")
+  const std::string advice = text(status, "advice");
+  if (advice == "no-way-out")
+    out.push_back({"way_out",
+                   Mark::kWrong,
+                   _("no relay is set up and direct delivery is switched off: mail waits"),
+                   {},
+                   _("sidegate doctor")});
+  if (advice == "relay-needed")
     out.push_back({"way_out",
                    Mark::kWarning,
                    _("port 25 is closed here and no relay is set up: mail waits"),

@@ -42,6 +42,7 @@ TEST(ServerFindings, OneLineForEachThingThatIsWrong) {
        Mark::kWarning},
       {R"({"here":[{"name":"lmtp","up":false,"reason":"no socket"}]})", "way", "lmtp", "config check", Mark::kWarning},
       {R"({"advice":"relay-needed"})", "way_out", "no relay", "sidegate doctor", Mark::kWarning},
+      {R"({"advice":"no-way-out"})", "way_out", "switched off", "sidegate doctor", Mark::kWrong},
       {R"({"milters":[{"name":"spam","up":false,"reason":"refused"}]})", "milter", "spam", "log", Mark::kWarning},
       {R"({"users":{"suspended":[{"name":"taro","reason":"too much"}]}})", "suspended", "taro",
        "sidegate user resume taro", Mark::kWarning},

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "admin/offline.h"
@@ -6,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/queue_text.h"
 #include "cli/server.h"
+#include "deliver/sender_story.h"
 
 namespace sidegate::cli {
 namespace {
@@ -69,8 +71,13 @@ int offline(const Context& context, const admin::Request& request, Printer& prin
     return report(context, store.error(), _("the queue on disk could not be read either: its owner or root can"));
   }
   if (!context.common.json) context.terminal.warning(_("the server is down: this is the queue on disk, read only"));
-  auto done = admin::read_offline(**store, request, context.clock().wall(),
-                                  [&](std::string json) { return printer.row(json); });
+  const auto on_row = [&](std::string json) { return printer.row(json); };
+  const auto rule = [&](const std::string& way, const std::string& sender) {
+    const auto& relays = loaded->settings.deliver.relays;
+    auto at = std::ranges::find(relays, way, &deliver::RelaySettings::name);
+    return at == relays.end() ? std::string() : deliver::rule_for_refused_sender(*at, sender);
+  };
+  auto done = admin::read_offline(**store, request, context.clock().wall(), on_row, rule);
   if (!done) return report(context, done.error());
   return printer.end(*done);
 }

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "admin/queue_rows.h"
 #include "base/i18n.h"
 #include "base/text.h"
 #include "provider/meanings.h"
@@ -166,11 +167,15 @@ std::string list_text(const Terminal& t, const std::string& row, WallTime now) {
   return out;
 }
 
-std::string relay_needed_text() {
-  std::string out = _("Port 25 leads nowhere from here, and no relay is set up.");
+std::string relay_needed_text(std::string_view advice) {
+  if (advice != admin::kRelayNeeded && advice != admin::kNoWayOut) return {};
+  const bool closed = advice == admin::kRelayNeeded;
+  std::string out = closed ? _("Port 25 leads nowhere from here, and no relay is set up.")
+                           : _("No relay is set up, and direct delivery is switched off ([direct] enabled = false).");
   out += "\n";
+  if (closed) out += std::string(_("Most home and cloud networks close port 25.")) + " ";
   out +=
-      _("Most home and cloud networks close port 25. One relay carries mail to every address, and you need no account "
+      _("One relay carries mail to every address, and you need no account "
         "at the recipient's provider: the submission server of your internet or mail provider, with your account "
         "there.");
   out += "\n";
@@ -197,7 +202,7 @@ std::string show_text(const Terminal& t, const std::string& row) {
   line(out, N_("relay is tried again"), text(o, "relay_again_at"));
   line(out, N_("the account's limit is reached"), text(o, "relay_full"));
   line(out, N_("room again"), text(o, "relay_room_at"));
-  if (text(o, "advice") == "relay-needed") out += relay_needed_text();
+  out += relay_needed_text(text(o, "advice"));
   line(out, N_("next try"), text(o, "next"));
   out += fmt::format("{}\n", _("recipients:"));
   if (const json::value* list = o.if_contains("recipients"); list != nullptr && list->is_array()) {

@@ -17,7 +17,7 @@ std::string action_text(const Terminal& terminal, admin::Verb verb, const std::s
 std::string summary_text(admin::Verb verb, const std::string& json);
 std::string result_of(const std::string& json);  // "done", "not_found", ...
 
-// Port 25 is closed and there is no relay: what that means and the lines to write.
-std::string relay_needed_text();
+// The server's advice ("relay-needed", "no-way-out") as what it means and the lines to write; empty: another, or none.
+std::string relay_needed_text(std::string_view advice);
 
 }  // namespace sidegate::cli

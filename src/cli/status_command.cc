@@ -150,7 +150,7 @@ void print_status(const Terminal& t, const json::object& s) {
     t.out << t.in(Colour::kYellow, tr("log: {} lines dropped because the reader was too slow", dropped)) << "\n";
   print_relays(t, s);
   print_limits(t, s);
-  if (text(s, "advice") == "relay-needed") t.out << "\n" << relay_needed_text();
+  if (const std::string needed = relay_needed_text(text(s, "advice")); !needed.empty()) t.out << "\n" << needed;
   print_filters(t, s);
   print_certificates(t, s);
   print_users(t, s);

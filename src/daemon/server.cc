@@ -17,6 +17,7 @@
 #include "deliver/courier.h"
 #include "deliver/guise.h"
 #include "deliver/relay_sizes.h"
+#include "deliver/sender_story.h"
 #include "dns/resolver.h"
 #include "helper/client.h"
 #include "intake/notice.h"
@@ -144,6 +145,14 @@ struct Server::Parts {
     return [table = ways, suspended, halt = static_cast<queue::WayId>(ways->list.size())](const queue::ClassKey& key) {
       if (std::ranges::binary_search(*suspended, lower(key.user))) return queue::Route{halt};
       return queue::Route(table->table.ways(key));
+    };
+  }
+  admin::SenderRule sender_rule() const {
+    return [table = ways](const std::string& way, const std::string& sender) {
+      for (const auto& one : table->list) {
+        if (!one->retired && one->settings.name == way) return deliver::rule_for_refused_sender(one->settings, sender);
+      }
+      return std::string();
     };
   }
   void route_anew() {
@@ -427,13 +436,13 @@ Status Server::Parts::load_users() {
   set_users(loaded.settings);
   if (Status read = intake->users.load(*store); !read) return read;
   route_anew();
-  if (commands) commands->set_router(router());
+  if (commands) commands->set_router(router(), sender_rule());
   if (commands) commands->set_users(&intake->users);
   intake->users.set_listener([this] {
     loops[0].post([this] {
       std::lock_guard lock(reload_mutex);
       route_anew();
-      if (commands) commands->set_router(router());
+      if (commands) commands->set_router(router(), sender_rule());
     });
   });
   loops[0].every(kForgetUsers, [this] { intake->users.forget_old(); });
@@ -592,7 +601,10 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   std::vector<std::string> filters;
   for (const config::MilterBlock& block : loaded.settings.milters) filters.push_back(block.name);
   p.intake->filter_health.keep_only(filters);
-  if (p.commands) p.loops[0].post([commands = p.commands.get(), router = p.router()] { commands->set_router(router); });
+  if (p.commands)
+    p.loops[0].post([commands = p.commands.get(), router = p.router(), rule = p.sender_rule()] {
+      commands->set_router(router, rule);
+    });
   p.loaded = std::move(loaded);
   return restart;
 }

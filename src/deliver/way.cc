@@ -277,7 +277,9 @@ static RelaySettings direct_block(const DirectSettings& direct) {
 
 // What is known of port 25 and of destinations stays, whatever the block says now.
 static void place_direct(Ways& ways, const DeliverSettings& settings, const Ways* previous) {
-  const queue::WayId id = place(ways, direct_block(settings.direct), previous);
+  RelaySettings block = direct_block(settings.direct);
+  give_replies(block, settings.replies);
+  const queue::WayId id = place(ways, block, previous);
   ways.direct = ways.list[id];
   const bool kept =
       previous != nullptr && previous->direct == ways.direct && previous->settings.direct == settings.direct;

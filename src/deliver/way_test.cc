@@ -34,5 +34,21 @@ TEST(Way, ChangedRetryAfterMakesANewWay) {
   EXPECT_EQ(after->list[0]->id, same->list[0]->id);
 }
 
+// A [[reply]] block that names no way is for direct delivery too; one that names another is not.
+TEST(Way, RepliesOfTheConfigurationCountForDirect) {
+  DeliverSettings settings;
+  settings.replies.resize(3);
+  for (ReplyRule& rule : settings.replies) rule.code = "550", rule.meaning = "greylisted";
+  settings.replies[1].ways = {"direct"};
+  settings.replies[2].ways = {"isp"};
+  auto ways = Ways::make(settings);
+  ASSERT_TRUE(ways->direct->settings.replies);
+  EXPECT_EQ(ways->direct->settings.replies->own().size(), 2u);
+  auto same = Ways::make(settings, ways.get());
+  EXPECT_EQ(same->direct, ways->direct);
+  settings.replies.clear();
+  EXPECT_FALSE(Ways::make(settings, same.get())->direct->settings.replies);
+}
+
 }  // namespace
 }  // namespace sidegate::deliver::way_test

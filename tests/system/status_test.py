@@ -39,6 +39,19 @@ class Status(unittest.TestCase):
         for mark in ("\nok ", "\nnote "):
             self.assertNotIn(mark, text)
 
+    def test_no_way_out(self):
+        """Direct delivery is switched off and there is no relay: said at the message and at the whole, with what to write."""
+        server = Server(extra="[direct]\nenabled = false\n").start()
+        self.addCleanup(server.discard)
+        self.addCleanup(server.stop)
+        self.send(server)
+        (row,) = wait_for(lambda: json.loads("[" + ",".join(server.command("queue", "list", "--json", check=0).stdout.splitlines()) + "]"), 60, what="the message")
+        for command in (("status",), ("queue", "show", row["id"])):
+            text = server.command(*command, check=0).stdout
+            for part in ("direct delivery is switched off", "    [[relay]]\n"):
+                self.assertIn(part, text, command)
+        self.assertEqual(self.checks(server)["way_out"]["mark"], "wrong")
+
     def test_nothing_that_is_well_is_told(self):
         sink = Sink().start()
         self.addCleanup(sink.stop)
