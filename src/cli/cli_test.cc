@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sysexits.h>
 
+#include <filesystem>
 #include <sstream>
 
 #include "config/test_files.h"
@@ -80,7 +81,22 @@ TEST_F(CliTest, ArgumentsAndExitCodes) {
       {{"config", "reference"}, EX_OK, "# Configuration reference", ""},
       {{"explain", "reply", "550 5.4.5 Daily user sending quota exceeded"}, EX_OK, "quota-exceeded", ""},
       {{"explain", "reply", "550 5.1.1 no such user", "--way", "isp"}, EX_OK, "it fails for this recipient", ""},
-      {{"explain", "reply", "550 no", "--way", "nobody"}, EX_DATAERR, "", "no relay is called nobody"},
+      {{"explain", "reply", "550 no", "--way", "nobody"},
+       EX_DATAERR,
+       "",
+       "no way out is called nobody; there are: isp, direct"},
+      {{"explain", "reply", "550 5.1.1 no such user", "--way", "direct"}, EX_OK, "it fails for this recipient", ""},
+      {{"explain", "reply", "454 4.7.0 Too many login attempts"}, EX_OK, "stage       auth", ""},
+      {{"explain", "reply", "535 5.7.8 Username and Password not accepted"}, EX_OK, "stage       auth", ""},
+      {{"explain", "reply", "550 5.7.26 unauthenticated email, SPF authentication failed"},
+       EX_OK,
+       "stage       rcpt",
+       ""},
+      {{"explain", "route", "--from", "a@b.example", "--to", "c@d.example", "--listener", "nope"},
+       EX_DATAERR,
+       "",
+       "there is no listener nope"},
+      {{"doctor", "--offline", "--only", "network"}, EX_USAGE, "", "--offline leaves nothing to look at"},
       {{"explain", "reply", "hello"}, EX_DATAERR, "", "is no SMTP reply"},
       {{"explain", "reply", "250 ok"}, EX_OK, "delivered", ""},
       {{"explain", "reply", "535 5.7.8 no", "--stage", "nowhere"}, EX_USAGE, "", "nowhere"},
@@ -119,6 +135,24 @@ TEST_F(CliTest, RunIsGivenTheConfiguration) {
   };
   EXPECT_EQ(run({"run"}), 7);
   EXPECT_EQ(host, "smtp.example");
+}
+
+// What the defaults would come to is no news about this machine.
+TEST_F(CliTest, DoctorJudgesNoDefaultsAsIfTheyWereYours) {
+  write("hostnam = \"x\"\n");
+  EXPECT_EQ(run({"doctor", "--offline", "--json"}), 2);
+  EXPECT_THAT(out_.str(), HasSubstr("sidegate.toml:2:"));
+  EXPECT_THAT(out_.str(), HasSubstr("\"check\":\"left_out\""));
+  for (const char* check : {"way_out", "hostname", "root_alias", "queue", "disk", "sender_domain", "listener"})
+    EXPECT_THAT(out_.str(), Not(HasSubstr(std::string("\"check\":\"") + check + "\""))) << check;
+}
+
+TEST_F(CliTest, ANewKeysPathIsAbsolute) {
+  const std::string before = std::filesystem::current_path();
+  std::filesystem::current_path(files_.path(""));
+  EXPECT_EQ(run({"dkim", "new", "example.org", "--algorithm", "ed25519", "--directory", "keys"}), EX_OK) << err_.str();
+  std::filesystem::current_path(before);
+  EXPECT_THAT(out_.str(), HasSubstr("key_file = \"" + std::filesystem::canonical(files_.path("keys")).string() + "/"));
 }
 
 TEST_F(CliTest, CheckSaysEverythingAsTextAndAsJson) {

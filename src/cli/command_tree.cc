@@ -127,7 +127,7 @@ void add_aliases(CLI::App& root, Arguments& a) {
                             [&a](const Context& c) { return explain_reply_command(c, a.reply); });
   add_json(reply, a);
   reply->add_option("REPLY", a.reply.reply, _("as the server said it: \"550 5.7.1 ...\""))->required();
-  reply->add_option("--way", a.reply.way, _("the relay that said it"));
+  reply->add_option("--way", a.reply.way, _("the way out that said it: a relay's name, or direct"));
   reply
       ->add_option("--stage", a.reply.stage,
                    _("in answer to what: greeting, ehlo, starttls, auth, mail, rcpt, data, final"))

@@ -100,6 +100,10 @@ int dkim_new_command(const Context& context, const DkimCommand& asked) {
     return EX_USAGE;
   }
   const bool both = asked.algorithm == "both";
+  // The server does not start where this command does.
+  std::error_code gone;
+  std::filesystem::path directory = std::filesystem::absolute(asked.directory, gone).lexically_normal();
+  if (gone) directory = asked.directory;
   std::vector<Made> all;
   for (dkim::Algorithm algorithm : {dkim::Algorithm::kRsa, dkim::Algorithm::kEd25519}) {
     const bool rsa = algorithm == dkim::Algorithm::kRsa;
@@ -107,7 +111,7 @@ int dkim_new_command(const Context& context, const DkimCommand& asked) {
     auto key = dkim::Key::generate(algorithm);
     if (!key) return report(context, key.error());
     std::string name = selector + (both && !rsa ? "-ed" : "");
-    std::string file = fmt::format("{}/{}.{}.key", asked.directory, domain, name);
+    std::string file = (directory / fmt::format("{}.{}.key", domain, name)).string();
     all.push_back({domain, std::move(name), std::move(file), std::move(*key)});
   }
   if (all.empty()) {

@@ -36,6 +36,7 @@ using doctor::Mark;
 
 constexpr std::size_t kMostPlaces = 24;
 constexpr const char* kSections[] = {"network", "machine", "listeners", "relays", "domains"};
+constexpr std::string_view kOnline[] = {"network", "relays", "domains"};  // of them, those that --offline leaves out
 
 // --- what is said: one line a check
 
@@ -93,6 +94,7 @@ struct Run {  // what the coroutines need while they run
   dns::Resolver& outside;   // without: what the world is told
   const config::Loaded& loaded;
   const config::Settings& settings;  // its
+  bool settings_read = true;  // else they are the defaults, of which nothing is told as if somebody had chosen them
   bool secrets_read = true;
   std::string config_path;
   std::vector<doctor::Interface> own;
@@ -102,6 +104,7 @@ struct Run {  // what the coroutines need while they run
   Findings listeners{};
   doctor::NamesSeen names_seen{};
   std::vector<Findings> relays{}, domains{};
+  bool relay_answers4 = false, relay_answers6 = false;
   doctor::OtherMta other{};
 
   bool wants(std::string_view section) const {
@@ -109,6 +112,10 @@ struct Run {  // what the coroutines need while they run
   }
   Duration patience() const { return settings.doctor.patience; }
 };
+
+std::string listed(const std::vector<std::string>& names) {
+  return fmt::format("{}", fmt::join(names, ", "));
+}
 
 // --- network
 
@@ -123,12 +130,13 @@ std::vector<doctor::Target> targets_of(const config::Settings& settings) {
 
 net::Awaitable<void> look_at_network(Run& run) {
   doctor::NetworkLook look;
-  look.targets = targets_of(run.settings);
+  if (run.settings_read) look.targets = targets_of(run.settings);  // whom else to connect to, the operator says
   look.hostname = run.settings.hostname;
   look.dns = run.settings.dns;
   look.patience = run.patience();
   look.own = run.own;
   run.network = co_await doctor::look_at_network(run.loop, run.outside, run.pool, std::move(look));
+  if (!run.settings_read) co_return;
   std::vector<std::string> addresses = doctor::public_addresses(run.network);
   std::string hostname = run.settings.hostname;
   run.names_seen =
@@ -136,17 +144,20 @@ net::Awaitable<void> look_at_network(Run& run) {
 }
 
 void tell_network(const Run& run, Report& report) {
+  report.add(doctor::judge_dns(run.network));
+  if (!run.settings_read) return;
   doctor::WayOut way;
   way.relay_configured = !run.settings.deliver.relays.empty();
+  way.direct_enabled = run.settings.deliver.direct.enabled;
+  way.direct_by_route = way.relay_configured && goes_direct(run.settings);
   way.cloud = doctor::cloud_of(doctor::read_firmware());
   way.reverse_known = !run.names_seen.reverse.empty();
   way.reverse_names_good = doctor::reverse_names_good(run.names_seen);
   way.config_file = run.config_path.empty() ? config::kDefaultPath : run.config_path;
-  report.add(doctor::judge_dns(run.network));
   report.add(doctor::judge_families(run.network));
   report.add(doctor::judge_ports(run.network, way));
   report.add(doctor::judge_way_out(run.network, way));
-  const bool direct = !way.relay_configured && doctor::is_open(doctor::view_ports(run.network), 25);
+  const bool direct = goes_direct(run.settings) && doctor::is_open(doctor::view_ports(run.network), 25);
   report.add(doctor::judge_names(run.names_seen, direct));
 }
 
@@ -238,8 +249,12 @@ void tell_server(const Run& run, Report& report) {
 void tell_machine(Run& run, Report& report) {
   const WallTime now = run.context.clock().wall();
   tell_server(run, report);
-  report.add(doctor::judge_queue(run.queue));
-  report.add(machine_findings(run.settings, now));
+  if (run.settings_read) {
+    report.add(doctor::judge_queue(run.queue));
+    report.add(machine_findings(run.settings, now));
+  } else {
+    report.add(doctor::judge_clock(doctor::look_at_clock(now)));
+  }
   report.add(doctor::judge_other_mta(run.other));
 }
 
@@ -273,6 +288,7 @@ net::Awaitable<void> is_held(Run& run, const doctor::Place& place) {
 
 net::Awaitable<void> look_at_listeners(Run& run) {
   run.other = doctor::look_at_sendmail();
+  if (!run.settings_read) co_return;
   std::vector<doctor::Place> places = own_places(run.settings, run.own);
   std::erase_if(places, [](const doctor::Place& p) { return p.only_relaying; });
   if (places.size() > kMostPlaces) places.resize(kMostPlaces);
@@ -290,6 +306,18 @@ net::Awaitable<void> look_at_listeners(Run& run) {
 
 // --- relays: what `relay test` would say, in one line
 
+// A relay that answers shows that the line works. One on this machine, or behind a proxy, shows nothing.
+void note_answers(Run& run, const deliver::RelaySettings& relay, const std::vector<deliver::ProbeStep>& steps) {
+  for (const deliver::ProbeStep& step : steps) {
+    if (step.name != "connect" || !step.ok() || !relay.proxy.host.empty()) continue;
+    for (const auto& [key, value] : step.details) {
+      const auto* address = std::get_if<std::string>(&value);
+      if (key != "address" || address == nullptr || doctor::reach(*address) == doctor::Reach::kLoopback) continue;
+      (address->find(':') == std::string::npos ? run.relay_answers4 : run.relay_answers6) = true;
+    }
+  }
+}
+
 net::Awaitable<void> look_at_relay(Run& run, std::size_t index) {
   deliver::RelaySettings relay = run.settings.deliver.relays[index];
   std::vector<deliver::ProbeStep> steps;
@@ -297,10 +325,13 @@ net::Awaitable<void> look_at_relay(Run& run, std::size_t index) {
   deliver::ProbeOptions options;
   options.hostname = run.settings.hostname;
   options.patience = run.patience();
+  for (const Sender& sender : senders_by(run.loaded, relay))
+    options.senders.push_back({sender.address, sender.guessed});
   const bool no_password = !run.secrets_read && relay.has_credentials() && relay.password.empty();
   if (no_password) relay.user.clear();
   deliver::RelaySettings copy = relay;
   const bool good = co_await deliver::probe(run.loop, run.resolver, std::move(copy), std::move(options), sink);
+  note_answers(run, relay, steps);
   Finding f = judge_relay(relay, steps, good);
   if (no_password && good) {
     f.mark = Mark::kNote;
@@ -331,11 +362,12 @@ net::Awaitable<void> look_at_domains(Run& run) {
 net::Awaitable<void> look(Run& run) {
   doctor::Gather all(run.loop);
   const bool online = !run.command.offline;
-  const bool direct = run.settings.deliver.relays.empty();
-  const bool network = run.wants("network") || (direct && run.wants("domains"));
+  const bool direct = goes_direct(run.settings);
+  const bool settings = run.settings_read;
+  const bool network = run.wants("network") || (settings && direct && run.wants("domains"));
   if (online && network) all.spawn("doctor", look_at_network(run));
-  if (online && run.wants("domains") && !direct) all.spawn("doctor", look_at_domains(run));
-  if (online && run.wants("relays")) {
+  if (online && settings && run.wants("domains") && !direct) all.spawn("doctor", look_at_domains(run));
+  if (online && settings && run.wants("relays")) {
     run.relays.resize(run.settings.deliver.relays.size());
     for (std::size_t i = 0; i < run.relays.size(); ++i) all.spawn("doctor", look_at_relay(run, i));
   }
@@ -344,13 +376,34 @@ net::Awaitable<void> look(Run& run) {
     co_await look_at_listeners(run);
   }
   co_await all.wait();
+  run.network.others_answer4 = run.relay_answers4;
+  run.network.others_answer6 = run.relay_answers6;
   // Which address mail leaves from without a relay is known only now.
-  if (online && run.wants("domains") && direct) co_await look_at_domains(run);
+  if (online && settings && run.wants("domains") && direct) co_await look_at_domains(run);
   run.loop.stop();
+}
+
+// What was asked for and cannot be looked at.
+void tell_left_out(const Run& run, Report& report) {
+  std::vector<std::string> sections;
+  for (const std::string_view section : kOnline) {
+    if (run.command.offline && run.wants(section)) sections.emplace_back(section);
+  }
+  if (!sections.empty()) {
+    Finding f{"left_out", Mark::kGood, tr("not looked at, as --offline is given: {}", listed(sections))};
+    f.details = {{"sections", sections}};
+    report.add(f);
+  }
+  if (run.settings_read) return;
+  report.add(Finding{"left_out", Mark::kNote,
+                     _("not looked at: ports, the way out, names, aliases, queue, disk, listeners, relays and domains"),
+                     _("what they should be stands in the configuration, which cannot be read"),
+                     _("repair it first (see above), and look again")});
 }
 
 void tell(Run& run, Report& report) {
   const bool online = !run.command.offline;
+  tell_left_out(run, report);
   if (online && run.wants("network")) tell_network(run, report);
   if (run.wants("machine")) tell_machine(run, report);
   if (run.wants("listeners")) {
@@ -361,9 +414,9 @@ void tell(Run& run, Report& report) {
   for (const Findings& domain : run.domains) report.add(domain);
 }
 
-// The configuration with its passwords, else without them, else the defaults: what is wrong is told, and the rest is
-// looked at all the same.
-config::Loaded settings_of(const Context& context, Report& report, bool* secrets_read, std::string* path) {
+// The configuration with its passwords, else without them; nothing where it cannot be read. What is wrong is told.
+std::optional<config::Loaded> settings_of(const Context& context, Report& report, bool* secrets_read,
+                                          std::string* path) {
   config::LoadRequest request = context.request();
   *path = request.path;
   auto loaded = config::load(request);
@@ -376,11 +429,9 @@ config::Loaded settings_of(const Context& context, Report& report, bool* secrets
   }
   const Mark mark = *secrets_read ? Mark::kNote : loaded ? Mark::kWarning : Mark::kWrong;
   for (const config::Problem& problem : problems) {
-    // No relay is told of with the way out.
-    if (problem.what == _("no [[relay]] is given: mail is taken and has no way out")) continue;
     report.add(Finding{"configuration", mark, problem.text(), {}, _("sidegate config check")});
   }
-  if (!loaded) return {};
+  if (!loaded) return std::nullopt;
   if (!loaded->path.empty()) *path = loaded->path;
   return std::move(*loaded);
 }
@@ -394,10 +445,18 @@ int doctor_command(const Context& context, const DoctorCommand& command) {
                            tr("--only {}", fmt::format("{}", fmt::join(kSections, " | "))));
     return EX_USAGE;
   }
+  const auto online = [](const std::string& word) { return std::ranges::find(kOnline, word) != std::end(kOnline); };
+  if (command.offline && !command.only.empty() && std::ranges::all_of(command.only, online)) {
+    context.terminal.error(tr("--offline leaves nothing to look at: {} needs the network", listed(command.only)),
+                           _("leave one of the two away"));
+    return EX_USAGE;
+  }
   Report report(context);
   bool secrets_read = true;
   std::string path;
-  config::Loaded loaded = settings_of(context, report, &secrets_read, &path);
+  std::optional<config::Loaded> read = settings_of(context, report, &secrets_read, &path);
+  const bool settings_read = read.has_value();
+  config::Loaded loaded = settings_read ? std::move(*read) : config::Loaded{};
   config::Settings& settings = loaded.settings;
   if (settings.hostname.empty()) settings.hostname = "localhost.localdomain";
   dns::ResolverSettings dns = settings.dns;
@@ -407,8 +466,8 @@ int doctor_command(const Context& context, const DoctorCommand& command) {
   net::Loop loop(0, context.clock(), null_log());
   dns::Resolver resolver(dns, context.clock()), outside(outside_dns, context.clock());
   net::WorkerPool pool(4);
-  Run run{
-      context, command, loop, pool, resolver, outside, loaded, settings, secrets_read, path, doctor::own_interfaces()};
+  Run run{context, command,  loop,          pool,         resolver, outside,
+          loaded,  settings, settings_read, secrets_read, path,     doctor::own_interfaces()};
   context.terminal.progress(_("looking"));
   loop.spawn("doctor", look(run));
   loop.run();

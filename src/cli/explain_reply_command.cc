@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "deliver/outcome.h"
 #include "deliver/reply_rules.h"
+#include "deliver/way.h"
 
 namespace sidegate::cli {
 namespace {
@@ -61,6 +62,20 @@ Result<mail::Reply> parse(std::string text) {
   return parser.take();
 }
 
+// Where nobody says in answer to what it came: the words of a refused login.
+bool speaks_of_login(const mail::Reply& reply) {
+  const std::string text = lower(reply.text());
+  const auto has = [&](std::string_view words) { return text.find(words) != std::string::npos; };
+  // 530 and "authentication required" answer MAIL FROM; "SPF authentication" and the like are about the message.
+  const bool about_mail =
+      has("authentication required") || has("spf") || has("dkim") || has("dmarc") || has("unauthenticated");
+  if (about_mail || reply.positive() || reply.code == 530) return false;
+  if (reply.code == 454) return !has("tls");  // RFC 4954 section 6; RFC 3207 section 4 has it for TLS
+  return has("login") || has("log in") || has("password") || has("credentials") || has("authentication fail") ||
+         has("authentication unsuccessful") || has("authentication not") || has("authentication mechanism") ||
+         has("authentication temporar") || has("authentication error") || has("authentication aborted");
+}
+
 smtp::Phase phase_of(std::string_view stage, const mail::Reply& reply) {
   using enum smtp::Phase;
   constexpr std::pair<std::string_view, smtp::Phase> kPhases[] = {
@@ -71,6 +86,8 @@ smtp::Phase phase_of(std::string_view stage, const mail::Reply& reply) {
   }
   // Codes that stand for one stage (RFC 4954 section 6; RFC 5321 section 4.3.2).
   if (reply.code == 432 || (reply.code >= 534 && reply.code <= 538)) return kAuth;
+  if (speaks_of_login(reply)) return kAuth;
+  if (reply.code == 454 && lower(reply.text()).find("tls") != std::string::npos) return kStartTls;
   return reply.positive() ? kFinal : kRcpt;
 }
 
@@ -83,12 +100,17 @@ Result<deliver::RelaySettings> way_of(const Context& context, const std::string&
     return any;
   }
   if (!loaded) return fail(ErrorKind::kBadInput, loaded.error().front().text());
+  if (iequals(name, deliver::kDirectWay)) return deliver::Ways::make(loaded->settings.deliver)->direct->settings;
+  std::vector<std::string> names;
   for (deliver::RelaySettings relay : loaded->settings.deliver.relays) {
+    names.push_back(relay.name);
     if (!iequals(relay.name, name)) continue;
     deliver::give_replies(relay, loaded->settings.deliver.replies);
     return relay;
   }
-  return fail(ErrorKind::kBadInput, tr("no relay is called {}", printable(name, 100)));
+  names.emplace_back(deliver::kDirectWay);
+  return fail(ErrorKind::kBadInput, tr("no way out is called {}; there are: {}", printable(name, 100),
+                                       printable(fmt::format("{}", fmt::join(names, ", ")), 400)));
 }
 
 struct Row {

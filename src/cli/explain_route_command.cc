@@ -1,5 +1,6 @@
 // `sidegate explain route`: the table that the server routes with, asked rule by rule. Works while the server is down;
 // what is known of the ways' health comes from the server, if it answers.
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "base/i18n.h"
@@ -292,6 +293,15 @@ int explain_route_command(const Context& context, const ExplainRoute& what) {
     if (address.empty() || mail::is_mailbox(address, true)) continue;
     context.terminal.error(tr("{} is no mail address", printable(address, 300)));
     return EX_DATAERR;
+  }
+  if (!what.listener.empty()) {
+    std::vector<std::string> names{"submit"};
+    for (const auto& listener : settings.all_listeners()) names.push_back(listener.name);
+    if (std::ranges::find(names, what.listener) == names.end()) {
+      context.terminal.error(tr("there is no listener {}", printable(what.listener, 100)),
+                             tr("the listeners are: {}", fmt::format("{}", fmt::join(names, ", "))));
+      return EX_DATAERR;
+    }
   }
   if (settings.incoming) {
     arrival.from = settings.incoming->apply(arrival.from, rewrite::kEnvelopeSender, &arrival.of_from);

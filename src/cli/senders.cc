@@ -35,18 +35,37 @@ void add_everybody(const config::Loaded& loaded, std::vector<Sender>& all) {
     const bool ours = iequals(domain, settings.hostname);
     add(all, "postmaster@" + domain, given && !ours ? "local_domains" : "hostname", !given || ours);
   }
-  if (all.empty()) add(all, "root@" + settings.hostname, "hostname", true);
+  // Cron and other programs of this machine, whoever else sends.
+  add(all, "root@" + settings.hostname, "hostname", true);
 }
 
-// As this relay's rules (masquerading, generics) make of them; the account's own address they do not concern.
-std::vector<Sender> rewritten(const config::Loaded& loaded, const deliver::RelaySettings& relay,
-                              const std::vector<Sender>& all) {
-  const rewrite::Outgoing* rules = relay.rewrite ? relay.rewrite.get() : loaded.settings.deliver.rewrite.get();
-  if (!relay.rewrites || rules == nullptr || rules->empty()) return all;
+// What maps make of senders that stand nowhere else, as masquerading and generics then leave it.
+void add_targets(const rewrite::Outgoing& rules, std::vector<Sender>& all) {
+  rewrite::Outgoing after = rules;
+  after.canonical = {};
+  for (const rewrite::AddressMap* map : {&rules.canonical.all, &rules.canonical.sender}) {
+    for (const rewrite::MapEntry& entry : map->entries())
+      add(all, after.apply(entry.value, rewrite::AddressClass::kEnvelopeSender), "canonical_out");
+  }
+  for (const rewrite::MapEntry& entry : rules.generic.entries()) add(all, entry.value, "generic");
+}
+
+// As the rules (masquerading, generics) make of them; the account's own address they do not concern. What a rule has
+// made of an address somebody wrote down, whatever it was made of.
+std::vector<Sender> rewritten(const rewrite::Outgoing* rules, const std::vector<Sender>& all) {
+  if (rules == nullptr || rules->empty()) return all;
   std::vector<Sender> out;
-  for (const Sender& sender : all)
-    add(out, rules->apply(sender.address, rewrite::AddressClass::kEnvelopeSender), sender.used_by, sender.guessed);
+  add_targets(*rules, out);
+  for (const Sender& sender : all) {
+    const std::string made = rules->apply(sender.address, rewrite::AddressClass::kEnvelopeSender);
+    add(out, made, sender.used_by, sender.guessed && iequals(made, sender.address));
+  }
   return out;
+}
+
+const rewrite::Outgoing* rules_of(const config::Settings& settings, const deliver::RelaySettings& relay) {
+  if (!relay.rewrites) return nullptr;
+  return relay.rewrite ? relay.rewrite.get() : settings.deliver.rewrite.get();
 }
 
 // The keys that sign for it, with the records that belong into DNS.
@@ -63,6 +82,14 @@ std::vector<doctor::KeyPublished> keys_for(const config::Settings& settings, con
 
 }  // namespace
 
+bool goes_direct(const config::Settings& settings) {
+  const auto names_direct = [](const deliver::RouteSettings& route) {
+    return std::ranges::any_of(route.ways, [](const std::string& way) { return iequals(way, deliver::kDirectWay); });
+  };
+  const bool by_default = settings.deliver.relays.empty() && settings.deliver.direct.enabled;
+  return by_default || std::ranges::any_of(settings.deliver.routes, names_direct);
+}
+
 std::vector<Sender> senders_by(const config::Loaded& loaded, const deliver::RelaySettings& relay) {
   std::vector<Sender> account, all;
   add(account, relay.address, "relay " + relay.name);
@@ -72,8 +99,11 @@ std::vector<Sender> senders_by(const config::Loaded& loaded, const deliver::Rela
     return account;
   }
   add_everybody(loaded, all);
-  for (const Sender& sender : rewritten(loaded, relay, all))
-    add(account, sender.address, sender.used_by, sender.guessed);
+  const auto known = [&](const Sender& sender) {
+    return std::ranges::any_of(account, [&](const Sender& s) { return iequals(s.domain(), sender.domain()); });
+  };
+  for (const Sender& sender : rewritten(rules_of(loaded.settings, relay), all))
+    if (!sender.guessed || !known(sender)) add(account, sender.address, sender.used_by, sender.guessed);
   return account;
 }
 
@@ -103,10 +133,15 @@ std::vector<doctor::DomainLook> domains_in_use(const config::Loaded& loaded, con
       note(sender, {relay.name, relay.host, {}});
     }
   }
-  if (settings.deliver.relays.empty()) {
+  if (goes_direct(settings)) {
     std::vector<Sender> all;
     add_everybody(loaded, all);
-    for (const Sender& sender : all) note(sender, {"direct", {}, own});
+    std::vector<std::string> seen;
+    for (const Sender& sender : rewritten(settings.deliver.rewrite.get(), all)) {
+      if (std::ranges::find(seen, lower(sender.domain())) != seen.end()) continue;
+      seen.push_back(lower(sender.domain()));
+      note(sender, {deliver::kDirectWay, {}, own});
+    }
   }
   return looks;
 }

@@ -16,6 +16,9 @@ struct Sender {
   std::string domain() const { return address.substr(address.rfind('@') + 1); }
 };
 
+// Mail may leave straight to MX hosts: there is no relay, or a [[route]] says so.
+bool goes_direct(const config::Settings& settings);
+
 // That the relay would be given, the account's own first; each once.
 std::vector<Sender> senders_by(const config::Loaded& loaded, const deliver::RelaySettings& relay);
 

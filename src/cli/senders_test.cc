@@ -1,5 +1,6 @@
 #include "cli/senders.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace sidegate::cli::senders_test {
@@ -27,11 +28,54 @@ TEST(Senders, TheAccountsOwnFirst) {
       {"user = \"me\"\naddress = \"me@isp.example\"\nidentity = \"account\"\n", "", "me@isp.example"},
       {"user = \"me@isp.example\"\nallowed = [\"you@isp.example\", \"@own.example\"]\n", "",
        "me@isp.example you@isp.example postmaster@own.example"},
-      {"user = \"me@isp.example\"\n", "local_domains = [\"own.example\"]\n", "me@isp.example postmaster@own.example"},
+      {"user = \"me@isp.example\"\n", "local_domains = [\"own.example\"]\n",
+       "me@isp.example postmaster@own.example root@box.home.example?"},
       {"user = \"me@isp.example\"\n", "local_domains = [\"localhost.own.example\"]\nhostname = \"a.own.example\"\n",
        "me@isp.example root@a.own.example?"},
+      // What somebody wrote down is no guess, whatever it was made of.
+      {"user = \"me@isp.example\"\n",
+       "[rewrite]\ngeneric = { root = \"me@one.example\", \"ann@box.home.example\" = \"ann@two.example\" }\n",
+       "me@isp.example ann@two.example me@one.example postmaster@box.home.example?"},
+      {"user = \"me@isp.example\"\n", "[rewrite]\nmasquerade_domains = [\"home.example\"]\n",
+       "me@isp.example postmaster@home.example root@home.example"},
+      {"user = \"me@isp.example\"\n",
+       "[rewrite]\ncanonical_out = { ann = \"ann@nas.two.example\" }\nmasquerade_domains = [\"two.example\"]\n",
+       "me@isp.example ann@two.example postmaster@box.home.example?"},
+      {"user = \"me@isp.example\"\ngeneric = { root = \"own@relay.example\" }\n",
+       "[rewrite]\ngeneric = { root = \"me@one.example\" }\n",
+       "me@isp.example own@relay.example postmaster@box.home.example?"},
   };
   for (const auto& c : cases) EXPECT_EQ(senders(c.block, c.more), c.want) << c.block << c.more;
+}
+
+// "domain: way way", each.
+std::vector<std::string> domains(const std::string& text) {
+  config::LoadRequest request;
+  request.path = "test";
+  request.system_name = "box.home.example";
+  request.text = text;
+  request.open_files = false;
+  auto loaded = config::load(request);
+  if (!loaded) return {loaded.error().front().what};
+  std::vector<std::string> out;
+  for (const doctor::DomainLook& look : domains_in_use(*loaded, {"192.0.2.1"})) {
+    std::string ways;
+    for (const doctor::DomainWay& way : look.ways) ways += " " + way.name;
+    out.push_back(look.domain + ":" + ways + (look.guessed ? "?" : ""));
+  }
+  return out;
+}
+
+TEST(Senders, DomainsWithTheWaysThatTheyLeaveBy) {
+  const std::string relay = "[[relay]]\nname = \"isp\"\nhost = \"smtp.isp.example\"\naddress = \"me@isp.example\"\n";
+  const std::string direct = "[[route]]\nrecipient = \".example\"\nways = [\"direct\"]\n";
+  using testing::ElementsAre;
+  EXPECT_THAT(domains(relay), ElementsAre("isp.example: isp", "box.home.example: isp?"));
+  EXPECT_THAT(domains(relay + direct), ElementsAre("isp.example: isp", "box.home.example: isp direct?"));
+  EXPECT_THAT(domains(""), ElementsAre("box.home.example: direct?"));
+  EXPECT_THAT(domains("[rewrite]\ngeneric = { root = \"me@one.example\" }\n"),
+              ElementsAre("one.example: direct", "box.home.example: direct?"));
+  EXPECT_THAT(domains("[direct]\nenabled = false\n"), ElementsAre());
 }
 
 }  // namespace

@@ -92,6 +92,26 @@ class Lines(DoctorCase):
                 router = self.one(findings, "dns_server")
                 self.assertEqual((router["answers"], router["edns"], router["dnssec"], router["tcp"]), (True, False, False, False))
 
+    def test_port_25_is_all_that_is_tried(self):
+        """Three targets that are silent there are a closed port, one says nothing; neither is a line that is down."""
+        self.lab.set(port25="drop")
+        for targets, verdict in ((EXCHANGERS[:3], "timeout"), (EXCHANGERS[:1], "unknown")):
+            with self.subTest(targets=targets):
+                self.gate(gate.isp(), targets=targets)
+                findings = self.doctor(code=0)
+                self.assertEqual(self.ports(findings)[25, "IPv4"], verdict, findings)
+                for family in ("ipv4", "ipv6"):
+                    self.assertIn(self.one(findings, family)["state"], ("works", "unknown"), findings)
+                self.assertEqual(self.marks(findings, "warning"), [])
+
+    def test_a_route_that_goes_direct(self):
+        self.gate(gate.isp(), more='[[route]]\nrecipient = ".example"\nways = ["direct"]\n')
+        self.lab.set(port25="drop")
+        findings = self.doctor(code=1)
+        way = self.one(findings, "way_out")
+        self.assertEqual(way["mark"], "warning", way)
+        self.assertIn("[[route]]", way["text"])
+
     def test_good_dns(self):
         self.gate(gate.isp())
         server = self.one(self.doctor("--only", "network"), "dns_server")
@@ -226,7 +246,7 @@ class Domains(DoctorCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("send", [s["step"] for s in steps if s["ok"]])
         senders = [s["sender"] for s in steps if s["step"] == "mail"]
-        self.assertEqual(senders, [plan.TARO.user, "postmaster@home.example"])
+        self.assertEqual(senders, [plan.TARO.user, "postmaster@home.example", "root@gate.test"])
         (mail,) = self.lab.wait_for_mail("real@dane.example")
         self.assertIn(b"Subject: Sidegate relay test", mail)
 
