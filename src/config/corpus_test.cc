@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "config/load.h"
+#include "config/test_load.h"
 
 #ifndef SIDEGATE_SOURCE_DIR
 #define SIDEGATE_SOURCE_DIR "."
@@ -38,14 +39,6 @@ std::string quoted_list(const std::vector<std::string>& list) {
   std::string out = "[";
   for (const std::string& one : list) out.append(out.size() > 1 ? ", \"" : "\"").append(one).append("\"");
   return out + "]";
-}
-
-LoadResult load_text(const std::string& text) {
-  LoadRequest request;
-  request.path = "f";
-  request.text = text;
-  request.system_name = "mail.example.org";
-  return load(request);
 }
 
 bool is_numeric(const std::string& network) {

@@ -3,18 +3,11 @@
 
 #include "config/show.h"
 #include "config/test_files.h"
+#include "config/test_load.h"
 #include "dkim/key.h"
 
 namespace sidegate::config::dkim_test {
 namespace {
-
-LoadResult load_text(const std::string& text) {
-  LoadRequest request;
-  request.path = "f";
-  request.text = text;
-  request.system_name = "nas.home.example";
-  return load(request);
-}
 
 std::string block(const std::string& key_file, const std::string& more = "", const std::string& selector = "s1") {
   return "[[dkim]]\ndomain = \"Example.org\"\nselector = \"" + selector + "\"\nkey_file = \"" + key_file + "\"\n" +

@@ -6,21 +6,13 @@
 #include <filesystem>
 
 #include "config/test_files.h"
+#include "config/test_load.h"
 
 namespace sidegate::config::load_test {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-LoadRequest request(std::string text, std::vector<std::pair<std::string, std::string>> environment = {}) {
-  LoadRequest r;
-  r.path = "f";
-  r.text = std::move(text);
-  r.environment = std::move(environment);
-  r.system_name = "mail.example.org";
-  return r;
-}
 
 std::string errors_of(const LoadRequest& r) {
   auto loaded = load(r);
@@ -154,13 +146,13 @@ TEST(Load, ErrorsNameLineCauseAndNextStep) {
       {"hostname = \"a.b\"\nhostname = \"c.d\"", {"f:2:"}},
   };
   for (const ErrorCase& c : cases) {
-    const std::string errors = errors_of(request(c.text));
+    const std::string errors = errors_of(request_of(c.text));
     for (const char* part : c.expected) EXPECT_THAT(errors, HasSubstr(part)) << c.text;
   }
 }
 
 TEST(Load, AllErrorsAtOnceInTheOrderOfTheFile) {
-  auto loaded = load(request("threads = 9999\nhostnam = \"x\"\n[log]\nstyle = 5\n[[relay]]\nport = 0\n"));
+  auto loaded = load(request_of("threads = 9999\nhostnam = \"x\"\n[log]\nstyle = 5\n[[relay]]\nport = 0\n"));
   ASSERT_FALSE(loaded);
   ASSERT_EQ(loaded.error().size(), 5u) << text_of(loaded.error());
   const unsigned lines[] = {1, 2, 4, 5, 6};
@@ -175,7 +167,7 @@ TEST(Load, AnErrorNeverHoldsThePassword) {
                          "[[relay]]\nhost = \"x.example\"\npassword = \"hunter2\" \"x\"\n",
                          "[[relay]]\nhost = 5\nuser = \"u\"\npassword = \"hunter2\"\n"};
   for (const char* text : texts) {
-    const std::string errors = errors_of(request(text));
+    const std::string errors = errors_of(request_of(text));
     EXPECT_THAT(errors, Not(HasSubstr("hunter2"))) << text;
     EXPECT_THAT(errors, Not(HasSubstr("no error"))) << text;
   }
@@ -183,10 +175,10 @@ TEST(Load, AnErrorNeverHoldsThePassword) {
 
 TEST(Load, WhatARuleDoesNotSayIsAsForEverybody) {
   const Settings loaded = settings_of(
-      request(std::string(kRelay) +
-              "[[user_rule]]\nname = \"Taro@Example.jp\"\nsenders = [\"@Example.ORG\", \"info@example.jp\", \"*\"]\n"
-              "messages_per_day = 7\n[users]\nmessages_per_day = 3\nbytes_per_day = \"1MiB\"\n"
-              "foreign_sender = \"rewrite\"\n[[user_rule]]\nname = \"*@example.jp\"\nsuspend_factor = 0\n"));
+      request_of(std::string(kRelay) +
+                 "[[user_rule]]\nname = \"Taro@Example.jp\"\nsenders = [\"@Example.ORG\", \"info@example.jp\", \"*\"]\n"
+                 "messages_per_day = 7\n[users]\nmessages_per_day = 3\nbytes_per_day = \"1MiB\"\n"
+                 "foreign_sender = \"rewrite\"\n[[user_rule]]\nname = \"*@example.jp\"\nsuspend_factor = 0\n"));
   ASSERT_EQ(loaded.users.some.size(), 2u);
   const intake::UserRules& taro = loaded.users.some[0];
   EXPECT_EQ(taro.name, "taro@example.jp");
@@ -200,7 +192,7 @@ TEST(Load, WhatARuleDoesNotSayIsAsForEverybody) {
 }
 
 TEST(Load, DefaultsAreTheStructsOwn) {
-  const Settings loaded = settings_of(request(kRelay));
+  const Settings loaded = settings_of(request_of(kRelay));
   Settings own;
   own.deliver.relays.emplace_back();
   own.listeners.emplace_back();
@@ -237,7 +229,7 @@ TEST(Load, AMilterSeesTheMailOfTheListenersItNames) {
                {"listeners = [\"submission\"]\n", "0110"},
                {"listeners = [\"smtp\", \"IN\", \"submit\"]\n", "1001"}};
   for (const auto& c : cases) {
-    const Settings s = settings_of(request(
+    const Settings s = settings_of(request_of(
         listeners + "[[milter]]\naddress = \"inet:8891@localhost\"\nfailure = \"accept\"\nmacros = [\"{a}=b=c\"]\n" +
         c.listeners));
     std::string seen;
@@ -266,7 +258,7 @@ TEST(Load, WhatIsWrongWithAMilterIsSaid) {
        {"[[milter]] \"inet:x@1\" is there twice"}},
   };
   for (const ErrorCase& c : cases) {
-    const std::string errors = errors_of(request(c.text));
+    const std::string errors = errors_of(request_of(c.text));
     for (const char* expected : c.expected) EXPECT_THAT(errors, HasSubstr(expected)) << c.text;
   }
 }
@@ -281,27 +273,28 @@ TEST(Load, TheAccountsAddressIsTheUserWhereThatIsOne) {
       {"user = \"me\"\npassword = \"p\"\n", ""},
       {"", ""},
   };
-  for (const auto& c : cases) EXPECT_EQ(settings_of(request(kRelay + c.lines)).deliver.relays.at(0).address, c.address);
+  for (const auto& c : cases)
+    EXPECT_EQ(settings_of(request_of(kRelay + c.lines)).deliver.relays.at(0).address, c.address);
 }
 
 TEST(Load, ReturnAddressesAreOfTheHostByDefault) {
-  Settings s = settings_of(request(kRelay));
+  Settings s = settings_of(request_of(kRelay));
   EXPECT_EQ(s.deliver.srs.domain, "mail.example.org");
   EXPECT_TRUE(s.deliver.srs.secrets.empty());
   EXPECT_EQ(s.deliver.srs.own, s.alias.local_domains);  // their senders need no rewriting
   EXPECT_EQ(s.deliver.forward_sender, deliver::ForwardSender::kSrs);
   s = settings_of(
-      request("srs_domain = \"example.org\"\nsrs_secret = \"first-0123456789  second-0123456789\"\n" + kRelay));
+      request_of("srs_domain = \"example.org\"\nsrs_secret = \"first-0123456789  second-0123456789\"\n" + kRelay));
   EXPECT_EQ(s.deliver.srs.domain, "example.org");
   EXPECT_EQ(s.deliver.srs.secrets, (std::vector<std::string>{"first-0123456789", "second-0123456789"}));
-  auto loaded = load(request("srs_secret = \"short\"\n" + kRelay));
+  auto loaded = load(request_of("srs_secret = \"short\"\n" + kRelay));
   ASSERT_TRUE(loaded);
   EXPECT_THAT(text_of(loaded->warnings), HasSubstr("f:1: the secret for return addresses is short"));
   EXPECT_THAT(text_of(loaded->warnings), Not(HasSubstr("\"short\"")));
 }
 
 TEST(Load, ListenersDefaultToLoopback) {
-  const Settings s = settings_of(request(""));
+  const Settings s = settings_of(request_of(""));
   ASSERT_EQ(s.listeners.size(), 2u);
   EXPECT_EQ(s.listeners[0].name, "127.0.0.1:25");
   EXPECT_EQ(s.listeners[1].name, "[::1]:25");
@@ -311,7 +304,7 @@ TEST(Load, ListenersDefaultToLoopback) {
 
 TEST(Load, AListenerReachableFromOutsideTrustsNoLoopback) {
   const Settings s = settings_of(
-      request("[[listener]]\naddress = \"0.0.0.0\"\nport = \"submission\"\n[[listener]]\naddress = \"[::1]\"\n"));
+      request_of("[[listener]]\naddress = \"0.0.0.0\"\nport = \"submission\"\n[[listener]]\naddress = \"[::1]\"\n"));
   EXPECT_FALSE(s.listeners[0].trust_loopback);
   EXPECT_EQ(s.listeners[0].port, 587);
   EXPECT_TRUE(s.listeners[1].trust_loopback);
@@ -348,7 +341,7 @@ TEST(Load, WhatFollowsFromAProfile) {
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.keys);
-    const Settings s = settings_of(request(std::string("[[listener]]\n") + c.keys + "\n"));
+    const Settings s = settings_of(request_of(std::string("[[listener]]\n") + c.keys + "\n"));
     const intake::ListenerSettings& l = s.listeners.at(0);
     EXPECT_EQ(l.profile, c.profile);
     EXPECT_EQ(l.port, c.port);
@@ -384,7 +377,7 @@ TEST(Load, HostPortAndTlsFollowFromEachOther) {
       {"host = \"[2001:db8::1]:465\"", "[2001:db8::1]", 465, kImplicit},
   };
   for (const HostCase& c : cases) {
-    const Settings s = settings_of(request(std::string("[[relay]]\n") + c.keys));
+    const Settings s = settings_of(request_of(std::string("[[relay]]\n") + c.keys));
     ASSERT_EQ(s.deliver.relays.size(), 1u) << c.keys;
     EXPECT_EQ(s.deliver.relays[0].host, c.host) << c.keys;
     EXPECT_EQ(s.deliver.relays[0].port, c.port) << c.keys;
@@ -394,7 +387,7 @@ TEST(Load, HostPortAndTlsFollowFromEachOther) {
 }
 
 TEST(Load, ReadsEveryKindOfValue) {
-  const Settings s = settings_of(request(
+  const Settings s = settings_of(request_of(
       "hostname = \"a.example\"\npostmaster = \"me@example.org\"\n[queue]\nlifetime = \"1d 12h\"\nmemory = "
       "\"64MB\"\ndelay_report = 0\nmax_queued = 5\n"
       "[dns]\nservers = [\"127.0.0.1:5353\", \"[::1]:53\", \"192.0.2.1@54\", \"2001:db8::1\"]\n[log]\ntls = \"none\"\n"
@@ -452,17 +445,17 @@ TEST(Load, WarnsForEver) {
        "f:3: listener 127.0.0.1:587: networks has no effect"},
   };
   for (const WarningCase& c : cases) {
-    auto loaded = load(request(c.text));
+    auto loaded = load(request_of(c.text));
     ASSERT_TRUE(loaded) << c.text << "\n" << text_of(loaded.error());
     EXPECT_THAT(text_of(loaded->warnings), HasSubstr(c.expected)) << c.text;
   }
-  auto quiet = load(request(kRelay));
+  auto quiet = load(request_of(kRelay));
   ASSERT_TRUE(quiet);
   EXPECT_EQ(text_of(quiet->warnings), "");
 }
 
 TEST(Load, AShortHostNameIsCompletedWithAWarning) {
-  LoadRequest r = request(kRelay);
+  LoadRequest r = request_of(kRelay);
   r.system_name = "box";
   auto loaded = load(r);
   ASSERT_TRUE(loaded);
@@ -525,7 +518,7 @@ TEST(LoadFile, PasswordFiles) {
   for (const PasswordCase& c : cases) {
     TestFiles files;
     const std::string path = files.write("p", c.content, c.mode);
-    LoadRequest r = request(kRelay + "user = \"u\"\npassword_file = \"" + path + "\"\n");
+    LoadRequest r = request_of(kRelay + "user = \"u\"\npassword_file = \"" + path + "\"\n");
     auto loaded = load(r);
     ASSERT_EQ(loaded.has_value(), c.password != nullptr) << c.content << c.mode;
     if (loaded) {
@@ -542,7 +535,7 @@ TEST(LoadFile, PasswordFiles) {
 TEST(LoadFile, TheSecretForReturnAddresses) {
   TestFiles files;
   const std::string path = files.write("srs", "0123456789abcdef\n", 0600);
-  LoadRequest r = request("srs_secret_file = \"" + path + "\"\n" + kRelay);
+  LoadRequest r = request_of("srs_secret_file = \"" + path + "\"\n" + kRelay);
   EXPECT_EQ(settings_of(r).deliver.srs.secrets, (std::vector<std::string>{"0123456789abcdef"}));
   LoadRequest blind = r;
   blind.files = std::make_shared<Files>(Files::unpacked(r.files->packed()).value());
@@ -555,7 +548,7 @@ TEST(LoadFile, OfAnotherGroupIsRefused) {
   TestFiles files;
   const std::string path = files.write("p", "x\n", 0640);
   if (chown(path.c_str(), static_cast<uid_t>(-1), 54321) != 0) GTEST_SKIP() << "skipped: only root gives files away";
-  EXPECT_THAT(errors_of(request(kRelay + "user = \"u\"\npassword_file = \"" + path + "\"\n")),
+  EXPECT_THAT(errors_of(request_of(kRelay + "user = \"u\"\npassword_file = \"" + path + "\"\n")),
               HasSubstr("can be read by group 54321"));
 }
 
@@ -563,16 +556,16 @@ TEST(LoadFile, OfAnotherGroupIsRefused) {
 
 TEST(LoadEnvironment, OverridesAndAdds) {
   auto loaded = load(
-      request("hostname = \"a.example\"\n" + kRelay, {{"SIDEGATE_HOSTNAME", "b.example"},
-                                                      {"SIDEGATE_LOG_STYLE", "postfix"},
-                                                      {"SIDEGATE_RELAY_0_HOST", "y.example:465"},
-                                                      {"SIDEGATE_RELAY_1_HOST", "z.example"},
-                                                      {"SIDEGATE_RELAY_1_PORT", "submissions"},
-                                                      {"SIDEGATE_LISTENER_0_NETWORKS", "10.0.0.0/8, 192.168.0.0/16"},
-                                                      {"SIDEGATE_QUEUE_MAX_QUEUED", "7"},
-                                                      {"SIDEGATE_QUEUE_MIN_FREE_SPACE", "1MiB"},
-                                                      {"SIDEGATE_RELAY_0_TLS_VERIFY", "yes"},
-                                                      {"HOME", "/"}}));
+      request_of("hostname = \"a.example\"\n" + kRelay, {{"SIDEGATE_HOSTNAME", "b.example"},
+                                                         {"SIDEGATE_LOG_STYLE", "postfix"},
+                                                         {"SIDEGATE_RELAY_0_HOST", "y.example:465"},
+                                                         {"SIDEGATE_RELAY_1_HOST", "z.example"},
+                                                         {"SIDEGATE_RELAY_1_PORT", "submissions"},
+                                                         {"SIDEGATE_LISTENER_0_NETWORKS", "10.0.0.0/8, 192.168.0.0/16"},
+                                                         {"SIDEGATE_QUEUE_MAX_QUEUED", "7"},
+                                                         {"SIDEGATE_QUEUE_MIN_FREE_SPACE", "1MiB"},
+                                                         {"SIDEGATE_RELAY_0_TLS_VERIFY", "yes"},
+                                                         {"HOME", "/"}}));
   ASSERT_TRUE(loaded) << text_of(loaded.error());
   const Settings& s = loaded->settings;
   EXPECT_EQ(s.hostname, "b.example");
@@ -588,12 +581,13 @@ TEST(LoadEnvironment, OverridesAndAdds) {
 TEST(LoadEnvironment, FileFormsAreRead) {
   TestFiles files;
   const std::string password = files.write("p", "hunter2\n"), name = files.write("n", "c.example\n", 0644);
-  Settings s = settings_of(request(kRelay + "user = \"u\"\npassword = \"old\"\n",
-                                   {{"SIDEGATE_RELAY_0_PASSWORD_FILE", password}, {"SIDEGATE_HOSTNAME_FILE", name}}));
+  Settings s =
+      settings_of(request_of(kRelay + "user = \"u\"\npassword = \"old\"\n",
+                             {{"SIDEGATE_RELAY_0_PASSWORD_FILE", password}, {"SIDEGATE_HOSTNAME_FILE", name}}));
   EXPECT_EQ(s.deliver.relays[0].password, "hunter2");
   EXPECT_EQ(s.hostname, "c.example");
   s = settings_of(
-      request(kRelay + "user = \"u\"\npassword_file = \"/nowhere\"\n", {{"SIDEGATE_RELAY_0_PASSWORD", "direct"}}));
+      request_of(kRelay + "user = \"u\"\npassword_file = \"/nowhere\"\n", {{"SIDEGATE_RELAY_0_PASSWORD", "direct"}}));
   EXPECT_EQ(s.deliver.relays[0].password, "direct");
 }
 
@@ -601,9 +595,9 @@ TEST(LoadEnvironment, FileFormsAreRead) {
 TEST(LoadEnvironment, FilesAreReadWherePasswordsAreNot) {
   TestFiles files;
   const std::string style = files.write("s", "postfix\n"), host = files.write("h", "env.example\n");
-  LoadRequest r = request(kRelay, {{"SIDEGATE_LOG_STYLE_FILE", style},
-                                   {"SIDEGATE_RELAY_0_HOST_FILE", host},
-                                   {"SIDEGATE_HOSTNAME_FILE", "/nowhere/not-for-this-user"}});
+  LoadRequest r = request_of(kRelay, {{"SIDEGATE_LOG_STYLE_FILE", style},
+                                      {"SIDEGATE_RELAY_0_HOST_FILE", host},
+                                      {"SIDEGATE_HOSTNAME_FILE", "/nowhere/not-for-this-user"}});
   r.open_files = false;
   const Settings s = settings_of(r);
   EXPECT_EQ(s.deliver.relays[0].host, "env.example");
@@ -628,22 +622,22 @@ TEST(LoadEnvironment, Errors) {
       {{"SIDEGATE_QUEUE_SYNC", "maybe"}, {"$SIDEGATE_QUEUE_SYNC: sync: must be true or false"}},
   };
   for (const Case& c : cases) {
-    const std::string errors = errors_of(request(kRelay, {{c.variable.first, c.variable.second}}));
+    const std::string errors = errors_of(request_of(kRelay, {{c.variable.first, c.variable.second}}));
     for (const char* part : c.expected) EXPECT_THAT(errors, HasSubstr(part)) << c.variable.first;
   }
   EXPECT_THAT(
-      errors_of(request(kRelay, {{"SIDEGATE_HOSTNAME", "a.example"}, {"SIDEGATE_HOSTNAME_FILE", "/etc/hostname"}})),
+      errors_of(request_of(kRelay, {{"SIDEGATE_HOSTNAME", "a.example"}, {"SIDEGATE_HOSTNAME_FILE", "/etc/hostname"}})),
       HasSubstr("only one of them can count"));
 }
 
 TEST(LoadEnvironment, WhatIsNotConfigurationIsLeftAlone) {
-  settings_of(request(kRelay, {{"SIDEGATE_TEST_KILLS", "5"},
-                               {"SIDEGATE_CASES", "/c"},
-                               {"SIDEGATE_PORT", "tcp://10.0.0.1:25"},
-                               {"SIDEGATE_PORT_25_TCP_ADDR", "10.0.0.1"},
-                               {"SIDEGATE_SERVICE_HOST", "10.0.0.1"},
-                               {"SIDEGATE_SERVICE_PORT_SMTP", "25"},
-                               {"SIDEGATE_SMTP_PORT_25_TCP", "tcp://10.0.0.1:25"}}));
+  settings_of(request_of(kRelay, {{"SIDEGATE_TEST_KILLS", "5"},
+                                  {"SIDEGATE_CASES", "/c"},
+                                  {"SIDEGATE_PORT", "tcp://10.0.0.1:25"},
+                                  {"SIDEGATE_PORT_25_TCP_ADDR", "10.0.0.1"},
+                                  {"SIDEGATE_SERVICE_HOST", "10.0.0.1"},
+                                  {"SIDEGATE_SERVICE_PORT_SMTP", "25"},
+                                  {"SIDEGATE_SMTP_PORT_25_TCP", "tcp://10.0.0.1:25"}}));
 }
 
 TEST(LoadEnvironment, AloneIsEnoughWhereNoFileWasAskedFor) {
@@ -656,10 +650,10 @@ TEST(LoadEnvironment, AloneIsEnoughWhereNoFileWasAskedFor) {
 }
 
 TEST(Reload, NamesWhatNeedsARestart) {
-  const Settings a = settings_of(request(kRelay));
-  const Settings b = settings_of(request("threads = 3\n" + kRelay +
-                                         "connections = 3\n[[listener]]\nmax_errors = 5\n[[listener]]\naddress = "
-                                         "\"::1\"\nport = 26\n[queue]\npath = \"/q\"\n"));
+  const Settings a = settings_of(request_of(kRelay));
+  const Settings b = settings_of(request_of("threads = 3\n" + kRelay +
+                                            "connections = 3\n[[listener]]\nmax_errors = 5\n[[listener]]\naddress = "
+                                            "\"::1\"\nport = 26\n[queue]\npath = \"/q\"\n"));
   EXPECT_EQ(needs_restart(a, a), std::vector<std::string>{});
   EXPECT_EQ(needs_restart(a, b),
             (std::vector<std::string>{"threads", "queue.path", "listener.1.name", "listener.1.port"}));

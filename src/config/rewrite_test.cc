@@ -3,21 +3,17 @@
 
 #include "config/show.h"
 #include "config/test_files.h"
+#include "config/test_load.h"
 
 namespace sidegate::config::rewrite_test {
 namespace {
 
-LoadResult load_text(const std::string& text, std::vector<std::pair<std::string, std::string>> environment = {}) {
-  LoadRequest request;
-  request.path = "f";
-  request.text = text;
-  request.system_name = "nas.home.example";
-  request.environment = std::move(environment);
-  return load(request);
+LoadResult load_on_nas(std::string text, TestEnvironment environment = {}) {
+  return load(request_of(std::move(text), std::move(environment), "nas.home.example"));
 }
 
 Settings good(const std::string& text) {
-  auto loaded = load_text(text);
+  auto loaded = load_on_nas(text);
   EXPECT_TRUE(loaded) << (loaded ? "" : text_of(loaded.error()));
   return loaded ? loaded->settings : Settings();
 }
@@ -27,7 +23,7 @@ TEST(Rewrite, MapsInlineAndFromFiles) {
   const std::string generic =
       files.write("generic", "# Postfix's\nann@nas.home.example ann@isp.example\nroot x@y.example\nbad\n");
   const std::string canonical = files.write("canonical", "login first.last@home.example\n");
-  auto loaded = load_text(
+  auto loaded = load_on_nas(
       "[rewrite]\ngeneric = { root = \"me@isp.example\", \"@localdomain\" = \"@home.example\" }\n"
       "generic_file = \"hash:" +
       generic +
@@ -50,7 +46,7 @@ TEST(Rewrite, MapsInlineAndFromFiles) {
 TEST(Rewrite, ByTableHeadingAndEnvironment) {
   Settings s = good("[rewrite.generic]\nroot = \"me@isp.example\"\n\"@localdomain\" = \"@home.example\"\n");
   EXPECT_EQ(s.deliver.rewrite->apply("root", rewrite::kEnvelopeSender), "me@isp.example");
-  auto loaded = load_text("", {{"SIDEGATE_REWRITE_GENERIC", "root=me@isp.example, @localdomain=@home.example"},
+  auto loaded = load_on_nas("", {{"SIDEGATE_REWRITE_GENERIC", "root=me@isp.example, @localdomain=@home.example"},
                                {"SIDEGATE_REWRITE_MASQUERADE_DOMAINS", "home.example"}});
   ASSERT_TRUE(loaded) << text_of(loaded.error());
   EXPECT_EQ(loaded->settings.deliver.rewrite->apply("x@localdomain", rewrite::kEnvelopeSender), "x@home.example");
@@ -107,9 +103,9 @@ TEST(Rewrite, ARelayEndsARuleWithAnEmptyKey) {
       {"rewrite = false\ngeneric = {}\n", "x@nas.home.example", "x@nas.home.example", "x@nas.home.example"},
   };
   for (const auto& c : cases) {
-    auto loaded = load_text(base + c.keys);
+    auto loaded = load_on_nas(base + c.keys);
     ASSERT_TRUE(loaded) << text_of(loaded.error());
-    auto again = load_text(show(*loaded));  // and it is shown as it is meant
+    auto again = load_on_nas(show(*loaded));  // and it is shown as it is meant
     ASSERT_TRUE(again) << text_of(again.error());
     for (const Settings* s : {&loaded->settings, &again->settings}) {
       const auto& own = s->deliver.relays[0].rewrite;
@@ -118,7 +114,7 @@ TEST(Rewrite, ARelayEndsARuleWithAnEmptyKey) {
       EXPECT_EQ(rules.apply(c.address, rewrite::kHeaderSender), c.from) << c.keys;
     }
   }
-  auto by_environment = load_text(base, {{"SIDEGATE_RELAY_0_MASQUERADE_DOMAINS", ""}});
+  auto by_environment = load_on_nas(base, {{"SIDEGATE_RELAY_0_MASQUERADE_DOMAINS", ""}});
   ASSERT_TRUE(by_environment);
   const auto& own = by_environment->settings.deliver.relays[0].rewrite;
   ASSERT_TRUE(own);
@@ -126,14 +122,14 @@ TEST(Rewrite, ARelayEndsARuleWithAnEmptyKey) {
 }
 
 TEST(Rewrite, ShownAsItLoads) {
-  auto loaded = load_text(
+  auto loaded = load_on_nas(
       "[rewrite]\ngeneric = { root = \"me@isp.example\" }\nmasquerade_classes = [\"header_sender\"]\n"
       "[[relay]]\nhost = \"a.example\"\naddress = \"me@a.example\"\nallowed = [\"*@B.example\"]\n");
   ASSERT_TRUE(loaded);
   const std::string shown = show(*loaded);
   EXPECT_NE(shown.find("generic = { \"root\" = \"me@isp.example\" }"), std::string::npos) << shown;
   EXPECT_NE(shown.find("allowed = [\"@b.example\"]"), std::string::npos);
-  auto again = load_text(shown);
+  auto again = load_on_nas(shown);
   ASSERT_TRUE(again) << text_of(again.error());
   EXPECT_EQ(show(*again), shown);
   EXPECT_EQ(*again->settings.deliver.rewrite, *loaded->settings.deliver.rewrite);

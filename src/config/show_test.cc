@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "config/test_files.h"
+#include "config/test_load.h"
 
 namespace sidegate::config::show_test {
 namespace {
@@ -14,20 +15,12 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-LoadResult loaded(std::string text) {
-  LoadRequest r;
-  r.path = "f";
-  r.text = std::move(text);
-  r.system_name = "mail.example.org";
-  return load(r);
-}
-
 TEST(Show, TheShownConfigurationLoadsToItself) {
-  auto first = loaded(
+  auto first = load_text(
       "[[relay]]\nname = \"isp\"\nhost = \"[smtp.example]:465\"\n[[listener]]\naddress = \"::1\"\nnetworks = "
       "[\"10.0.0.0/8\"]\n[log]\nstyle = \"plain\"\n");
   ASSERT_TRUE(first);
-  auto second = loaded(show(*first));
+  auto second = load_text(show(*first));
   ASSERT_TRUE(second) << text_of(second.error()) << show(*first);
   EXPECT_EQ(show(*first), show(*second));
 }
@@ -35,7 +28,7 @@ TEST(Show, TheShownConfigurationLoadsToItself) {
 TEST(Show, MasksSecretsEverywhere) {
   TestFiles files;
   const std::string path = files.write("p", "hunter3\n");
-  auto l = loaded(
+  auto l = load_text(
       "[[relay]]\nhost = \"x.example\"\nuser = \"u\"\npassword = \"hunter2\"\n[[relay]]\nhost = \"y.example\"\nuser = "
       "\"u\"\npassword_file = \"" +
       path + "\"\n");
@@ -51,20 +44,20 @@ TEST(Show, MasksSecretsEverywhere) {
 TEST(Show, ASecretFromAFileIsNotShownBesideIt) {
   TestFiles files;
   const std::string path = files.write("p", "hunter4\n");
-  auto l = loaded(
+  auto l = load_text(
       "[auth]\nbackends = [\"ldap\"]\nldap_url = \"ldaps://x.example\"\nldap_base = \"dc=x\"\n"
       "ldap_bind_password_file = \"" +
       path + "\"\n");
   ASSERT_TRUE(l) << text_of(l.error());
   EXPECT_EQ(l->settings.auth.ldap.bind_password, "hunter4");
   EXPECT_THAT(diff(*l), Not(HasSubstr("ldap_bind_password = ")));
-  auto again = loaded(show(*l));
+  auto again = load_text(show(*l));
   ASSERT_TRUE(again) << text_of(again.error());
   EXPECT_EQ(again->settings.auth.ldap.bind_password, "hunter4");
 }
 
 TEST(Show, DiffHoldsOnlyWhatDiffersAndSaysWhere) {
-  auto l = loaded("hostname = \"a.example\"\nthreads = 0\n[[relay]]\nhost = \"x.example\"\ntls = \"implicit\"\n");
+  auto l = load_text("hostname = \"a.example\"\nthreads = 0\n[[relay]]\nhost = \"x.example\"\ntls = \"implicit\"\n");
   ASSERT_TRUE(l);
   EXPECT_THAT(diff(*l), HasSubstr("hostname = \"a.example\"   # f:1\n"));
   EXPECT_THAT(diff(*l), HasSubstr("relay.0.tls = \"implicit\"   # f:5\n"));
@@ -74,7 +67,7 @@ TEST(Show, DiffHoldsOnlyWhatDiffersAndSaysWhere) {
 
 // The sample with every key brought into force must load: names, types and defaults are true.
 TEST(Show, TheSampleLoadsAlsoWithEveryLineInForce) {
-  ASSERT_TRUE(loaded(sample()));
+  ASSERT_TRUE(load_text(sample()));
   std::istringstream in(sample());
   std::string all;
   for (std::string line; std::getline(in, line);) {

@@ -5,6 +5,7 @@
 #include "config/load.h"
 #include "config/proxy.h"
 #include "config/show.h"
+#include "config/test_load.h"
 
 namespace sidegate::config::ways_test {
 namespace {
@@ -13,26 +14,18 @@ using deliver::TlsMode;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-LoadResult loaded(std::string text) {
-  LoadRequest r;
-  r.path = "f";
-  r.text = std::move(text);
-  r.system_name = "mail.example.org";
-  return load(r);
-}
-
 std::string errors(std::string text) {
-  auto result = loaded(std::move(text));
+  auto result = load_text(std::move(text));
   return result ? "none" : text_of(result.error());
 }
 
 std::string warnings(std::string text) {
-  auto result = loaded(std::move(text));
+  auto result = load_text(std::move(text));
   return result ? text_of(result->warnings) : "error: " + text_of(result.error());
 }
 
 deliver::RelaySettings relay(std::string text) {
-  auto result = loaded("[[relay]]\n" + text);
+  auto result = load_text("[[relay]]\n" + text);
   EXPECT_TRUE(result) << text_of(result.error());
   return result ? result->settings.deliver.relays.at(0) : deliver::RelaySettings{};
 }
@@ -188,7 +181,8 @@ TEST(Faults, AreToldOnce) {
 }
 
 TEST(Provider, IsShownAsItWasWritten) {
-  auto result = loaded(std::string("[[relay]]\nprovider = \"gmail\"\nproxy = \"socks5://u:verysecret@p:1\"") + kLogin);
+  auto result =
+      load_text(std::string("[[relay]]\nprovider = \"gmail\"\nproxy = \"socks5://u:verysecret@p:1\"") + kLogin);
   ASSERT_TRUE(result);
   const std::string shown = show(*result);
   EXPECT_THAT(shown, HasSubstr("provider = \"gmail\""));
@@ -216,10 +210,10 @@ constexpr const char* kTwo =
     "[[relay]]\nname = \"isp\"\nhost = \"a.example\"\n[[relay]]\nname = \"gmail-taro\"\nhost = \"b.example\"\n";
 
 TEST(Route, IsRead) {
-  auto result = loaded(std::string(kTwo) +
-                       "[[route]]\nsender = \"@home.example\"\nways = [\"gmail-taro\", \"isp\"]\n"
-                       "[[route]]\nrecipient = [\"bad.example\", \"/spam/\"]\naction = \"fail\"\ntext = \"no\"\n"
-                       "[[route]]\nuser = [\"taro\"]\nways = \"direct\"\n");
+  auto result = load_text(std::string(kTwo) +
+                          "[[route]]\nsender = \"@home.example\"\nways = [\"gmail-taro\", \"isp\"]\n"
+                          "[[route]]\nrecipient = [\"bad.example\", \"/spam/\"]\naction = \"fail\"\ntext = \"no\"\n"
+                          "[[route]]\nuser = [\"taro\"]\nways = \"direct\"\n");
   ASSERT_TRUE(result) << text_of(result.error());
   const auto& routes = result->settings.deliver.routes;
   ASSERT_EQ(routes.size(), 3u);
