@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       SIDEGATE_CHECK(literal_address(address) == address && is_six(address) == (type == RecordType::kAaaa));
     }
   }
-  for (RecordType type : {RecordType::kPtr, RecordType::kMx, RecordType::kTxt}) {
+  for (RecordType type : {RecordType::kPtr, RecordType::kMx, RecordType::kTxt, RecordType::kTlsa}) {
     auto answer = read_answer(message, 0x1234, "a.bc", type);
     if (answer) SIDEGATE_CHECK((answer->verdict == Verdict::kFound) == !answer->list.empty());
     if (auto text = record_text(type, message)) SIDEGATE_CHECK(text->size() <= 4 * message.size() + 8);

@@ -137,6 +137,7 @@ json::object attempt_json(const queue::AttemptRow& a, const queue::Message& m, c
                    {"phase", clean(a.phase)}, {"reply", clean(a.reply)}, {"meaning", clean(a.meaning)}};
   if (a.meaning == "sender-not-allowed" || a.meaning == "sender-not-verified" || a.meaning == "sender-domain-invalid")
     out["rule"] = clean(rule_text(rule, a.way, m.envelope.reverse_path));
+  if (!a.tls.empty()) out["tls"] = clean(a.tls);
   if (a.uncertain) out["uncertain"] = true;
   if (a.next) out["next"] = time_text(*a.next);
   out["recipients"] = std::move(recipients);

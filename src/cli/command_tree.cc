@@ -26,6 +26,7 @@ struct Arguments {
   std::string key;
   std::vector<std::string> addresses;
   ExplainRoute route;
+  std::string tls_domain;
   std::function<int(const Context&)> chosen;
 };
 
@@ -146,6 +147,10 @@ void add_aliases(CLI::App& root, Arguments& a) {
   route->add_option("--to", a.route.to, _("the recipient"))->required();
   route->add_option("--user", a.route.user, _("who has logged in, or the program's Unix user"));
   route->add_option("--listener", a.route.listener, _("the name of the listener it came in by"));
+  CLI::App* tls = command(*explain, a, "tls", N_("what TLS with a domain's mail servers must be, and by whose word"),
+                          [&a](const Context& c) { return explain_tls_command(c, a.tls_domain); });
+  add_json(tls, a);
+  tls->add_option("DOMAIN", a.tls_domain, _("the recipient's domain"))->required();
 }
 
 void add_dkim(CLI::App& root, Arguments& a) {

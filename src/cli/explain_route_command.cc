@@ -178,6 +178,27 @@ std::string member(const json::object& row, const char* key) {
   return value != nullptr && value->is_string() ? std::string(value->as_string().c_str()) : std::string();
 }
 
+deliver::TlsPolicy tls_of(const Explained& e, const deliver::DeliverSettings& settings) {
+  return deliver::configured_policy(settings.direct.tls, settings.direct.tls_rules, e.key.recipient_domain);
+}
+
+// What the certificate must be for; of the other levels nothing.
+std::vector<std::string> names_of(const deliver::TlsPolicy& policy, const std::string& domain) {
+  using enum deliver::TlsLevel;
+  if (policy.level != kVerify && policy.level != kSecure) return {};
+  std::vector<std::string> names = deliver::names_to_match(policy, domain, "(MX)");
+  for (std::string& name : names) {
+    if (name == "(mx)") name = _("the name in the MX record");
+  }
+  return names;
+}
+
+void print_tls(const Terminal& t, const deliver::TlsPolicy& policy, const std::string& domain) {
+  t.out << tr("TLS with the mail servers of {}: {} ({})", domain, deliver::name(policy.level), policy.where) << "\n";
+  if (const auto names = names_of(policy, domain); !names.empty())
+    t.out << "   " << tr("with a certificate for: {}", list_words(names)) << "\n";
+}
+
 void print(const Terminal& t, const Explained& e, const deliver::DeliverSettings& settings) {
   for (const Step& step : e.steps) {
     std::string mark = step.fits ? t.in(Colour::kGreen, _("fits")) : std::string(_("no"));
@@ -205,6 +226,8 @@ void print(const Terminal& t, const Explained& e, const deliver::DeliverSettings
     }
     t.out << "-> " << line << "\n";
   }
+  if (std::ranges::find(e.ways, deliver::kDirectWay) != e.ways.end())
+    print_tls(t, tls_of(e, settings), e.key.recipient_domain);
   if (!e.server) t.out << _("the server does not answer: how the ways are is not known") << "\n";
 }
 
@@ -240,6 +263,12 @@ void print_json(const Terminal& t, const Arrival& arrival, const Explained& e,
                    {"ways", std::move(ways)},
                    {"server", e.server ? "up" : "down"}};
   if (const std::string text = text_of(e, settings); !text.empty()) out["text"] = text;
+  if (std::ranges::find(e.ways, deliver::kDirectWay) != e.ways.end()) {
+    const deliver::TlsPolicy policy = tls_of(e, settings);
+    json::object tls{{"level", deliver::name(policy.level)}, {"why", policy.why}, {"where", policy.where}};
+    if (auto names = names_of(policy, e.key.recipient_domain); !names.empty()) tls["match"] = json::value_from(names);
+    out["tls"] = std::move(tls);
+  }
   t.out << json::serialize(out) << "\n";
 }
 

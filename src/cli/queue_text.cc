@@ -118,6 +118,7 @@ std::string try_lines(const json::object& a, bool last) {
   const provider::Facts* facts = last ? provider::facts_of_word(text(a, "meaning")) : nullptr;
   if (facts != nullptr) out += fmt::format("      {}\n", facts->explanation);
   if (std::string rule = text(a, "rule"); last && !rule.empty()) out += fmt::format("      {}: {}\n", _("write"), rule);
+  if (std::string tls = text(a, "tls"); !tls.empty()) out += fmt::format("      TLS: {}\n", tls);
   if (truth(a, "uncertain")) out += fmt::format("      {}\n", _("uncertain: the final reply was lost"));
   if (std::string next = text(a, "next"); !next.empty()) out += fmt::format("      {}: {}\n", _("next try"), next);
   return out;

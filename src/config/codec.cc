@@ -328,6 +328,16 @@ const Words<deliver::TlsMode>& words() {
   return kWords;
 }
 template <>
+const Words<deliver::TlsLevel>& words() {
+  using enum deliver::TlsLevel;
+  // The last two: what it was called before.
+  static const Words<deliver::TlsLevel> kWords = {
+      {"none", kNone},          {"may", kMay},       {"encrypt", kEncrypt}, {"dane", kDane},
+      {"dane-only", kDaneOnly}, {"verify", kVerify}, {"secure", kSecure},   {"opportunistic", kMay},
+      {"starttls", kEncrypt}};
+  return kWords;
+}
+template <>
 const Words<deliver::WhenFull>& words() {
   using deliver::WhenFull;
   static const Words<WhenFull> kWords = {{"next", WhenFull::kNext}, {"wait", WhenFull::kWait}};
@@ -650,6 +660,10 @@ const Codec& codec<deliver::TlsMode>() {
 template <>
 const Codec& codec<deliver::MailboxDelivery>() {
   return enum_codec<deliver::MailboxDelivery>();
+}
+template <>
+const Codec& codec<deliver::TlsLevel>() {
+  return enum_codec<deliver::TlsLevel>();
 }
 template <>
 const Codec& codec<deliver::WhenFull>() {

@@ -117,6 +117,7 @@ void fill_all(Draft& draft) {
       void* block = t.name == "relay"          ? static_cast<void*>(&draft.relays.emplace_back())
                     : t.name == "blocklist"    ? static_cast<void*>(&settings.blocklists.emplace_back())
                     : t.name == "reply"        ? static_cast<void*>(&settings.deliver.replies.emplace_back())
+                    : t.name == "tls_policy"   ? static_cast<void*>(&settings.direct.tls_rules.emplace_back())
                     : t.name == "dkim"         ? static_cast<void*>(&settings.dkim.emplace_back())
                     : t.name == "milter"       ? static_cast<void*>(&settings.milters.emplace_back())
                     : t.name == "route"        ? static_cast<void*>(&settings.deliver.routes.emplace_back())

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/codec.h"
 #include "config/secret_file.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::config {
@@ -74,6 +75,29 @@ Status check_domain(std::string& text) {
   text = lower(text);
   if (mail::is_domain(text, true) || (text.starts_with('[') && mail::is_helo_name(text))) return {};
   return bad(tr("{} is not a domain such as \"example.org\"", quoted(text)));
+}
+
+Status check_policy_domain(std::string& text) {
+  std::string below = text;
+  if (text.starts_with('.')) below.erase(0, 1);
+  if (Status checked = check_domain(below); !checked || (text.starts_with('.') && below.starts_with('[')))
+    return bad(tr("{} is not a domain such as \"example.org\" or \".example.org\"", quoted(text)));
+  if (auto ascii = mail::to_ascii(below); ascii) below = *ascii;  // as certificates and the DNS have it
+  text = text.starts_with('.') ? "." + below : below;
+  return {};
+}
+
+Status check_tls_match(std::string& text) {
+  const std::string word = lower(text);
+  if (word == "hostname" || word == "nexthop" || word == "dot-nexthop") {
+    text = word;
+    return {};
+  }
+  if (Status checked = check_policy_domain(text); checked && !text.starts_with('[')) return {};
+  return bad(
+      tr("{} is neither hostname, nexthop or dot-nexthop nor a name such as \"mx.example.org\" or "
+         "\".example.org\"",
+         quoted(text)));
 }
 
 Status check_delimiter(std::string& text) {

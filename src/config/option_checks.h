@@ -41,12 +41,14 @@ Status check_masquerade_domain(std::string& text);  // "example.org", "!lab.exam
 Status check_address_class(std::string& text);      // "envelope_sender" ...
 Status check_allowed(std::string& text);            // "me@example.org", "@example.org", ".example.org"
 Status check_http_url(std::string& text);           // https://, or http:// to this machine; empty: none
+Status check_policy_domain(std::string& text);      // "example.org", ".example.org", "[192.0.2.1]"
+Status check_tls_match(std::string& text);          // hostname, nexthop, dot-nexthop, or a name as above
 Status check_reply_stage(std::string& text);
 Status check_reply_code(std::string& text);
 Status check_reply_status(std::string& text);
 Status check_reply_meaning(std::string& text);
-Status check_source_address(std::string& text);    // numeric, of a family of its own
-Status check_relay_host(std::string& text);        // "host", "host:port", "[address]:port"
+Status check_source_address(std::string& text);  // numeric, of a family of its own
+Status check_relay_host(std::string& text);      // "host", "host:port", "[address]:port"
 
 bool is_numeric_address(const std::string& text);   // IPv4 or IPv6, no brackets
 bool is_loopback_address(const std::string& text);  // 127.0.0.0/8, ::1

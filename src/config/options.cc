@@ -223,6 +223,11 @@ Table dns_table() {
            kRestart,
            kOpen,
            N_("When a lookup fails for the moment, the last good answer is used for this long.")},
+          {"trust_anchor", Place(&Settings::dns, &ResolverSettings::trust_anchor).checked(check_path),
+           "/usr/share/dns/root.key", kAny, kRestart, kOpen,
+           N_("The root zone's key, by which DNSSEC is validated here (for DANE), as the package dns-root-data brings "
+              "it. "
+              "Empty: nothing is validated.")},
       }};
 }
 
@@ -545,7 +550,8 @@ std::span<const Table> tables() {
     std::vector<Table> all{global_table(), log_table(),       queue_table(),  dns_table(),          local_table(),
                            direct_table(), tls_table(),       auth_table(),   users_table(),        user_rule_table(),
                            listener,       blocklist_table(), milter_table(), relay_domain_table(), rewrite_table(),
-                           dkim_table(),   reply_table(),     relay,          route_table(),  doctor_table()};
+                           dkim_table(),   reply_table(),     relay,          route_table(),        tls_policy_table(),
+                           doctor_table()};
     add_submit_options(all.front());
     add_client_rate_options(all.front());
     return all;

@@ -89,12 +89,13 @@ void add_submit_options(Table& global);  // options_submit.cc
 Table users_table();                     // options_users.cc
 Table user_rule_table();
 void add_relay_place_options(Table& relay);  // options_relay.cc
-Table route_table();                     // options_route.cc
-Table relay_domain_table();              // options_relay_domain.cc
-Table reply_table();                     // options_reply.cc
-Table milter_table();                    // options_milter.cc
-Table doctor_table();                    // options_doctor.cc
-Table tls_table();                       // options_tls.cc
+Table route_table();                         // options_route.cc
+Table relay_domain_table();                  // options_relay_domain.cc
+Table reply_table();                         // options_reply.cc
+Table tls_policy_table();                    // options_direct.cc
+Table milter_table();                        // options_milter.cc
+Table doctor_table();                        // options_doctor.cc
+Table tls_table();                           // options_tls.cc
 void add_listener_tls_options(Table& listener);
 void add_listener_screen_options(Table& listener);  // options_screen.cc
 void add_client_rate_options(Table& global);

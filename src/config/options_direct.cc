@@ -60,9 +60,15 @@ Table direct_table() {
            kOpen,
            N_("Whether mail goes out where another server than the one called answers on port 25, as some networks "
               "arrange it. false: it takes the next way, or waits.")},
-          {"tls", Place(&Settings::direct, &DirectSettings::tls), "opportunistic", kAny, kLive, kOpen,
-           N_("opportunistic: TLS where the server offers it, whatever its certificate (RFC 7435). starttls: never "
-              "without TLS. none: never with it.")},
+          {"tls", Place(&Settings::direct, &DirectSettings::tls), "dane", kAny, kLive, kOpen,
+           N_("TLS with mail servers, as in Postfix. none: never. may: where the server offers it, whatever its "
+              "certificate (RFC 7435). encrypt: never without it. dane: where the DNS, validated, has TLSA records for "
+              "the server, only with a certificate that fits them (RFC 7672), else as may. dane-only: only so; mail "
+              "waits where there are none. verify: only with a certificate of a known CA for the server's name. "
+              "secure: for the recipient's domain. Where DNSSEC cannot be validated on this line, dane is as may and "
+              "dane-only waits. [[tls_policy]] says it for single domains.")},
+          {"tls_ca_file", Place(&Settings::direct, &DirectSettings::tls_ca_file).checked(check_path), "", kAny, kLive,
+           kOpen, N_("CA certificates (PEM) for verify, secure, MTA-STS and REQUIRETLS. Empty: the system's.")},
           {"port", Place(&Settings::direct, &DirectSettings::port), "smtp", kAny, kLive, kOpen,
            N_("The port of mail servers; another one than 25 is of use in tests alone.")},
           {"connect_timeout", Place(&Settings::direct, &DirectSettings::connect_timeout), "30s", kWait, kLive, kOpen,
@@ -77,6 +83,27 @@ Table direct_table() {
            kOpen,
            N_("Where port 25 is closed on this line, or somebody else answers on it: when one message tries it again. "
               "The pause doubles up to an hour; what leads out again is used at once.")},
+      }};
+}
+
+Table tls_policy_table() {
+  using deliver::TlsRule;
+  using enum Apply;
+  using enum Secrecy;
+  return {
+      "tls_policy",
+      true,
+      N_("TLS with the mail servers of one recipient domain, in place of what [direct] tls says and of what the domain "
+         "publishes. The nearest block counts: the domain itself, then the longest \".domain\" above it."),
+      {
+          {"domain", Place(&TlsRule::domain).checked(check_policy_domain), "", kAny, kLive, kOpen,
+           N_("The recipient's domain: \"example.org\", \".example.org\" (domains below it), \"[192.0.2.1]\"."), true},
+          {"level", Place(&TlsRule::level), "encrypt", kAny, kLive, kOpen,
+           N_("none, may, encrypt, dane, dane-only, verify or secure, as [direct] tls has them.")},
+          {"match", Place(&TlsRule::match).checked(check_tls_match), "", kAny, kLive, kOpen,
+           N_("Of verify and secure: what the certificate must be for, one of: hostname (the server's name, as the DNS "
+              "gave it), nexthop (the recipient's domain), dot-nexthop (a name below it), \"mx.example.net\", "
+              "\".example.net\" (a name below it). Empty: hostname for verify, nexthop and dot-nexthop for secure.")},
       }};
 }
 

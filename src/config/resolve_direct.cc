@@ -6,7 +6,52 @@
 
 namespace sidegate::config {
 
+namespace {
+
+using deliver::TlsLevel;
+
+void check_rules(Draft& draft) {
+  const auto& rules = draft.loaded.settings.direct.tls_rules;
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const bool names = rules[i].level == TlsLevel::kVerify || rules[i].level == TlsLevel::kSecure;
+    if (!rules[i].match.empty() && !names)
+      draft.error(draft.where("tls_policy", i, "match"), _("match is for level = \"verify\" and \"secure\" alone"),
+                  _("set one of these levels, or take match away"));
+    for (std::size_t j = 0; j < i; ++j) {
+      if (rules[j].domain != rules[i].domain || rules[i].domain.empty()) continue;
+      draft.error(draft.where("tls_policy", i, "domain"),
+                  tr("[[tls_policy]] {} is there twice", quoted(rules[i].domain)), _("remove one of them"));
+      break;
+    }
+  }
+}
+
+void read_ca(Draft& draft) {
+  constexpr std::size_t kMost = 16 << 20;
+  deliver::DirectSettings& direct = draft.loaded.settings.direct;
+  if (direct.tls_ca_file.empty() || !draft.request.open_files) return;
+  auto text = draft.request.files->text(direct.tls_ca_file, kMost);
+  if (!text) return draft.error(draft.where("direct", 0, "tls_ca_file"), text.error().what, text.error().next);
+  direct.tls_ca_pem = std::move(*text);
+}
+
+// A missing key is no error where nobody has asked for it: DNSSEC is then not validated, which `doctor` tells.
+void read_trust_anchor(Draft& draft) {
+  constexpr std::size_t kMost = 1 << 20;
+  dns::ResolverSettings& dns = draft.loaded.settings.dns;
+  if (dns.trust_anchor.empty() || !draft.request.open_files) return;
+  auto text = draft.request.files->text(dns.trust_anchor, kMost);
+  if (text) {
+    dns.trust_anchor_text = std::move(*text);
+  } else if (draft.given("dns", 0, "trust_anchor")) {
+    draft.error(draft.where("dns", 0, "trust_anchor"), text.error().what, text.error().next);
+  }
+}
+
+}  // namespace
+
 void resolve_direct(Draft& draft) {
+  read_trust_anchor(draft);
   Settings& s = draft.loaded.settings;
   const deliver::DirectSettings& direct = s.direct;
   for (const std::string& family : direct.address_families) {
@@ -24,8 +69,8 @@ void resolve_direct(Draft& draft) {
       draft.error(draft.where("direct", 0, key), tr("{} is no address of that family", *address),
                   _("write a numeric address of this machine"));
   }
-  if (direct.tls == deliver::TlsMode::kImplicit)
-    draft.error(draft.where("direct", 0, "tls"), _("port 25 begins without TLS"), _("write tls = \"starttls\""));
+  check_rules(draft);
+  read_ca(draft);
   if (direct.private_addresses)
     draft.warn(draft.where("direct", 0, "private_addresses"),
                _("any stranger's MX record may lead into the networks of this machine"),

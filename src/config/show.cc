@@ -14,6 +14,7 @@ std::shared_ptr<void> new_block(const Table& t) {
   if (t.name == "blocklist") return std::make_shared<screen::BlockListSettings>();
   if (t.name == "milter") return std::make_shared<MilterBlock>();
   if (t.name == "reply") return std::make_shared<deliver::ReplyRule>();
+  if (t.name == "tls_policy") return std::make_shared<deliver::TlsRule>();
   if (t.name == "dkim") return std::make_shared<DkimBlock>();
   return std::make_shared<Settings>();
 }
@@ -43,6 +44,7 @@ std::string value_text(const Loaded& loaded, const Table& t, const Option& optio
   if (t.name == "user_rule") return option.place.text(&loaded.settings.users.some[index]);
   if (t.name == "milter") return option.place.text(&loaded.settings.milters[index]);
   if (t.name == "reply") return option.place.text(&loaded.settings.deliver.replies[index]);
+  if (t.name == "tls_policy") return option.place.text(&loaded.settings.direct.tls_rules[index]);
   if (t.name == "dkim") return option.place.text(&loaded.settings.dkim[index]);
   if (t.name != "relay") return option.place.text(&loaded.settings);
   RelayBlock relay;
@@ -60,6 +62,7 @@ std::size_t blocks(const Loaded& loaded, const Table& t) {
   if (t.name == "user_rule") return loaded.settings.users.some.size();
   if (t.name == "milter") return loaded.settings.milters.size();
   if (t.name == "reply") return loaded.settings.deliver.replies.size();
+  if (t.name == "tls_policy") return loaded.settings.direct.tls_rules.size();
   if (t.name == "dkim") return loaded.settings.dkim.size();
   return t.name == "relay" ? loaded.settings.deliver.relays.size() : 1;
 }

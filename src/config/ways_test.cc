@@ -24,6 +24,12 @@ std::string warnings(std::string text) {
   return result ? text_of(result->warnings) : "error: " + text_of(result.error());
 }
 
+Settings settings(std::string text) {
+  auto result = loaded(std::move(text));
+  EXPECT_TRUE(result) << text_of(result.error());
+  return result ? result->settings : Settings{};
+}
+
 deliver::RelaySettings relay(std::string text) {
   auto result = load_text("[[relay]]\n" + text);
   EXPECT_TRUE(result) << text_of(result.error());
@@ -244,6 +250,42 @@ TEST(Route, WhatIsWrong) {
     EXPECT_THAT(errors(std::string(kTwo) + "[[route]]\n" + c.text), HasSubstr(c.expected)) << c.text;
   EXPECT_THAT(errors("[[relay]]\nname = \"direct\"\nhost = \"a.example\""),
               HasSubstr("straight to MX hosts goes by that name"));
+}
+
+TEST(Ways, TlsWithMailServers) {
+  using enum deliver::TlsLevel;
+  EXPECT_EQ(settings("").direct.tls, kDane);
+  struct {
+    const char* word;
+    deliver::TlsLevel level;
+  } words[] = {{"none", kNone},          {"may", kMay},       {"encrypt", kEncrypt}, {"dane", kDane},
+               {"dane-only", kDaneOnly}, {"verify", kVerify}, {"secure", kSecure},   {"opportunistic", kMay},
+               {"starttls", kEncrypt}};
+  for (const auto& [word, level] : words)
+    EXPECT_EQ(settings("[direct]\ntls = \"" + std::string(word) + "\"\n").deliver.direct.tls, level) << word;
+  const auto rules =
+      settings(
+          "[[tls_policy]]\ndomain = \"Example.ORG\"\nlevel = \"secure\"\nmatch = [\"NextHop\", \".Mail.example.org\"]\n"
+          "[[tls_policy]]\ndomain = \".example.org\"\n")
+          .deliver.direct.tls_rules;
+  ASSERT_EQ(rules.size(), 2u);
+  EXPECT_EQ(rules[0], (deliver::TlsRule{"example.org", kSecure, {"nexthop", ".mail.example.org"}}));
+  EXPECT_EQ(rules[1], (deliver::TlsRule{".example.org", kEncrypt, {}}));
+  struct {
+    const char *text, *error;
+  } cases[] = {
+      {"[direct]\ntls = \"implicit\"", "f:2"},
+      {"[direct]\ntls_ca_file = \"/nowhere/ca.pem\"", "f:2"},
+      {"[dns]\ntrust_anchor = \"/nowhere/root.key\"", "/nowhere/root.key cannot be read"},
+      {"[[tls_policy]]\nlevel = \"may\"", "domain"},
+      {"[[tls_policy]]\ndomain = \"a b\"", "f:2"},
+      {"[[tls_policy]]\ndomain = \".[192.0.2.1]\"", "is not a domain"},
+      {"[[tls_policy]]\ndomain = \"a.example\"\nlevel = \"verfy\"", "did you mean \"verify\""},
+      {"[[tls_policy]]\ndomain = \"a.example\"\nmatch = [\"nexthop\"]", "f:3: match is for level"},
+      {"[[tls_policy]]\ndomain = \"a.example\"\nlevel = \"secure\"\nmatch = [\"next hop\"]", "is neither hostname"},
+      {"[[tls_policy]]\ndomain = \"a.example\"\n[[tls_policy]]\ndomain = \"A.example\"", "is there twice"},
+  };
+  for (const auto& c : cases) EXPECT_THAT(errors(c.text), HasSubstr(c.error)) << c.text;
 }
 
 }  // namespace

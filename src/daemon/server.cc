@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <set>
@@ -173,6 +174,7 @@ struct Server::Parts {
   net::Awaitable<void> tell_postmaster();
   void make_pickup();
   std::vector<admin::CertificateRow> certificate_rows() const;
+  void add_dnssec_warning(std::vector<std::string>& texts) const;
   void set_ways(const config::Settings& from);
   void set_entry_routes();
   void set_relay_domains(const config::Settings& from);
@@ -491,6 +493,20 @@ void Server::Parts::make_pickup() {
   pickup->start();
 }
 
+// What rests on DNSSEC and is done without, or waits. Of use only where mail goes to mail servers directly.
+void Server::Parts::add_dnssec_warning(std::vector<std::string>& texts) const {
+  using deliver::TlsLevel;
+  const deliver::DirectSettings& direct = loaded.settings.deliver.direct;
+  const auto validating = resolver.validating();
+  if (!ways || !ways->direct_used || !validating || validating->state == dns::Validates::kYes) return;
+  const bool waits = direct.tls == TlsLevel::kDaneOnly ||
+                     std::ranges::any_of(direct.tls_rules, [](const auto& r) { return r.level == TlsLevel::kDaneOnly; });
+  texts.push_back(fmt::format("DNSSEC cannot be validated here ({}): {}", validating->why,
+                              validating->state == dns::Validates::kNotNow ? "mail to domains with TLS level dane waits"
+                              : waits ? "TLS level dane is as may, and mail with dane-only waits"
+                                      : "TLS level dane is as may"));
+}
+
 std::vector<admin::CertificateRow> Server::Parts::certificate_rows() const {
   std::vector<admin::CertificateRow> out;
   for (Certificates::Row& row : certificates.rows())
@@ -515,6 +531,7 @@ void Server::Parts::make_control(int descriptor, About about,
                                                                     texts.push_back(warning.text());
                                                                   for (std::string& text : certificates.warnings())
                                                                     texts.push_back(std::move(text));
+                                                                  add_dnssec_warning(texts);
                                                                   return texts;
                                                                 },
                                                             .version = std::move(about.version),

@@ -20,6 +20,7 @@ net::Awaitable<Attempted> Attempt::run(Connection& connection, bool reused) {
   reused_ = reused;
   host_ = connection.host;
   address_ = connection.address;
+  tls_ = connection.how;
   setup_ = reused ? Duration(0) : connection.took;
   dsn_ = connection.takes_reports();
   final_ = connection.is_final();
@@ -146,6 +147,7 @@ net::Awaitable<void> Attempt::settle_all() {
   c.way = way_.settings.name;
   c.host = host_.empty() ? way_.settings.host : host_;
   c.address = address_;
+  c.tls = tls_;
   result_.settled = settle(c, targets_);
   for (std::size_t i = 0; i < result_.settled.reports.size(); ++i) co_await add_report(c, i);
   log_deliveries(c);
@@ -242,6 +244,7 @@ void Attempt::log_deliveries(const Circumstances& c) const {
                              {"status", status},
                              {"reply", t.reply},
                              {"meaning", t.verdict.meaning},
+                             {"tls", c.tls},
                              {"uncertain", t.verdict.uncertain}});
   }
 }

@@ -11,6 +11,7 @@
 #include "deliver/eight_bit.h"
 #include "deliver/guise.h"
 #include "deliver/message_source.h"
+#include "deliver/published_policy.h"
 #include "deliver/relay_connection.h"
 #include "deliver/reports.h"
 #include "deliver/settle.h"
@@ -45,6 +46,7 @@ struct Parts {
   // Who gets mail for this address once our aliases are asked (a report to root, say); at least one. Empty: nothing is
   // ours, it stands as it is.
   std::function<net::Awaitable<std::vector<mail::Recipient>>(std::string address)> resolve = {};
+  TlsHooks tls_hooks = {};  // of direct delivery; what they point to outlives the couriers
 };
 
 // The way's trouble that an attempt ran into.
@@ -125,7 +127,7 @@ class Attempt {
   Way& way_;
   queue::Lease lease_;
   double random_;
-  std::optional<Verdict> no_room_;     // of those who step aside: the last of the targets
+  std::optional<Verdict> no_room_;           // of those who step aside: the last of the targets
   std::size_t with_room_ = ~std::size_t{0};  // the others
 
   Content content_;  // as it was accepted
@@ -135,7 +137,7 @@ class Attempt {
   bool went_as_account_ = false;
   bool others_ended_ = true;
   bool reused_ = false, dsn_ = false, final_ = false;
-  std::string host_, address_;
+  std::string host_, address_, tls_;
   Duration setup_{};
   WallTime taken_{};    // when the lease was taken in hand
   SteadyTime began_{};  // transmission

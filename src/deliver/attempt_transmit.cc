@@ -58,7 +58,7 @@ net::Awaitable<void> Attempt::transmit(RelayConnection& connection) {
   Guise guise(content_, way_.settings, ways_.settings, taken_);
   co_await put_on(std::move(guise));
   auto lacking = lack(connection.session->capabilities(), way_.settings, *content_.message, guise_.size(),
-                      !guise_.ascii_senders());
+                      !guise_.ascii_senders(), connection.proven);
   if (lacking) {
     std::string words(lacking->explanation);
     if (lacking->status == mail::EnhancedCode{5, 3, 4}) {
@@ -350,7 +350,8 @@ smtp::Transmission Attempt::transmission(const RelayConnection& connection, cons
   const mail::Envelope& envelope = content_.message->envelope;
   smtp::Transmission t;
   t.reverse_path = wire_address(guise.sender(targets_[batch.front()].n), offered.smtputf8);
-  t.parameters = mail_parameters(offered, *content_.message, source.size(), !is_ascii(t.reverse_path));
+  t.parameters =
+      mail_parameters(offered, *content_.message, source.size(), !is_ascii(t.reverse_path), connection.proven);
   t.recipients.reserve(batch.size());
   for (std::size_t i : batch) {
     const mail::Recipient& recipient = envelope.recipients[targets_[i].n];

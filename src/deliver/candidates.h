@@ -2,6 +2,7 @@
 // delivery the MX of a domain. Pure.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,10 @@ struct Candidate {
   std::string tls_name;  // what the certificate must carry; empty: nothing is known to ask for
 
   std::vector<std::string> addresses = {};  // its own, where they are known; empty: they are looked up
+
+  // Where a policy demands more than the way's block does: with these names or records, and nothing is sent to a peer
+  // that does not meet it.
+  std::shared_ptr<const tls::ClientContext> context = {};
 
   bool is_path() const { return host.starts_with('/'); }
   std::string text() const;  // "smtp.isp.example:587", "[2001:db8::1]:587"

@@ -30,7 +30,8 @@ class Connection {
   virtual void close() {}
 
   std::string host, address;  // "smtp.isp.example", "192.0.2.1:587"
-  Duration took{};            // from the first look-up to here
+  std::string how;  // the peer is known: "verified:dane-ee TLSv1.3 ...", "encrypted ...", "none"; empty: no TLS here
+  Duration took{};  // from the first look-up to here
 };
 
 }  // namespace sidegate::deliver

@@ -195,14 +195,14 @@ net::Awaitable<bool> Courier::open(Line& line) {
 
 net::Awaitable<bool> Courier::open_direct(Line& line) {
   DirectOpening opening(parts_.loop, parts_.resolver, *line.way, line.ways->settings,
-                        static_cast<std::uint32_t>(random_()));
+                        static_cast<std::uint32_t>(random_()), parts_.tls_hooks);
   line.direct = &opening;
   Opened opened = co_await opening.run();
   line.direct = nullptr;
   const bool made = opened.has_value();
   if (made) {
     line.connection = std::move(*opened);
-  } else if (opened.error().verdict.action == Action::kFail) {
+  } else if (opened.error().verdict.action == Action::kFail || opened.error().verdict.action == Action::kNextWay) {
     line.refused = std::move(opened.error());
   } else {
     opening_failed(line, opened.error());

@@ -36,16 +36,4 @@ struct Direct {
   GoodFamily good_family;
 };
 
-// What one destination's connections must be: found before an opening, the same for all hosts of it.
-struct TlsPolicy {
-  enum class Level : std::uint8_t { kNone, kMay, kEncrypt } level = Level::kMay;
-  TlsMode mode() const {
-    return level == Level::kNone ? TlsMode::kNone : level == Level::kMay ? TlsMode::kOpportunistic : TlsMode::kStartTls;
-  }
-};
-inline TlsPolicy policy_of(const DirectSettings& direct) {
-  using enum TlsPolicy::Level;
-  return {direct.tls == TlsMode::kNone ? kNone : direct.tls == TlsMode::kOpportunistic ? kMay : kEncrypt};
-}
-
 }  // namespace sidegate::deliver

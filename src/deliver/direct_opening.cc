@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "deliver/dane.h"
 #include "deliver/public_address.h"
+#include "mail/idna.h"
+#include "mail/mailbox.h"
 #include "net/networks.h"
 
 namespace sidegate::deliver {
@@ -32,11 +35,28 @@ int weight(const OpenTrouble& trouble) {
   return trouble.trouble.reply ? 2 : trouble.trouble.phase == Phase::kResolve ? 0 : 1;
 }
 
+// What is about the message alone (REQUIRETLS).
+bool ends_message(const OpenTrouble& trouble) {
+  return trouble.verdict.action == Action::kNextWay && trouble.verdict.scope == Scope::kMessage;
+}
+
+// What passes says more than what ends a message: another day that host may take it.
+bool outweighs(const OpenTrouble& one, const OpenTrouble& other) {
+  if (ends_message(one) != ends_message(other)) return ends_message(other);
+  return weight(one) > weight(other);
+}
+
 OpenTrouble loop_found(const std::string& domain) {
   return destination_trouble(Action::kFail, "mail-loop", {5, 4, 6},
                              "The MX records of the recipient's domain lead back to this machine, and the domain is "
                              "none of ours: list it in local_domains, or as a [[relay_domain]], or correct its MX.",
                              "mail for " + domain + " loops back to myself");
+}
+
+OpenTrouble dns_trouble(std::string why) {
+  return destination_trouble(Action::kHoldWay, "dns-trouble", {4, 4, 3},
+                             "The name servers could not say where mail for this domain goes. It is tried again.",
+                             std::move(why));
 }
 
 }  // namespace
@@ -111,21 +131,30 @@ net::Awaitable<DirectOpening::Places> DirectOpening::places_of(std::string host)
   co_return places;
 }
 
+net::Awaitable<DirectOpening::Survey> DirectOpening::survey() {
+  configure_policy();
+  auto exchangers = co_await find_exchangers();
+  co_await find_published();
+  Survey seen{.policy = policy_, .published = published_, .mx_proven = mx_proven_, .mx_unproven = mx_unproven_};
+  if (!exchangers) {
+    seen.trouble = exchangers.error().reason;
+    co_return seen;
+  }
+  if (exchangers->null_mx) seen.trouble = way_.domain + " takes no mail (null MX)";
+  for (const dns::Exchanger& one : exchangers->list) {
+    if (seen.hosts.size() >= kMostHosts) break;
+    std::string host = one.host;
+    HostPolicy policy = co_await policy_of(std::move(host));
+    seen.hosts.emplace_back(one, std::move(policy));
+  }
+  co_return seen;
+}
+
 net::Awaitable<Opened> DirectOpening::run() {
   const std::string domain = way_.domain;
-  auto exchangers = co_await resolver_.exchangers(loop_, domain, random_);
-  if (!exchangers) {
-    if (exchangers.error().kind != ErrorKind::kNotFound) {
-      co_return std::unexpected(
-          destination_trouble(Action::kHoldWay, "dns-trouble", {4, 4, 3},
-                              "The name servers could not say where mail for this domain goes. It is tried again.",
-                              exchangers.error().text));
-    }
-    // RFC 3463 section 3.2: bad destination system address.
-    co_return std::unexpected(destination_trouble(
-        Action::kFail, "domain-not-found", {5, 1, 2},
-        "There is no such domain, or nothing in it takes mail. Check the part after the @.", exchangers.error().text));
-  }
+  configure_policy();
+  auto exchangers = co_await find_exchangers();
+  if (!exchangers) co_return std::unexpected(std::move(exchangers.error()));
   if (exchangers->null_mx) {  // RFC 7505 section 3
     co_return std::unexpected(destination_trouble(Action::kFail, "null-mx", {5, 1, 10},
                                                   "The recipient's domain says that it takes no mail at all.",
@@ -136,6 +165,7 @@ net::Awaitable<Opened> DirectOpening::run() {
   bool ours = drop_own(list, settings_.hostname);
   if (drop_own(list, our_name())) ours = true;
   if (ours && list.empty()) co_return std::unexpected(loop_found(domain));
+  co_await find_published();
   std::optional<OpenTrouble> told;
   bool kept_out = false, temporary = false;
   std::string why = any ? "" : "the MX records of " + domain + " name no host";
@@ -158,9 +188,9 @@ net::Awaitable<Opened> DirectOpening::run() {
     ++tried;
     Opened opened = co_await try_host(host, std::move(places.list));
     if (opened) co_return opened;
-    if (!told || weight(opened.error()) > weight(*told)) told = std::move(opened.error());
+    if (!told || outweighs(opened.error(), *told)) told = std::move(opened.error());
   }
-  if (told) co_return std::unexpected(std::move(*told));
+  if (told && !(ends_message(*told) && temporary)) co_return std::unexpected(std::move(*told));
   if (ours && !kept_out) co_return std::unexpected(loop_found(domain));
   if (kept_out && !temporary) {
     co_return std::unexpected(destination_trouble(
@@ -175,20 +205,217 @@ net::Awaitable<Opened> DirectOpening::run() {
                                                 why, temporary ? Duration(0) : Duration(10min)));
 }
 
+// --- policies
+
+void DirectOpening::configure_policy() {
+  const auto ascii = mail::to_ascii(way_.domain);
+  domain_ = ascii ? *ascii : lower(way_.domain);
+  policy_ = configured_policy(settings_.direct.tls, settings_.direct.tls_rules, domain_);
+  const bool weak = policy_.level == TlsLevel::kMay || policy_.level == TlsLevel::kEncrypt;
+  if (way_.demand == mail::TlsDemand::kOptional && policy_.level != TlsLevel::kNone) {
+    // RFC 8689 section 4.3: the policies of the recipient's side are passed over, and TLS is still tried.
+    policy_ = {.level = TlsLevel::kMay, .why = policy_source::kHeader, .where = "TLS-Required: No"};
+  } else if (requires_tls() && weak) {
+    policy_.level = TlsLevel::kDane;  // authenticated, by records or by name
+  }
+}
+
+net::Awaitable<void> DirectOpening::find_published() {
+  const bool leaves_room =
+      policy_.why == policy_source::kDefault &&
+      (policy_.level == TlsLevel::kMay || policy_.level == TlsLevel::kEncrypt || policy_.level == TlsLevel::kDane);
+  if ((!leaves_room && !requires_tls()) || hooks_.published == nullptr) co_return;
+  std::string domain = domain_;
+  published_ = co_await hooks_.published->find(loop_, std::move(domain));
+}
+
+bool DirectOpening::wants_proof() const {
+  return policy_.level == TlsLevel::kDane || policy_.level == TlsLevel::kDaneOnly || requires_tls();
+}
+
+net::Awaitable<std::expected<dns::Exchangers, OpenTrouble>> DirectOpening::plain_exchangers() {
+  auto found = co_await resolver_.exchangers(loop_, way_.domain, random_);
+  if (found) co_return std::move(*found);
+  if (found.error().kind != ErrorKind::kNotFound) co_return std::unexpected(dns_trouble(found.error().text));
+  // RFC 3463 section 3.2: bad destination system address.
+  co_return std::unexpected(destination_trouble(
+      Action::kFail, "domain-not-found", {5, 1, 2},
+      "There is no such domain, or nothing in it takes mail. Check the part after the @.", found.error().text));
+}
+
+net::Awaitable<std::expected<dns::Exchangers, OpenTrouble>> DirectOpening::find_exchangers() {
+  mx_name_ = domain_;
+  if (!wants_proof() || !mail::is_domain(domain_, false)) {
+    mx_unproven_ = way_.domain + " is no domain, so nobody signs it";
+    co_return co_await plain_exchangers();
+  }
+  switch (co_await resolver_.can_validate(loop_)) {
+    case dns::Validates::kYes:
+      co_return co_await proven_exchangers();
+    case dns::Validates::kNotNow:
+      co_return std::unexpected(dns_trouble("DNSSEC cannot be validated at this moment, as it could be a while ago"));
+    case dns::Validates::kNo:
+      break;
+  }
+  mx_unproven_ = "DNSSEC cannot be validated on this line (`sidegate doctor` says why)";
+  co_return co_await plain_exchangers();
+}
+
+net::Awaitable<std::expected<dns::Exchangers, OpenTrouble>> DirectOpening::proven_exchangers() {
+  constexpr Duration kPatience = 20s;
+  std::string domain = domain_;
+  dns::Answer answer = co_await resolver_.validated(loop_, std::move(domain), dns::RecordType::kMx, kPatience);
+  if (!answer.definite()) {
+    std::string why =
+        fmt::format("DNSSEC: the MX records of {} cannot be proven: {}", way_.domain, printable(answer.why, 300));
+    tell({}, {.why = policy_source::kDane}, {}, "dnssec-invalid", why);
+    co_return std::unexpected(dns_trouble(std::move(why)));
+  }
+  mx_proven_ = answer.secure;
+  if (!answer.canonical.empty()) mx_name_ = answer.canonical;
+  if (!mx_proven_) mx_unproven_ = fmt::format("the MX records of {} are not signed", way_.domain);
+  if (answer.verdict == dns::Verdict::kFound) co_return dns::read_exchangers(answer.list, random_);
+  auto plain = co_await plain_exchangers();
+  // Proven to have none: then the domain itself it is, whatever somebody else says.
+  if (plain && mx_proven_) co_return dns::Exchangers{.list = {{0, domain_}}, .implicit = true};
+  co_return plain;
+}
+
+net::Awaitable<HostPolicy> DirectOpening::policy_of(std::string host) {
+  DaneFound dane;
+  if (wants_proof() && mx_proven_) {
+    dane = co_await find_dane(loop_, resolver_, host, way_.settings.port);
+    // RFC 7672 section 3.2.2: the base domain, the domain mail is for, and what its alias leads to.
+    for (const std::string* name : {&dane.base, &domain_, &mx_name_}) {
+      if (std::ranges::find(dane.names, lower(*name)) == dane.names.end()) dane.names.push_back(lower(*name));
+    }
+  } else if (wants_proof()) {
+    dane.state = DaneFound::State::kInsecure;
+    dane.why = mx_unproven_;
+  }
+  HostPolicy policy = policy_for_host(policy_, published_, dane, domain_, host, requires_tls());
+  // RFC 8689 section 4.2.1: the exchanger's name comes from a signed record, or stands in an MTA-STS policy.
+  if (requires_tls() && policy.unmet.empty() && !mx_proven_ && !published_) {
+    policy.why = policy_source::kRequireTls;
+    policy.unmet = fmt::format("nothing proves that {} is a mail server of {}: {}", host, way_.domain, mx_unproven_);
+  }
+  co_return policy;
+}
+
+void DirectOpening::tell(const std::string& host, const HostPolicy& policy, const std::string& address,
+                         std::string_view result, std::string detail) {
+  if (hooks_.results == nullptr) return;
+  TlsResult told{.domain = domain_, .host = host};
+  if (!address.empty()) {
+    told.address = without_port(address);
+    told.port = address.substr(address.rfind(':') + 1);
+  }
+  if (policy.why == policy_source::kDane) told.kind = PolicyKind::kTlsa;
+  if (policy.why == policy_source::kMtaSts) told.kind = PolicyKind::kSts;
+  for (const tls::Tlsa& record : policy.records) told.tlsa.push_back(tls::text_of(record));
+  told.policy = told.kind == PolicyKind::kSts ? *published_ : policy_;
+  told.result = result;
+  told.detail = std::move(detail);
+  hooks_.results->heard(told);
+}
+
+void DirectOpening::tell_failure(const std::string& host, const HostPolicy& policy, const OpenTrouble& trouble) {
+  const Phase phase = trouble.trouble.phase;
+  if (phase != Phase::kStartTls && phase != Phase::kTls) return;
+  std::string_view word = "validation-failure";
+  if (phase == Phase::kStartTls) word = "starttls-not-supported";
+  switch (trouble.fault) {
+    case tls::Fault::kNone:
+      break;
+    case tls::Fault::kName:
+      word = "certificate-host-mismatch";
+      break;
+    case tls::Fault::kExpired:
+      word = "certificate-expired";
+      break;
+    case tls::Fault::kUntrusted:
+      word = "certificate-not-trusted";
+      break;
+    case tls::Fault::kTlsa:
+      word = "validation-failure";
+      break;
+  }
+  tell(host, policy, trouble.address, word, trouble.reason);
+}
+
+namespace {
+
+// What the handshake with such a host must come to; null: nothing is looked at. kTls: that cannot be had here.
+Result<std::shared_ptr<const tls::ClientContext>> context_for(const HostPolicy& policy, const DirectSettings& direct) {
+  if (!policy.authenticated()) return nullptr;
+  auto made = tls::ClientContext::make({.name = policy.sni,
+                                        .ca_file = direct.tls_ca_file,
+                                        .ca_pem = direct.tls_ca_pem,
+                                        .names = policy.names,
+                                        .tlsa = policy.records});
+  if (!made) return std::unexpected(made.error());
+  return *made;
+}
+
+TlsMode mode_of(const HostPolicy& policy) {
+  if (policy.level == TlsLevel::kNone) return TlsMode::kNone;
+  return policy.required() ? TlsMode::kStartTls : TlsMode::kOpportunistic;
+}
+
+std::string policy_words(const HostPolicy& policy) {
+  return fmt::format("TLS policy {} of {}", name(policy.level), policy.where.empty() ? policy.why : policy.where);
+}
+
+OpenTrouble policy_unmet(const HostPolicy& policy, Phase phase, std::string reason) {
+  const auto detail = static_cast<std::uint16_t>(phase == Phase::kStartTls ? 10 : 5);  // not offered, or not right
+  return destination_trouble(
+      Action::kHoldWay, "tls-policy", {4, 7, detail},
+      "The destination's mail servers do not meet the TLS policy, and nothing is sent without it. It is tried again.",
+      fmt::format("{} ({})", reason, policy_words(policy)));
+}
+
+}  // namespace
+
+// What a host that does not meet the demands comes to: passed over, and if all are so, mail waits; with REQUIRETLS it
+// goes by another way or back.
+OpenTrouble DirectOpening::refused(const HostPolicy& policy, Phase phase, std::string reason) const {
+  OpenTrouble told = policy_unmet(policy, phase, std::move(reason));
+  told.trouble.phase = phase;
+  if (requires_tls() && !policy.temporary) told.verdict = verdict_requiretls_lacking(phase == Phase::kMail);
+  return told;
+}
+
 net::Awaitable<Opened> DirectOpening::try_host(std::string host, std::vector<std::string> addresses) {
-  const TlsPolicy policy = policy_of(settings_.direct);
+  const HostPolicy policy = co_await policy_of(host);
+  if (!policy.unmet.empty()) {
+    tell(host, policy, {}, policy.result, policy.unmet);
+    co_return std::unexpected(refused(policy, Phase::kResolve, policy.unmet));
+  }
+  auto context = context_for(policy, settings_.direct);
+  if (!context) co_return std::unexpected(refused(policy, Phase::kTls, context.error().text));
   const int good = way_.direct->good_family.get(loop_.clock().steady());
   if (good != 0 && way_.good_family.load() == 0) way_.good_family.store(good);
-  for (TlsMode mode = policy.mode();;) {
+  bool failed_tls = false;
+  for (TlsMode mode = mode_of(policy);;) {
     Candidate candidate{host, way_.settings.port, mode, host};
     candidate.addresses = addresses;
+    candidate.context = *context;
     now_ = std::make_unique<RelayOpening>(loop_, resolver_, way_, settings_, std::vector<Candidate>{candidate});
     Opened opened = co_await now_->run();
     now_.reset();
     if (opened) {
       way_.direct->good_family.set(is_six(without_port((*opened)->address)) ? 6 : 4, loop_.clock().steady());
       auto doubt = co_await look_at(**opened, host);
-      if (!doubt) co_return opened;
+      if (!doubt && requires_tls() && !(*opened)->session->capabilities().requiretls)
+        doubt =
+            refused(policy, Phase::kMail, fmt::format("{}[{}] does not offer REQUIRETLS", host, (*opened)->address));
+      if (!doubt) {
+        if ((*opened)->tls)
+          tell(host, policy, (*opened)->address, {}, {});
+        else if (!failed_tls && mode != TlsMode::kNone)
+          tell(host, policy, (*opened)->address, "starttls-not-supported", {});
+        co_return opened;
+      }
       co_await (*opened)->quit();
       (*opened)->close();
       co_return std::unexpected(std::move(*doubt));
@@ -196,10 +423,18 @@ net::Awaitable<Opened> DirectOpening::try_host(std::string host, std::vector<std
     OpenTrouble& trouble = opened.error();
     trouble.reason = fmt::format("{}[{}] {}", host, trouble.address, trouble.reason);
     const Phase phase = trouble.trouble.phase;
+    const bool of_tls = phase == Phase::kStartTls || phase == Phase::kTls;
+    tell_failure(host, policy, trouble);
     // RFC 3207 section 4.1, RFC 7435: what is only nice to have is done without, at once.
-    if (mode == TlsMode::kOpportunistic && (phase == Phase::kStartTls || phase == Phase::kTls) && !cancelled_) {
+    if (mode == TlsMode::kOpportunistic && of_tls && !cancelled_) {
       mode = TlsMode::kNone;
+      failed_tls = true;
       continue;
+    }
+    if (of_tls && policy.required()) {
+      OpenTrouble told = refused(policy, phase, trouble.reason);
+      told.address = trouble.address;
+      co_return std::unexpected(std::move(told));
     }
     if (phase == Phase::kConnect) {
       note_silent(host, trouble);

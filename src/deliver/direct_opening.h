@@ -2,11 +2,13 @@
 // one takes mail (RFC 5321 section 5.1). What is tried is bounded: five hosts, two addresses a family each.
 #pragma once
 
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "deliver/published_policy.h"
 #include "deliver/relay_connection.h"
 #include "dns/exchangers.h"
 
@@ -21,8 +23,8 @@ struct Port25Findings {
 class DirectOpening {
  public:
   DirectOpening(net::Loop& loop, dns::Resolver& resolver, Way& way, const DeliverSettings& settings,
-                std::uint32_t random)
-      : loop_(loop), resolver_(resolver), way_(way), settings_(settings), random_(random) {}
+                std::uint32_t random, TlsHooks hooks = {})
+      : loop_(loop), resolver_(resolver), way_(way), settings_(settings), random_(random), hooks_(hooks) {}
   // A verdict that fails (no such domain, null MX, a loop) is about the recipients and not about the way.
   net::Awaitable<Opened> run();
   void cancel() {
@@ -30,6 +32,17 @@ class DirectOpening {
     if (now_) now_->cancel();
   }
   Port25Findings findings;
+
+  // The same decisions without a connection, for `explain tls`.
+  struct Survey {
+    TlsPolicy policy;
+    std::optional<TlsPolicy> published;
+    bool mx_proven = false;
+    std::string mx_unproven = {};  // why not; empty: nobody has asked
+    std::vector<std::pair<dns::Exchanger, HostPolicy>> hosts = {};
+    std::string trouble = {};  // there are no hosts, and why
+  };
+  net::Awaitable<Survey> survey();
 
  private:
   // Where one host may be reached. Empty: nowhere, and `why` says it.
@@ -41,6 +54,21 @@ class DirectOpening {
   };
   net::Awaitable<Places> places_of(std::string host);
   net::Awaitable<Opened> try_host(std::string host, std::vector<std::string> addresses);
+  // Policies: of the destination, then of one of its hosts. The only places where they are decided.
+  void configure_policy();
+  net::Awaitable<void> find_published();
+  bool wants_proof() const;  // of the DNS
+  bool requires_tls() const { return way_.demand == mail::TlsDemand::kRequired; }
+  OpenTrouble refused(const HostPolicy& policy, smtp::Phase phase, std::string reason) const;
+  // The MX records, proven where the policy asks for that and it can be had. An error: as run() gives it.
+  net::Awaitable<std::expected<dns::Exchangers, OpenTrouble>> find_exchangers();
+  net::Awaitable<std::expected<dns::Exchangers, OpenTrouble>> proven_exchangers();
+  net::Awaitable<std::expected<dns::Exchangers, OpenTrouble>> plain_exchangers();
+  net::Awaitable<HostPolicy> policy_of(std::string host);
+  // Every result of TLS goes through here, once for each host that was tried or passed over for its policy.
+  void tell(const std::string& host, const HostPolicy& policy, const std::string& address, std::string_view result,
+            std::string detail);
+  void tell_failure(const std::string& host, const HostPolicy& policy, const OpenTrouble& trouble);
   net::Awaitable<bool> leads_to(std::string name, std::string address);
   net::Awaitable<std::optional<OpenTrouble>> look_at(const RelayConnection& made, const std::string& host);
   bool allowed(const std::string& address) const;
@@ -52,6 +80,13 @@ class DirectOpening {
   Way& way_;
   const DeliverSettings& settings_;
   std::uint32_t random_;
+  TlsHooks hooks_;
+  TlsPolicy policy_;                    // of the configuration
+  std::optional<TlsPolicy> published_;  // of the destination itself
+  std::string domain_;                  // in its ASCII form
+  bool mx_proven_ = false;
+  std::string mx_name_;      // the domain, or what its alias leads to
+  std::string mx_unproven_;  // why mx_proven_ is not
   bool cancelled_ = false;
   std::unique_ptr<RelayOpening> now_;
 };

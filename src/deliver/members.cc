@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "deliver/way.h"
+#include "queue/families.h"
 
 namespace sidegate::deliver {
 
@@ -31,14 +32,15 @@ std::shared_ptr<Way> Members::get(queue::WayId id, const queue::MemberName& who,
                                   SteadyTime now) {
   std::lock_guard lock(mutex_);
   auto way = find_locked(id, now);
-  if (way && way->domain == who.domain) return way;
+  if (way && way->member == who.domain) return way;
   way = std::make_shared<Way>();
   way->id = id;
   way->family = family;
-  way->domain = who.domain;
+  way->member = way->domain = who.domain;
+  way->demand = queue::demand_of(way->domain);
   way->direct = family->direct;
   way->settings = family->settings;
-  way->settings.host = who.domain;
+  way->settings.host = way->domain;
   way->tls = family->tls;
   way->tls_error = family->tls_error;
   way->health.set_first_pause(way->settings.retry_after);

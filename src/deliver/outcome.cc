@@ -90,8 +90,8 @@ Verdict next_way(Verdict v, Action otherwise) {
   return v;
 }
 
-// A destination that refuses our address: it alone goes by the next way for a day or so (where there is none, the courier
-// makes that an hour), and nothing bounces for it.
+// A destination that refuses our address: it alone goes by the next way for a day or so (where there is none, the
+// courier makes that an hour), and nothing bounces for it.
 Verdict refused_here(Verdict v) {
   v.scope = Scope::kWay;
   v.hold = 24h;
@@ -374,6 +374,17 @@ Verdict verdict_sender_refused(const RelaySettings& way, Verdict v) {
 Verdict verdict_smtputf8_lacking() {
   return verdict(Scope::kMessage, Action::kNextWay, Action::kFail, "smtputf8-lacking", {5, 6, 7},
                  "The address or header of this message is internationalised (SMTPUTF8) and no way out offers that.");
+}
+
+Verdict verdict_requiretls_lacking(bool proven) {
+  Verdict v = verdict(Scope::kMessage, Action::kNextWay, Action::kFail, "requiretls-lacking", {5, 7, 30},
+                      "The sender asked for TLS all the way (REQUIRETLS), and no way to the recipient offers that.");
+  if (proven) return v;
+  v.status = {5, 7, 10};
+  v.explanation =
+      "The sender asked for TLS all the way (REQUIRETLS), and no way leads to a mail server of the recipient "
+      "that TLS proves to be the right one.";
+  return v;
 }
 
 Verdict verdict_size_lacking() {

@@ -69,9 +69,11 @@ bool refuses_sender(const RelaySettings& way, const Event& event);
 Verdict verdict_sender_refused(const RelaySettings& way, Verdict verdict);
 
 // Our own decisions, in the same form.
-Verdict verdict_smtputf8_lacking();            // RFC 6531 section 3.2
-Verdict verdict_size_lacking();                // RFC 1870 section 6.1
-Verdict verdict_eight_bit_refused();           // eight_bit = "bounce"
+Verdict verdict_smtputf8_lacking();  // RFC 6531 section 3.2
+Verdict verdict_requiretls_lacking(
+    bool proven);                     // RFC 8689 section 4.2.1; proven: the peer is, and it lacks the extension
+Verdict verdict_size_lacking();       // RFC 1870 section 6.1
+Verdict verdict_eight_bit_refused();  // eight_bit = "bounce"
 Verdict verdict_expired(const Verdict& last);  // 4.4.7
 Verdict verdict_null_sender_refused(Action action);
 // Recipients beyond what the account may have now: by the next way where that is wanted and there is one, else when

@@ -50,7 +50,7 @@ bool needs_eight_bit(const queue::Message& message) {
 }
 
 std::string mail_parameters(const smtp::Capabilities& offered, const queue::Message& message, std::uint64_t size,
-                            bool sender_utf8) {
+                            bool sender_utf8, bool proven) {
   const mail::Envelope& envelope = message.envelope;
   std::string text;
   if (offers_size(offered)) {  // RFC 1870 section 6
@@ -59,6 +59,8 @@ std::string mail_parameters(const smtp::Capabilities& offered, const queue::Mess
   }
   if (offered.eight_bit && needs_eight_bit(message)) text += " BODY=8BITMIME";        // RFC 6152 section 3
   if (offered.smtputf8 && needs_smtputf8(message, sender_utf8)) text += " SMTPUTF8";  // RFC 6531 section 3.4
+  if (offered.requiretls && proven && envelope.tls == mail::TlsDemand::kRequired)
+    text += " REQUIRETLS";  // RFC 8689 section 4.2.1
   if (!offered.dsn) return text;
   if (envelope.ret != mail::Ret::kUnspecified) text += envelope.ret == mail::Ret::kFull ? " RET=FULL" : " RET=HDRS";
   if (!envelope.envid.empty()) text += " ENVID=" + envelope.envid;
@@ -76,7 +78,11 @@ std::string rcpt_parameters(const smtp::Capabilities& offered, const mail::Recip
 }
 
 std::optional<Verdict> lack(const smtp::Capabilities& offered, const RelaySettings& way, const queue::Message& message,
-                            std::uint64_t size, bool sender_utf8) {
+                            std::uint64_t size, bool sender_utf8, bool proven) {
+  // RFC 8689 section 4.2.1. LMTP is the end of the way, inside the house; a report is not lost for it (section 5).
+  const bool required = message.envelope.tls == mail::TlsDemand::kRequired && !message.envelope.reverse_path.empty() &&
+                        leads_out(way.protocol);
+  if (required && !(proven && offered.requiretls)) return verdict_requiretls_lacking(proven);
   if (!offered.smtputf8 && has_no_ascii_form(message, sender_utf8)) return verdict_smtputf8_lacking();
   if (offered.size && size > *offered.size) return verdict_size_lacking();
   bool eight_bit_lacks = !offered.eight_bit && message.eight_bit_body;

@@ -11,9 +11,9 @@
 namespace sidegate::deliver {
 
 // " SIZE=... BODY=8BITMIME SMTPUTF8 RET=... ENVID=...": each where the relay offers it and the message needs it.
-// size: of what is sent; sender_utf8: a sender in use is not ASCII.
+// size: of what is sent; sender_utf8: a sender in use is not ASCII; proven: the peer is known by TLS.
 std::string mail_parameters(const smtp::Capabilities& offered, const queue::Message& message, std::uint64_t size,
-                            bool sender_utf8);
+                            bool sender_utf8, bool proven);
 // " NOTIFY=... ORCPT=..." (RFC 3461 section 4.1, 4.2); empty where DSN is not offered.
 std::string rcpt_parameters(const smtp::Capabilities& offered, const mail::Recipient& recipient);
 
@@ -25,6 +25,6 @@ std::string wire_address(std::string_view address, bool smtputf8);
 bool needs_eight_bit(const queue::Message& message);
 // Why this message cannot go by this relay as it is; nullopt: it can. Nothing has been sent yet.
 std::optional<Verdict> lack(const smtp::Capabilities& offered, const RelaySettings& way, const queue::Message& message,
-                            std::uint64_t size, bool sender_utf8);
+                            std::uint64_t size, bool sender_utf8, bool proven);
 
 }  // namespace sidegate::deliver

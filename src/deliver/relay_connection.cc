@@ -46,6 +46,13 @@ void keep_telling(std::optional<OpenTrouble>& kept, OpenTrouble now, const Candi
   kept->reason = std::move(words);
 }
 
+// "verified:dane-ee TLSv1.3 TLS_AES_256_GCM_SHA384", "encrypted TLSv1.3 ...", "none".
+std::string tls_words(const RelayConnection& made) {
+  if (!made.tls) return "none";
+  const tls::Verdict& verdict = made.stream->verdict();
+  return fmt::format("{} {} {}", made.proven ? "verified:" + verdict.by : "encrypted", verdict.version, verdict.cipher);
+}
+
 }  // namespace
 
 smtp::ClientTimeouts client_timeouts(const Timeouts& t) {
@@ -83,6 +90,8 @@ net::Awaitable<Opened> RelayOpening::run() {
     made_->host = at_.is_path() ? settings_.hostname : at_.host;
     Done step = co_await open();
     if (step) {
+      made_->proven = made_->tls && made_->stream->verdict().verified;
+      if (!made_->lmtp || made_->tls) made_->how = tls_words(*made_);
       if (ours) worked(top, told);
       made_->took = std::chrono::duration_cast<Duration>(loop_.clock().steady() - began);
       co_return std::move(made_);
@@ -160,7 +169,7 @@ RaceRules RelayOpening::race_rules() const {
 }
 
 net::Awaitable<RelayOpening::Done> RelayOpening::reach() {
-  context_ = at_.tls == TlsMode::kNone ? nullptr : way_.tls_for(at_.tls_name);
+  context_ = at_.tls == TlsMode::kNone ? nullptr : at_.context ? at_.context : way_.tls_for(at_.tls_name);
   if (at_.tls != TlsMode::kNone && !context_) co_return trouble(Phase::kTls, ErrorKind::kTls, way_.tls_error);
   if (at_.is_path()) {
     std::vector<net::Endpoint> path;
@@ -243,10 +252,9 @@ net::Awaitable<RelayOpening::Done> RelayOpening::through_proxy() {
 net::Awaitable<RelayOpening::Done> RelayOpening::begin(std::unique_ptr<net::Stream> stream) {
   made_->stream = std::move(stream);
   const bool direct = way_.settings.protocol == Protocol::kDirect;
-  const std::string& hello =
-      direct && !settings_.direct.hello.empty() ? settings_.direct.hello : settings_.hostname;
-  made_->session = std::make_unique<smtp::ClientSession>(*made_->stream, hello,
-                                                         client_timeouts(way_.settings.timeouts));
+  const std::string& hello = direct && !settings_.direct.hello.empty() ? settings_.direct.hello : settings_.hostname;
+  made_->session =
+      std::make_unique<smtp::ClientSession>(*made_->stream, hello, client_timeouts(way_.settings.timeouts));
   if (made_->lmtp) made_->session->speak_lmtp();
   if (at_.tls == TlsMode::kImplicit) {  // RFC 8314 section 3.3
     Done tls = co_await secure();
@@ -330,7 +338,7 @@ net::Awaitable<void> RelayOpening::probe_465() {
 
 RelayOpening::Done RelayOpening::judge_peer() {
   const tls::Verdict& verdict = made_->stream->verdict();
-  if (verdict.verified || !way_.settings.tls_verify) return {};
+  if (verdict.verified || (!way_.settings.tls_verify && !at_.context)) return {};
   return trouble(Phase::kTls, ErrorKind::kTls,
                  fmt::format("the certificate of {} is not accepted, so nothing was sent: {}", at_.host, verdict.why));
 }
@@ -404,6 +412,7 @@ OpenTrouble RelayOpening::explain(smtp::Trouble trouble) {
   std::string words = trouble.reply ? trouble.reply->line() : trouble.error.text;
   told.reason = fmt::format("{}: {}", smtp::name(trouble.phase), printable(words, 500));
   told.address = made_->address;
+  if (made_->tls) told.fault = made_->stream->verdict().fault;
   told.trouble = std::move(trouble);
   return told;
 }

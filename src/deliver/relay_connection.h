@@ -31,13 +31,15 @@ class RelayConnection final : public Connection {
   std::unique_ptr<net::Stream> stream;
   std::unique_ptr<smtp::ClientSession> session;  // refers to *stream
   bool authenticated = false, tls = false, lmtp = false;
+  bool proven = false;  // by its certificate: it is who was meant
 };
 
 struct OpenTrouble {
   smtp::Trouble trouble;
   Verdict verdict;
-  std::string reason;   // what happened, in the words of the relay or ours
-  std::string address;  // as far as it came
+  std::string reason;                    // what happened, in the words of the relay or ours
+  std::string address;                   // as far as it came
+  tls::Fault fault = tls::Fault::kNone;  // of a certificate that was not accepted
 };
 
 using Opened = std::expected<std::unique_ptr<RelayConnection>, OpenTrouble>;

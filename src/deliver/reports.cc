@@ -12,6 +12,9 @@ mail::Envelope report_envelope(const ReportInput& input, bool smtputf8) {
   mail::Envelope envelope;  // RFC 3461 section 6.1: from <>, and no NOTIFY but what <> implies
   envelope.recipients = input.recipients;
   envelope.smtputf8 = smtputf8;
+  // RFC 8689 section 5: a report is protected as the message was.
+  if (input.circumstances->message->envelope.tls == mail::TlsDemand::kRequired)
+    envelope.tls = mail::TlsDemand::kRequired;
   return envelope;
 }
 
@@ -52,6 +55,8 @@ bool returns_full(const Circumstances& c, const PlannedReport& plan) {
   if (plan.returns_whole) return true;
   // RFC 3461 section 6.2: RET applies to failures; without it we return the header.
   bool failed = std::ranges::any_of(plan.about, [](const Reported& r) { return r.action == dsn::Action::kFailed; });
+  // RFC 8689 section 5: as if RET=HDRS had been said.
+  if (c.message->envelope.tls == mail::TlsDemand::kRequired) return false;
   return failed && c.message->envelope.ret == mail::Ret::kFull;
 }
 

@@ -8,6 +8,7 @@
 
 #include "auth/client.h"
 #include "base/clock.h"
+#include "deliver/tls_policy.h"
 #include "dkim/signer.h"
 #include "provider/reply_table.h"
 #include "rewrite/rules.h"
@@ -91,6 +92,7 @@ struct RelaySettings {
   std::string tls_name;       // expected name; empty: host
   std::vector<std::string> tls_fingerprints;
   mail::Reply refusal;  // of kFail
+  std::string policy;   // of kDirect: its TLS policies in one text, for who looks whether they are still those
   std::string user;
   std::string password;                 // secret; from password, password_file or its environment form
   std::vector<std::string> mechanisms;  // empty: every one we know
@@ -145,7 +147,9 @@ struct DirectSettings {
   bool private_addresses = false;             // an MX may lead into private space
   std::vector<std::string> private_networks;  // or into these
   bool through_interceptor = false;           // where another server answers on port 25, mail goes by it all the same
-  TlsMode tls = TlsMode::kOpportunistic;      // kNone, kOpportunistic, kStartTls
+  TlsLevel tls = TlsLevel::kDane;
+  std::string tls_ca_file, tls_ca_pem;  // the second: the first one's content
+  std::vector<TlsRule> tls_rules;       // [[tls_policy]]
   std::uint16_t port = 25;
   Duration connect_timeout = 30s, greeting_timeout = 5min, idle_timeout = 5s;
   Duration retry_after = 1min, port25_retry_after = 5min;

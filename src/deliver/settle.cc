@@ -149,6 +149,7 @@ queue::AttemptRow attempt_of(const Circumstances& c, std::span<const Target> tar
   row.at = c.now;
   row.way = c.way;
   row.address = c.address;
+  row.tls = c.tls;
   row.phase = smtp::name(told.phase);
   row.reply = told.reply;
   row.meaning = std::string(told.verdict.meaning);

@@ -42,6 +42,7 @@ struct Circumstances {
       true;                // a trouble of the way on a connection that worked: the lease goes back at once, unchanged
   std::string postmaster;  // of the settings
   std::string way, host, address;  // "isp", "smtp.isp.example", "192.0.2.1:587"
+  std::string tls;                 // Connection::how
 };
 
 // What a report says about one target.

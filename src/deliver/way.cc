@@ -115,7 +115,7 @@ bool same_block(const RelaySettings& a, const RelaySettings& b) {
          a.tls_name == b.tls_name && a.tls_fingerprints == b.tls_fingerprints && a.user == b.user &&
          a.password == b.password && a.mechanisms == b.mechanisms && a.insecure_auth == b.insecure_auth &&
          a.places == b.places && a.source_addresses == b.source_addresses && a.proxy == b.proxy &&
-         a.certificate == b.certificate && a.refusal == b.refusal;
+         a.certificate == b.certificate && a.refusal == b.refusal && a.policy == b.policy;
 }
 
 const std::string& tls_name_of(const RelaySettings& s) {
@@ -261,8 +261,8 @@ static RelaySettings direct_block(const DirectSettings& direct) {
   block.protocol = Protocol::kDirect;
   block.host = kDirectWay;
   block.port = direct.port;
-  block.tls = direct.tls;
-  block.tls_verify = false;  // whom to expect is a policy's matter (direct.h, TlsPolicy), not this block's
+  block.tls = TlsMode::kOpportunistic;  // each opening's policy decides (tls_policy.h)
+  block.tls_verify = false;             // whom to expect is a policy's matter (direct.h, TlsPolicy), not this block's
   block.connections = direct.connections;
   block.messages_per_connection = direct.messages_per_connection;
   block.retry_after = direct.retry_after;
@@ -272,6 +272,10 @@ static RelaySettings direct_block(const DirectSettings& direct) {
   block.timeouts.connect = direct.connect_timeout;
   block.timeouts.greeting = direct.greeting_timeout;
   block.timeouts.idle = direct.idle_timeout;
+  // Connections that stand were opened by them: others need connections of their own.
+  block.policy = fmt::format("{} {} {}", name(direct.tls), direct.tls_ca_file, direct.tls_ca_pem);
+  for (const TlsRule& rule : direct.tls_rules)
+    block.policy += fmt::format("\n{} {} {}", rule.domain, name(rule.level), fmt::join(rule.match, " "));
   return block;
 }
 

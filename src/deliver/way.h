@@ -86,6 +86,8 @@ struct Way {
   std::shared_ptr<Direct> direct;
   std::shared_ptr<Way> family;  // null: this is no member
   std::string domain;
+  mail::TlsDemand demand = mail::TlsDemand::kUsual;  // and what its messages want of TLS (RFC 8689)
+  std::string member;                                // as the scheduler calls it: the domain, and the demand
   queue::WayId table_id() const { return family ? family->id : id; }  // as the routing table knows it
 
   Health health;

@@ -50,5 +50,19 @@ TEST(Way, RepliesOfTheConfigurationCountForDirect) {
   EXPECT_FALSE(Ways::make(settings, same.get())->direct->settings.replies);
 }
 
+// Connections that stand were opened by the old policy: none of them carries another message.
+TEST(Way, AnotherTlsPolicyMakesDirectANewWay) {
+  DeliverSettings settings;
+  auto before = Ways::make(settings);
+  auto same = Ways::make(settings, before.get());
+  EXPECT_EQ(before->direct, same->direct);
+  settings.direct.tls_rules = {{"example.org", TlsLevel::kVerify, {"nexthop"}}};
+  auto ruled = Ways::make(settings, same.get());
+  EXPECT_NE(same->direct, ruled->direct);
+  EXPECT_EQ(same->direct->id, ruled->direct->id);
+  settings.direct.tls = TlsLevel::kEncrypt;
+  EXPECT_NE(ruled->direct, Ways::make(settings, ruled.get())->direct);
+}
+
 }  // namespace
 }  // namespace sidegate::deliver::way_test

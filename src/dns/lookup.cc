@@ -38,8 +38,20 @@ void Lookup::start(Servers& servers, SteadyTime now) {
   }
 }
 
+void Lookup::start_validated(Servers& servers, Family& family) {
+  if (servers.validating) {
+    family.number = servers.validating->ask(candidates_[candidate_], family.type, [&family](Answer answer) {
+      family.number = -1;
+      family.answer = std::move(answer);
+    });
+  }
+  if (family.number < 0 && !family.settled())
+    family.answer = {Verdict::kFailed, {}, 0, "there is no trust anchor for DNSSEC"};
+}
+
 void Lookup::start(Servers& servers, Family& family, SteadyTime now) {
   drop(servers, family);
+  if (validated_) return start_validated(servers, family);
   family.unbound_failed = false;
   if (now >= servers.poor_until && servers.unbound && !fresh_) {
     family.number = servers.unbound->ask(candidates_[candidate_], family.type, [&family](Answer answer) {
@@ -52,7 +64,8 @@ void Lookup::start(Servers& servers, Family& family, SteadyTime now) {
 }
 
 void Lookup::drop(Servers& servers, Family& family) {
-  if (family.number >= 0 && servers.unbound) servers.unbound->cancel(family.number);
+  const auto& asked = validated_ ? servers.validating : servers.unbound;
+  if (family.number >= 0 && asked) asked->cancel(family.number);
   family.number = -1;
   family.plain.reset();
 }
@@ -63,7 +76,7 @@ void Lookup::drop(Servers& servers) {
 }
 
 void Lookup::step(Servers& servers, Family& family, SteadyTime now) {
-  if (family.settled()) return;
+  if (family.settled() || validated_) return;
   if (!family.plain && (family.unbound_failed || now >= plain_at_)) {
     family.plain = std::make_unique<PlainQuestion>(candidates_[candidate_], family.type);
   }
@@ -109,6 +122,10 @@ void Lookup::step(Servers& servers, SteadyTime now) {
 }
 
 Answer Lookup::combined(const Servers& servers) const {
+  if (validated_) {
+    if (four_.settled()) return four_.answer;
+    return {Verdict::kSilent, {}, 0, fmt::format("no answer from {}", fmt::join(servers.list, ", "))};
+  }
   Answer answer;
   answer.list = interleaved(six_.answer.list, four_.answer.list);
   if (!answer.list.empty()) {
@@ -134,7 +151,7 @@ Answer Lookup::combined(const Servers& servers) const {
 SteadyTime Lookup::next_step() const {
   SteadyTime next = deadline_;
   for (const Family* family : {&six_, &four_}) {
-    if (family->settled()) continue;
+    if (family->settled() || validated_) continue;
     if (family->plain) {
       next = std::min(next, family->plain->next_step());
     } else {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <deque>
 #include <mutex>
@@ -44,7 +45,7 @@ struct LookupThread::Body {
     std::optional<RecordType> type;  // absent: addresses
     Duration limit;
     Done done;
-    bool fresh = false;
+    bool fresh = false, validated = false;
   };
   struct Active {
     std::unique_ptr<Lookup> lookup;
@@ -56,6 +57,7 @@ struct LookupThread::Body {
   std::mutex mutex;  // guards what follows
   std::deque<Waiting> inbox;
   bool started = false, stop = false;
+  std::atomic<unsigned> changes{0};
   std::thread thread;
 
   // The thread's own.
@@ -126,6 +128,11 @@ bool LookupThread::Body::take_inbox(SteadyTime now) {
     auto lookup = waiting.type
                       ? std::make_unique<Lookup>(waiting.name, *waiting.type, waiting.limit, now, waiting.fresh)
                       : std::make_unique<Lookup>(candidates_of(waiting.name, conf), waiting.limit, now);
+    if (waiting.validated) {
+      lookup->validate();
+      if (!servers.validating && !settings.trust_anchor_text.empty())
+        servers.validating = std::make_unique<Unbound>(servers.list, settings.trust_anchor_text);
+    }
     lookup->start(servers, now);
     active.push_back({std::move(lookup), std::move(waiting.done)});
   }
@@ -144,14 +151,18 @@ void LookupThread::Body::read_configuration(SteadyTime now) {
                                     : ResolvConf{settings.servers, {}, 1};
     servers.list = conf.servers;
     servers.poor_until = SteadyTime();
+    changes.fetch_add(1);
   }
   for (Active& each : active) each.lookup->drop(servers);
   servers.unbound = std::make_unique<Unbound>(servers.list);
+  if (changed && servers.validating)
+    servers.validating = std::make_unique<Unbound>(servers.list, settings.trust_anchor_text);
   for (Active& each : active) each.lookup->start(servers, now);
 }
 
 void LookupThread::Body::step_all(SteadyTime now) {
   if (servers.unbound) servers.unbound->process();
+  if (servers.validating) servers.validating->process();
   bool failed = false;
   std::vector<std::pair<Done, Answer>> finished;
   for (Active& each : active) {
@@ -164,14 +175,19 @@ void LookupThread::Body::step_all(SteadyTime now) {
   std::erase_if(active, [](const Active& each) { return !each.lookup; });
   // libunbound remembers for minutes which servers were dead; a fresh context does not. So once the network is back,
   // the next lookup succeeds.
-  if (failed && active.empty()) servers.unbound.reset();
+  if (failed && active.empty()) {
+    servers.unbound.reset();
+    servers.validating.reset();
+  }
   for (auto& [done, answer] : finished) done(std::move(answer));
 }
 
 void LookupThread::Body::wait() {
   std::vector<int> fds{wake_fd};
   SteadyTime next = SteadyTime::max();
-  if (servers.unbound && servers.unbound->fd() >= 0) fds.push_back(servers.unbound->fd());
+  for (const auto& context : {servers.unbound.get(), servers.validating.get()}) {
+    if (context != nullptr && context->fd() >= 0) fds.push_back(context->fd());
+  }
   for (const Active& each : active) {
     each.lookup->append_fds(fds);
     next = std::min(next, each.lookup->next_step());
@@ -195,6 +211,7 @@ void LookupThread::Body::end_all() {
   }
   active.clear();
   servers.unbound.reset();
+  servers.validating.reset();
   std::lock_guard lock(mutex);
   for (Waiting& waiting : inbox) waiting.done(Answer{Verdict::kSilent, {}, 0, "shutting down"});
   inbox.clear();
@@ -217,6 +234,14 @@ void LookupThread::ask(std::string name, Done done) {
 
 void LookupThread::ask(std::string name, RecordType type, Duration limit, Done done, bool fresh) {
   body_->add({std::move(name), type, limit, std::move(done), fresh});
+}
+
+void LookupThread::ask_validated(std::string name, RecordType type, Duration limit, Done done) {
+  body_->add({std::move(name), type, limit, std::move(done), false, true});
+}
+
+unsigned LookupThread::changes() const {
+  return body_->changes.load();
 }
 
 }  // namespace sidegate::dns

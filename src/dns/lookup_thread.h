@@ -20,6 +20,10 @@ class LookupThread {
   ~LookupThread();  // questions under way end with kSilent
   // Both families of `name` (lower case, no dot at its end) within the settings' time-out. IPv6 and IPv4 interleaved.
   void ask(std::string name, Done done);
+  // Its records of one type, within `limit`, with whether they are proven (Answer::secure).
+  void ask_validated(std::string name, RecordType type, Duration limit, Done done);
+  // How often other servers were taken: what was learnt of the old ones is worth nothing then.
+  unsigned changes() const;
   // Its records of one type, within `limit`.
   void ask(std::string name, RecordType type, Duration limit, Done done, bool fresh = false);  // as Lookup has it
 

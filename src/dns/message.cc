@@ -1,6 +1,7 @@
 #include "dns/message.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -107,6 +108,12 @@ std::optional<std::string> read_data(Reader& reader, RecordType type, std::size_
       return address_text(AF_INET6, data);
     case RecordType::kTxt:
       return joined_strings(data);
+    case RecordType::kTlsa: {
+      if (size < 4) return std::nullopt;
+      for (char field : data.substr(0, 3)) text += std::to_string(static_cast<unsigned char>(field)) + ' ';
+      for (unsigned char octet : data.substr(3)) text += fmt::format("{:02x}", octet);
+      return text;
+    }
     case RecordType::kSrv:
       for (int i = 0; i < 2; ++i) text += std::to_string(reader.number_16()) + ' ';
       [[fallthrough]];
@@ -202,7 +209,8 @@ std::optional<Answer> read_answer(std::string_view message, std::uint16_t id, st
   reader.at = kHeaderSize;
   Answer answer;
   // Servers that understand nothing may leave the question out (FORMERR, NOTIMP).
-  bool asked = questions == 1 && reader.name() == (name == "." ? "" : lower(name)) && reader.number_16() == static_cast<unsigned>(type);
+  bool asked = questions == 1 && reader.name() == (name == "." ? "" : lower(name)) &&
+               reader.number_16() == static_cast<unsigned>(type);
   reader.number_16();
   if ((!asked || !reader.good) && (rcode == 0 || rcode == 3)) return std::nullopt;
   if (rcode == 3) {

@@ -23,6 +23,7 @@ std::string RecordQuestions::key_of(const std::string& name, RecordType type) {
   if (type == RecordType::kMx) word = "MX";
   if (type == RecordType::kTxt) word = "TXT";
   if (type == RecordType::kSrv) word = "SRV";
+  if (type == RecordType::kTlsa) word = "TLSA";
   if (type == RecordType::kAaaa) word = "IPv6 address";
   return std::string(word) + " of " + name;
 }

@@ -49,6 +49,7 @@ struct Resolver::State {
   std::unordered_map<std::string, std::vector<Waiter>> waiters;  // guarded: one question a name, however many want it
   RecordQuestions questions;
   SteadyTime tells_until{};  // guarded
+  Validation validation;     // guarded
   std::unique_ptr<LookupThread> thread;
 
   std::optional<Result<Addresses>> at_once(const std::string& host);
@@ -72,8 +73,7 @@ std::optional<Result<Addresses>> Resolver::State::at_once(const std::string& nam
   }
   std::vector<std::string> six, four;
   const std::shared_ptr<const std::string> text = hosts.text(clock.steady());
-  for (auto& address : find_in_hosts(*text, name))
-    (is_six(address) ? six : four).push_back(address);
+  for (auto& address : find_in_hosts(*text, name)) (is_six(address) ? six : four).push_back(address);
   if (six.empty() && four.empty()) return std::nullopt;
   Addresses found{interleaved(six, four), false};
   std::lock_guard lock(mutex);
@@ -288,6 +288,52 @@ net::Awaitable<Result<Exchangers>> Resolver::exchangers(net::Loop& loop, std::st
   if (believed) co_return std::unexpected(addresses.error());
   co_return fail(ErrorKind::kUnreachable,
                  addresses.error().text + ", says a name server that does not know the root either: not believed");
+}
+
+net::Awaitable<Answer> Resolver::validated(net::Loop& loop, std::string name, RecordType type, Duration limit) {
+  std::shared_ptr<State> state = state_;
+  auto executor = loop.executor();
+  auto start = [state, name = std::move(name), type, limit, executor](auto handler) {
+    auto done = [executor, handler = std::move(handler)](Answer answer) mutable {
+      auto resume = [handler = std::move(handler), answer = std::move(answer)]() mutable {
+        handler(std::move(answer));
+      };
+      boost::asio::post(executor, std::move(resume));
+    };
+    state->thread->ask_validated(name, type, limit, std::move(done));
+  };
+  co_return co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Answer)>(
+      std::move(start), boost::asio::use_awaitable);
+}
+
+net::Awaitable<Validates> Resolver::can_validate(net::Loop& loop) {
+  std::shared_ptr<State> state = state_;
+  if (state->settings.trust_anchor_text.empty()) {
+    std::lock_guard lock(state->mutex);
+    const std::string& path = state->settings.trust_anchor;
+    state->validation.found(false, path.empty() ? "trust_anchor is empty" : path + " cannot be read",
+                            state->clock.steady(), 0);
+    co_return Validates::kNo;
+  }
+  {
+    const unsigned changes = state->thread->changes();
+    std::lock_guard lock(state->mutex);
+    const SteadyTime now = state->clock.steady();
+    if (state->validation.is_fresh(now, changes)) co_return state->validation.state(now);
+  }
+  Answer root = co_await validated(loop, ".", RecordType::kNs, kTellsLimit);
+  const unsigned changes = state->thread->changes();
+  std::lock_guard lock(state->mutex);
+  const SteadyTime now = state->clock.steady();
+  const bool good = root.verdict == Verdict::kFound && root.secure;
+  state->validation.found(good, root.why.empty() ? "the answer carries no proof" : root.why, now, changes);
+  co_return state->validation.state(now);
+}
+
+std::optional<Resolver::Validating> Resolver::validating() const {
+  std::lock_guard lock(state_->mutex);
+  if (!state_->validation.asked()) return std::nullopt;
+  return Validating{state_->validation.state(state_->clock.steady()), state_->validation.why()};
 }
 
 }  // namespace sidegate::dns

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "dns/exchangers.h"
 #include "dns/record_questions.h"
 #include "dns/settings.h"
+#include "dns/validation.h"
 #include "net/loop.h"
 
 namespace sidegate::dns {
@@ -29,9 +31,10 @@ class Resolver {  // thread-safe; ends before the loops it is used from do: what
   // kNotFound: NXDOMAIN or no address; kTimeout or kUnreachable: temporary.
   net::Awaitable<Result<Addresses>> addresses(net::Loop& loop, std::string host);
 
-  // For what is asked about strangers: one type of record, nothing from a search list, and never the last good answer. At
-  // most 2,000 such questions are under way at a time (kOverload), so that those about our own ways are always heard.
-  // Addresses come from /etc/hosts where it has the name. kNotFound as above; kTimeout, kUnreachable, kOverload: temporary.
+  // For what is asked about strangers: one type of record, nothing from a search list, and never the last good answer.
+  // At most 2,000 such questions are under way at a time (kOverload), so that those about our own ways are always
+  // heard. Addresses come from /etc/hosts where it has the name. kNotFound as above; kTimeout, kUnreachable, kOverload:
+  // temporary.
   net::Awaitable<Result<Records>> records(net::Loop& loop, std::string name, RecordType type, Duration limit);
   // The names of a numeric address: its PTR records, or what /etc/hosts says.
   net::Awaitable<Result<Records>> names(net::Loop& loop, std::string address, Duration limit);
@@ -44,6 +47,18 @@ class Resolver {  // thread-safe; ends before the loops it is used from do: what
   // what was remembered here; the finding stands for some seconds. A server that denies every name is in trouble, and
   // what it says is nothing to bounce mail for.
   net::Awaitable<bool> can_tell(net::Loop& loop, std::string domain);
+
+  // What must be proven: asked of libunbound's validator, past /etc/hosts and everything remembered here. Its `secure`
+  // says whether it is, also of what is not there; `bogus`, and every other failure, is temporary.
+  net::Awaitable<Answer> validated(net::Loop& loop, std::string name, RecordType type, Duration limit);
+  // Whether that can be had on this line at all (validation.h). Asked of the root, and the finding stands for minutes.
+  net::Awaitable<Validates> can_validate(net::Loop& loop);
+  // The last finding, for people; nullopt: nobody has asked yet.
+  struct Validating {
+    Validates state = Validates::kNo;
+    std::string why;  // of kNo and kNotNow
+  };
+  std::optional<Validating> validating() const;
 
  private:
   net::Awaitable<bool> knows(net::Loop& loop, std::string name);

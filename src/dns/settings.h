@@ -13,7 +13,9 @@ struct ResolverSettings {
   std::string hosts = "/etc/hosts";
   std::vector<std::string> servers;  // "127.0.0.1@5353"; empty: resolv_conf's
   Duration timeout = Duration(10'000);
-  Duration keep_last_good = std::chrono::hours(24);  // used when a lookup fails temporarily
+  std::string trust_anchor = "/usr/share/dns/root.key";  // empty: nothing is validated
+  std::string trust_anchor_text = {};                    // what stands in it; empty: it is not there
+  Duration keep_last_good = std::chrono::hours(24);      // used when a lookup fails temporarily
 };
 
 }  // namespace sidegate::dns

@@ -6,12 +6,13 @@
 #include <array>
 #include <utility>
 
+#include "base/text.h"
+
 namespace sidegate::dns {
 
 namespace {
 
 constexpr std::pair<const char*, const char*> kOptions[] = {
-    {"module-config:", "iterator"},  // no validator: whether a name can be validated is another context's question
     {"do-not-query-localhost:", "no"},
     {"unblock-lan-zones:", "yes"},
     {"qname-minimisation:", "no"},  // we forward, and poor forwarders fail on names that have no address
@@ -32,6 +33,13 @@ constexpr std::pair<const char*, const char*> kOptions[] = {
 // Zones that libunbound would answer by itself (RFC 6761, RFC 8375) and that a local server may well know.
 constexpr const char* kLocalZones[] = {"test.", "invalid.", "home.arpa."};
 
+void add_trust_anchor(ub_ctx* context, const std::string& text) {
+  for (std::string_view line : split(text, '\n')) {
+    line = trim(line.substr(0, line.find(';')));
+    if (!line.empty()) ub_ctx_add_ta(context, std::string(line).c_str());  // what is none is passed over
+  }
+}
+
 Answer answer_of(int error, const ub_result* result) {
   Answer answer;
   if (error != 0 || result == nullptr) {
@@ -47,10 +55,21 @@ Answer answer_of(int error, const ub_result* result) {
   } else {
     for (int i = 0; result->havedata && result->data[i] != nullptr; ++i) {
       const std::string_view data(result->data[i], static_cast<std::size_t>(result->len[i]));
-      if (auto text = record_text(static_cast<RecordType>(result->qtype), data)) answer.list.push_back(std::move(*text));
+      if (auto text = record_text(static_cast<RecordType>(result->qtype), data))
+        answer.list.push_back(std::move(*text));
     }
     answer.ttl = static_cast<std::uint32_t>(std::max(result->ttl, 0));
     answer.verdict = answer.list.empty() ? Verdict::kNoData : Verdict::kFound;
+  }
+  if (result != nullptr) {
+    answer.secure = result->secure != 0;
+    answer.bogus = result->bogus != 0;
+    answer.canonical = lower(result->canonname != nullptr ? result->canonname : result->qname);
+    if (answer.canonical.size() > 1 && answer.canonical.ends_with('.')) answer.canonical.pop_back();
+    if (answer.bogus) {
+      answer.verdict = Verdict::kFailed;
+      answer.why = result->why_bogus != nullptr ? result->why_bogus : "DNSSEC validation failed";
+    }
   }
   return answer;
 }
@@ -63,10 +82,13 @@ struct Unbound::Question {
   Done done;
 };
 
-Unbound::Unbound(const std::vector<std::string>& servers) : context_(ub_ctx_create()) {
+Unbound::Unbound(const std::vector<std::string>& servers, const std::string& trust_anchor) : context_(ub_ctx_create()) {
   if (context_ == nullptr) return;
   ub_ctx_debugout(context_, nullptr);  // what it has to say is in the answers; stderr is the log's
   for (auto [option, value] : kOptions) ub_ctx_set_option(context_, option, value);
+  // Whether a name can be validated is no question where only addresses are wanted.
+  ub_ctx_set_option(context_, "module-config:", trust_anchor.empty() ? "iterator" : "validator iterator");
+  add_trust_anchor(context_, trust_anchor);
   bool any = false;
   for (const std::string& server : servers) any |= ub_ctx_set_fwd(context_, server.c_str()) == 0;
   // Without a forwarder it would ask the root servers.

@@ -31,6 +31,7 @@ std::vector<std::string> parameters_of(const smtp::MailCommand& command) {
   if (command.body != mail::BodyType::kUnspecified)
     out.push_back(command.body == mail::BodyType::k7bit ? "BODY=7BIT" : "BODY=8BITMIME");
   if (command.smtputf8) out.emplace_back("SMTPUTF8");
+  if (command.requiretls) out.emplace_back("REQUIRETLS");
   if (command.ret != mail::Ret::kUnspecified) out.push_back(command.ret == mail::Ret::kFull ? "RET=FULL" : "RET=HDRS");
   if (!command.envid.empty()) out.push_back("ENVID=" + command.envid);
   return out;

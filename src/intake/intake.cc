@@ -11,6 +11,7 @@
 #include "intake/recipients.h"
 #include "intake/reply_for.h"
 #include "mail/address_list.h"
+#include "mail/header.h"
 #include "net/socket.h"
 #include "queue/await_commit.h"
 #include "rewrite/address_fields.h"
@@ -123,6 +124,7 @@ net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::
   envelope.smtputf8 = command.smtputf8;
   incoming_->entry_routes = context_.entry_routes.get();
   if (incoming_->entry_routes) incoming_->origin = origin_of(session, command.smtputf8);
+  if (command.requiretls) envelope.tls = mail::TlsDemand::kRequired;
   co_return Reply(250, {2, 1, 0}, "Ok");
 }
 
@@ -532,6 +534,9 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
   Incoming& in = *incoming_;
   WallTime now = context_.clock.wall();
   auto message = std::make_shared<queue::Message>();
+  // RFC 8689 section 3: REQUIRETLS goes before the field.
+  if (in.envelope.tls == mail::TlsDemand::kUsual && iequals(trim(mail::field_value(in.header(), "TLS-Required")), "no"))
+    in.envelope.tls = mail::TlsDemand::kOptional;
   message->id = in.id;
   message->origin = origin_of(session, in.envelope.smtputf8);
   message->envelope = std::move(in.envelope);
@@ -550,6 +555,7 @@ queue::Accept Intake::make_accept(const smtp::SessionInfo& session, const smtp::
     if (first) {
       bool fresh = false;
       queue::ClassKey key{domain, sender_key, user, session.listener, sender};
+      if (!route::is_local(key)) key.tls = route::tls_of(envelope);
       at->second = context_.scheduler.intern(key, &fresh);
       const bool held = in.hold.has_value() || held_by_route(key);
       if (fresh) unsaved.push_back({at->second, std::move(key)});

@@ -46,6 +46,13 @@ inline bool tells_of(const Recipient& r, const char* what) {
   return r.destination == Destination::kDiscard && r.target == what;
 }
 
+// What the sender wants of TLS on the way (RFC 8689). The numbers lie on disk.
+enum class TlsDemand : std::uint8_t {
+  kUsual = 0,     // what the configuration and the destinations' policies say
+  kRequired = 1,  // REQUIRETLS: authenticated TLS all the way, or a report that it could not be had
+  kOptional = 2,  // "TLS-Required: No": better in the clear than not at all
+};
+
 struct Envelope {
   std::string reverse_path;   // empty: null reverse-path
   std::vector<Recipient> recipients;
@@ -53,6 +60,7 @@ struct Envelope {
   Ret ret = Ret::kUnspecified;
   std::string envid;          // xtext as received; empty: none
   bool smtputf8 = false;
+  TlsDemand tls = TlsDemand::kUsual;
   bool operator==(const Envelope&) const = default;
 };
 

@@ -5,6 +5,8 @@
 namespace sidegate::queue {
 namespace {
 
+constexpr char kRequiredMark = '\1', kOptionalMark = '\2';  // behind the domain, which holds no such octets
+
 constexpr std::int64_t kForgetAfter = 60 * 60 * 1000;  // milliseconds
 
 std::uint64_t hash_of(std::string_view text) {
@@ -14,7 +16,10 @@ std::uint64_t hash_of(std::string_view text) {
 std::string join(const ClassKey& key) {
   std::string joined;
   joined.reserve(key.recipient_domain.size() + key.sender_key.size() + key.user.size() + key.listener.size() + 3);
-  joined.append(key.recipient_domain).push_back('\0');
+  joined.append(key.recipient_domain);
+  if (key.tls != mail::TlsDemand::kUsual)
+    joined += key.tls == mail::TlsDemand::kRequired ? kRequiredMark : kOptionalMark;
+  joined.push_back('\0');
   joined.append(key.sender_key).push_back('\0');
   joined.append(key.user).push_back('\0');
   joined.append(key.listener);
@@ -31,6 +36,10 @@ ClassKey split(std::string_view joined) {
     joined.remove_prefix(std::min(end + 1, joined.size()));
   }
   key.sender = key.user.empty() ? key.sender_key : std::string(joined);
+  const char last = key.recipient_domain.empty() ? '\0' : key.recipient_domain.back();
+  if (last != kRequiredMark && last != kOptionalMark) return key;
+  key.tls = last == kRequiredMark ? mail::TlsDemand::kRequired : mail::TlsDemand::kOptional;
+  key.recipient_domain.pop_back();
   return key;
 }
 
@@ -45,7 +54,7 @@ const Route* ClassTable::route(std::string_view key) {
   const ClassKey parts = split(key);
   Route ways = router_ ? router_(parts) : Route{};
   std::erase_if(ways, [this](WayId way) { return way >= ways_; });
-  families_.expand(ways, parts.recipient_domain);
+  families_.expand(ways, member_name(parts.recipient_domain, parts.tls));
   const auto [at, fresh] = routes_.try_emplace(std::move(ways));
   if (fresh) families_.use(at->first);
   ++at->second;

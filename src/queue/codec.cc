@@ -172,7 +172,8 @@ std::string encode(std::string_view key, const Message& m, std::uint32_t chunks)
   out.octet(static_cast<std::uint8_t>(m.envelope.body));
   out.octet(static_cast<std::uint8_t>(m.envelope.ret));
   out.string(m.envelope.envid);
-  out.octet(bits({m.envelope.smtputf8, m.eight_bit_header, m.eight_bit_body, m.is_report, hashes, m.submitted}));
+  out.octet(bits({m.envelope.smtputf8, m.eight_bit_header, m.eight_bit_body, m.is_report, hashes, m.submitted,
+                  m.envelope.tls == mail::TlsDemand::kRequired, m.envelope.tls == mail::TlsDemand::kOptional}));
   for (const auto* text :
        {&m.origin.listener, &m.origin.peer_address, &m.origin.helo, &m.origin.user, &m.origin.protocol}) {
     out.string(*text);
@@ -210,6 +211,8 @@ Result<Message> decode_message(std::string_view key, std::string_view value) {
   m.eight_bit_body = flags & 4;
   m.is_report = flags & 8;
   m.submitted = flags & 32;
+  if (flags & 64) m.envelope.tls = mail::TlsDemand::kRequired;
+  if (flags & 128) m.envelope.tls = mail::TlsDemand::kOptional;
   for (auto* text : {&m.origin.listener, &m.origin.peer_address, &m.origin.helo, &m.origin.user, &m.origin.protocol}) {
     *text = in.string();
   }
@@ -226,7 +229,7 @@ Result<Message> decode_message(std::string_view key, std::string_view value) {
       if (!bytes.empty()) std::memcpy(hash->data(), bytes.data(), hash->size());
     }
   }
-  if (!ok || !in.done() || flags >= 64) return unreadable(Family::kEnvelope, "malformed");
+  if (!ok || !in.done() || flags >= 192) return unreadable(Family::kEnvelope, "malformed");
   return m;
 }
 
@@ -292,10 +295,11 @@ std::string encode(std::string_view key, const AttemptRow& row) {
   OctetWriter out(value);
   put_time(out, row.at);
   for (const auto* text : {&row.way, &row.address, &row.phase, &row.reply, &row.meaning}) out.string(*text);
-  out.octet(bits({row.uncertain, row.next.has_value()}));
+  out.octet(bits({row.uncertain, row.next.has_value(), !row.tls.empty()}));
   if (row.next) put_time(out, *row.next);
   out.number(row.recipients.size());
   for (auto n : row.recipients) out.number(n);
+  if (!row.tls.empty()) out.string(row.tls);
   return sealed(Family::kAttempt, key, std::move(value));
 }
 
@@ -310,7 +314,8 @@ Result<AttemptRow> decode_attempt(std::string_view key, std::string_view value) 
   row.uncertain = flags & 1;
   if (flags & 2) row.next = get_time(in);
   for (std::size_t n = in.count(); n > 0 && in.ok(); --n) row.recipients.push_back(in.number_as<std::uint32_t>());
-  if (!in.done() || flags > 3) return unreadable(Family::kAttempt, "malformed");
+  if (flags & 4) row.tls = in.string();
+  if (!in.done() || flags > 7) return unreadable(Family::kAttempt, "malformed");
   return row;
 }
 
@@ -321,6 +326,7 @@ std::string encode(std::string_view key, const ClassRow& row) {
     out.string(*text);
   }
   if (!row.key.user.empty()) out.string(row.key.sender);  // else it is the sender_key
+  if (row.key.tls != mail::TlsDemand::kUsual) out.octet(static_cast<std::uint8_t>(row.key.tls));
   return sealed(Family::kClass, key, std::move(value));
 }
 
@@ -336,7 +342,9 @@ Result<ClassRow> decode_class(std::string_view key, std::string_view value) {
     row.key.sender = row.key.sender_key;
   else if (!in.done())
     row.key.sender = in.string();
-  if (!in.done() || key.size() != 4) return unreadable(Family::kClass, "malformed");
+  bool ok = true;
+  if (in.ok() && !in.done()) row.key.tls = get_enum(in, mail::TlsDemand::kOptional, ok);
+  if (!ok || !in.done() || key.size() != 4) return unreadable(Family::kClass, "malformed");
   row.id = static_cast<ClassId>(get_big(key));
   return row;
 }

@@ -5,6 +5,7 @@
 
 #include "base/octets.h"
 #include "queue/crc32c.h"
+#include "queue/families.h"
 #include "queue/test_stores.h"
 
 namespace sidegate::queue::codec_test {
@@ -149,6 +150,45 @@ TEST(Codec, WellSealedNonsenseIsNoRow) {
     EXPECT_FALSE(decode_message(key, sealed(Family::kEnvelope, inside)));
     EXPECT_FALSE(decode_attempt(key, sealed(Family::kAttempt, inside)) && inside.size() != 30);
     EXPECT_FALSE(decode_due(key, sealed(Family::kDue, inside)));
+  }
+}
+
+// RFC 8689: what a message demands of TLS stays with it and with its classes; rows of before it are read as usual mail.
+TEST(Codec, TheDemandOfTls) {
+  for (auto tls : {mail::TlsDemand::kUsual, mail::TlsDemand::kRequired, mail::TlsDemand::kOptional}) {
+    Message m = full_message();
+    m.envelope.tls = tls;
+    const std::string key = id_key(m.id);
+    auto read = decode_message(key, encode(key, m, m.chunks));
+    ASSERT_TRUE(read);
+    expect_same(*read, m);
+    for (const char* user : {"", "taro"}) {
+      ClassRow row{7, {"x.example", *user ? user : "me@home.example", user, "in", "me@home.example"}};
+      row.key.tls = tls;
+      const std::string at = class_key(7);
+      auto back = decode_class(at, encode(at, row));
+      ASSERT_TRUE(back);
+      EXPECT_EQ(back->key, row.key);
+    }
+  }
+  AttemptRow attempt;
+  attempt.way = "direct";
+  attempt.recipients = {0, 2};
+  for (const char* tls : {"", "verified:dane-ee TLSv1.3"}) {
+    attempt.tls = tls;
+    const std::string key = attempt_key(QueueId{1}, 2);
+    auto read = decode_attempt(key, encode(key, attempt));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->tls, tls);
+    EXPECT_EQ(read->recipients, attempt.recipients);
+  }
+}
+
+TEST(MemberName, AMemberIsCalledByWhatItsMailDemands) {
+  for (auto tls : {mail::TlsDemand::kUsual, mail::TlsDemand::kRequired, mail::TlsDemand::kOptional}) {
+    std::string name = member_name("example.org", tls);
+    EXPECT_EQ(demand_of(name), tls);
+    EXPECT_EQ(name, "example.org");
   }
 }
 

@@ -5,6 +5,29 @@
 
 namespace sidegate::queue {
 
+namespace {
+
+constexpr std::string_view kRequired = " (REQUIRETLS)", kOptional = " (TLS-Required: No)";
+
+}  // namespace
+
+std::string member_name(std::string_view domain, mail::TlsDemand tls) {
+  std::string name(domain);
+  if (tls == mail::TlsDemand::kRequired) name += kRequired;
+  if (tls == mail::TlsDemand::kOptional) name += kOptional;
+  return name;
+}
+
+mail::TlsDemand demand_of(std::string& name) {
+  for (auto [words, tls] :
+       {std::pair(kRequired, mail::TlsDemand::kRequired), std::pair(kOptional, mail::TlsDemand::kOptional)}) {
+    if (!name.ends_with(words)) continue;
+    name.resize(name.size() - words.size());
+    return tls;
+  }
+  return mail::TlsDemand::kUsual;
+}
+
 void Families::set(const std::vector<WayLimits>& ways) {
   for (auto& [id, family] : families_) family.limit = family.each = 0;  // a block that went: what is under way ends
   for (std::size_t i = 0; i < ways.size(); ++i) {

@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <string>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "mail/envelope.h"
 #include "queue/flat_index.h"
 #include "queue/lease.h"
 #include "queue/way_state.h"
@@ -29,6 +31,12 @@ struct WayFamily {
   std::unordered_set<WayId> sleepers;  // members with a connection asleep
   bool has_room() const { return slots < limit; }
 };
+
+// What a destination is called with what is demanded of TLS (RFC 8689): such ones have connections and troubles of
+// their own.
+std::string member_name(std::string_view domain, mail::TlsDemand tls);
+// And back; `name` is then the domain.
+mail::TlsDemand demand_of(std::string& name);
 
 class Families {
  public:

@@ -22,6 +22,7 @@ struct ClassKey {
   std::string user;
   std::string listener;
   std::string sender = {};        // the reverse-path, lower case; without a user sender_key is the same
+  mail::TlsDemand tls = mail::TlsDemand::kUsual;  // a destination with another demand is another one
   bool operator==(const ClassKey&) const = default;
 };
 struct ClassRow {
@@ -96,6 +97,7 @@ struct AttemptRow {
   std::string way, address, phase;   // "isp", "192.0.2.1:587", "rcpt"
   std::string reply;                 // the peer's words or our error
   std::string meaning;               // what we made of it
+  std::string tls = {};              // how the peer was known: "verified:dane-ee TLSv1.3 ..."; empty: no connection
   bool uncertain = false;
   std::optional<WallTime> next;      // nullopt: ended
   std::vector<std::uint32_t> recipients;

@@ -318,7 +318,7 @@ std::vector<WayStatus> Schedule::ways_of(const ClassKey& key, const Route& route
   std::vector<WayStatus> all;
   for (WayId id : route) {
     if (families_.family(id) != nullptr) {
-      const WayId member = families_.find(id, key.recipient_domain);
+      const WayId member = families_.find(id, member_name(key.recipient_domain, key.tls));
       if (member != kNoWay) id = member;
     }
     if (auto status = way(id)) all.push_back(std::move(*status));

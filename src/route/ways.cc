@@ -53,6 +53,12 @@ std::optional<queue::WayId> Table::after(const queue::ClassKey& key, queue::WayI
   return *at;
 }
 
+// RFC 8689 section 5: a report about such a message asks for the same, and is not lost where that cannot be had.
+mail::TlsDemand tls_of(const mail::Envelope& envelope) {
+  const bool only_asks = envelope.tls == mail::TlsDemand::kRequired && envelope.reverse_path.empty();
+  return only_asks ? mail::TlsDemand::kUsual : envelope.tls;
+}
+
 std::string class_domain(const mail::Recipient& recipient) {
   switch (recipient.destination) {
     case mail::Destination::kRoute:
@@ -79,6 +85,7 @@ queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& or
   key.user = origin.user;
   key.listener = origin.listener;
   key.sender = lower(envelope.reverse_path);
+  if (recipient.destination == mail::Destination::kRoute) key.tls = tls_of(envelope);
   return key;
 }
 

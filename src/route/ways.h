@@ -61,6 +61,8 @@ class Table {
 // What stands for the domain in a recipient's class: its own in lower case, or ".mailbox", ".pipe", ".file", ".discard"
 // for one that ends on this machine (no domain begins with a dot).
 std::string class_domain(const mail::Recipient& recipient);
+// What is demanded of TLS on this message's way; what its class has.
+mail::TlsDemand tls_of(const mail::Envelope& envelope);
 // The class of one recipient.
 queue::ClassKey class_key(const mail::Envelope& envelope, const mail::Origin& origin, const mail::Recipient& recipient);
 

@@ -44,6 +44,8 @@ void take_keyword(Capabilities& c, std::string_view line) {
     c.eight_bit = true;
   } else if (keyword == "SMTPUTF8") {
     c.smtputf8 = true;
+  } else if (keyword == "REQUIRETLS") {
+    c.requiretls = true;
   } else if (keyword == "DSN") {
     c.dsn = true;
   } else if (keyword == "ENHANCEDSTATUSCODES") {

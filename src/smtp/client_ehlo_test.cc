@@ -22,13 +22,14 @@ mail::Reply reply(const std::vector<std::string>& lines) {
 }
 
 TEST(Ehlo, Keywords) {
-  Capabilities c =
-      parse_ehlo(reply({"250-mx.example Hello [192.0.2.1]", "250-pipelining", "250-SIZE 35882577", "250-8BITMIME",
-                        "250-STARTTLS", "250-DSN", "250-SMTPUTF8", "250-CHUNKING", "250 ENHANCEDSTATUSCODES"}));
+  Capabilities c = parse_ehlo(
+      reply({"250-mx.example Hello [192.0.2.1]", "250-pipelining", "250-SIZE 35882577", "250-8BITMIME", "250-STARTTLS",
+             "250-DSN", "250-SMTPUTF8", "250-CHUNKING", "250-RequireTLS", "250 ENHANCEDSTATUSCODES"}));
   EXPECT_EQ(c.host, "mx.example");
-  EXPECT_TRUE(c.esmtp && c.pipelining && c.eight_bit && c.starttls && c.dsn && c.smtputf8 && c.chunking && c.enhanced);
+  EXPECT_TRUE(c.esmtp && c.pipelining && c.eight_bit && c.starttls && c.dsn && c.smtputf8 && c.chunking && c.enhanced &&
+              c.requiretls);
   EXPECT_EQ(c.size, 35882577u);
-  EXPECT_EQ(c.raw.size(), 8u);
+  EXPECT_EQ(c.raw.size(), 9u);
 }
 
 TEST(Ehlo, Auth) {

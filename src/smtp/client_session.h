@@ -43,7 +43,7 @@ struct Capabilities {   // of one EHLO answer
   bool esmtp = false;   // false: HELO was used
   std::string refusal;  // then: what the server said to EHLO
   bool starttls = false, pipelining = false, chunking = false, eight_bit = false, smtputf8 = false, dsn = false,
-       enhanced = false;
+       enhanced = false, requiretls = false;
   std::optional<std::uint64_t> size;  // SIZE with a number > 0
   std::vector<std::string> auth;      // upper case, from AUTH and the old AUTH= form
   std::vector<std::string> raw;       // keyword lines as sent

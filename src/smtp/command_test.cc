@@ -49,6 +49,7 @@ TEST(Command, Mail) {
       {"FROM:<a@b.example> SIZE=1000 BODY=8BITMIME RET=HDRS ENVID=x+2By", ""},
       {"FROM:<a@b.example>  size=1  body=7bit", ""},
       {"FROM:<a@b.example> SMTPUTF8", ""},
+      {"FROM:<a@b.example> requiretls", ""},
       {"FROM:<\xc3\xa4@b.example> SMTPUTF8", ""},
       {"FROM:<taro..k@b.example>", ""},
       {"FROM:<taro.@b.example>", ""},
@@ -82,6 +83,8 @@ TEST(Command, Mail) {
       {"FROM:<a@b.example> ENVID=a+0D+0A", "501 5.5.4"},
       {longer_envid, "501 5.5.4"},
       {"FROM:<a@b.example> SMTPUTF8=1", "501 5.5.4"},
+      {"FROM:<a@b.example> REQUIRETLS=1", "501 5.5.4"},
+      {"FROM:<a@b.example> REQUIRETLS SIZE=1 REQUIRETLS", "501 5.5.4"},
       {"FROM:<a@b.example> SMTPUTF8 SMTPUTF8", "501 5.5.4"},
       {"FROM:<a@b.example> NOTIFY=NEVER", "555 5.5.4"},
       {"FROM:<a@b.example> X-FOO=1", "555 5.5.4"},
@@ -93,7 +96,7 @@ TEST(Command, Mail) {
 }
 
 TEST(Command, MailValues) {
-  auto mail = parse_mail("FROM:<a@b.example> SIZE=42 BODY=8BITMIME RET=FULL ENVID=x SMTPUTF8");
+  auto mail = parse_mail("FROM:<a@b.example> SIZE=42 BODY=8BITMIME RET=FULL ENVID=x SMTPUTF8 REQUIRETLS");
   ASSERT_TRUE(mail);
   EXPECT_EQ(mail->path.mailbox.text(), "a@b.example");
   EXPECT_EQ(mail->size, 42u);
@@ -101,6 +104,8 @@ TEST(Command, MailValues) {
   EXPECT_EQ(mail->ret, mail::Ret::kFull);
   EXPECT_EQ(mail->envid, "x");
   EXPECT_TRUE(mail->smtputf8);
+  EXPECT_TRUE(mail->requiretls);
+  EXPECT_FALSE(parse_mail("FROM:<a@b.example>")->requiretls);
   EXPECT_TRUE(parse_mail("FROM:<>")->path.is_null);
   // More than any number holds: too large, as its sender says.
   EXPECT_EQ(parse_mail("FROM:<> SIZE=99999999999999999999")->size, ~0ull);

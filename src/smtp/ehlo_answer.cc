@@ -3,7 +3,7 @@
 namespace sidegate::smtp {
 
 std::string ehlo_answer(const ServerSettings& settings, std::uint64_t size, bool starttls,
-                        const std::vector<std::string_view>& auth, std::string_view xclient) {
+                        const std::vector<std::string_view>& auth, std::string_view xclient, bool tls) {
   std::string answer;
   answer.reserve(256);
   answer.append("250-").append(settings.hostname).append("\r\n");
@@ -16,6 +16,7 @@ std::string ehlo_answer(const ServerSettings& settings, std::uint64_t size, bool
     answer.append("\r\n");
   }
   if (!xclient.empty()) answer.append("250-").append(xclient).append("\r\n");
+  if (tls) answer.append("250-REQUIRETLS\r\n");  // RFC 8689 section 2: never before
   answer.append("250-8BITMIME\r\n");             // RFC 6152
   answer.append("250-SMTPUTF8\r\n");             // RFC 6531
   answer.append("250-ENHANCEDSTATUSCODES\r\n");  // RFC 2034

@@ -11,8 +11,9 @@
 namespace sidegate::smtp {
 
 // As sent. auth: the mechanisms, none where AUTH is not offered. xclient: its line, empty where it is not offered.
-std::string ehlo_answer(const ServerSettings& settings, std::uint64_t size, bool starttls, const std::vector<std::string_view>& auth,
-                        std::string_view xclient = {});
+// tls: the session is inside TLS.
+std::string ehlo_answer(const ServerSettings& settings, std::uint64_t size, bool starttls,
+                        const std::vector<std::string_view>& auth, std::string_view xclient = {}, bool tls = false);
 std::string tls_summary(const tls::Verdict& verdict);  // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384"
 
 }  // namespace sidegate::smtp

@@ -164,6 +164,11 @@ Parsed<void> read_mail_parameters(std::string_view text, MailCommand& command) {
       command.smtputf8 = true;
       return 4;
     }
+    if (iequals(p.keyword, "REQUIRETLS")) {
+      if (p.has_value) return bad("REQUIRETLS takes no value");  // RFC 8689 section 2
+      command.requiretls = true;
+      return 6;
+    }
     return -1;
   });
 }

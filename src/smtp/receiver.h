@@ -15,14 +15,15 @@
 
 namespace sidegate::smtp {
 
-struct MailCommand {  // parsed MAIL (RFC 5321 section 4.1.1.2, 1870, 3461, 6152, 6531)
+struct MailCommand {  // parsed MAIL (RFC 5321 section 4.1.1.2, 1870, 3461, 6152, 6531, 8689)
   mail::Path path;
   std::uint64_t size = 0;  // SIZE=, 0: not given
   mail::BodyType body = mail::BodyType::kUnspecified;
   mail::Ret ret = mail::Ret::kUnspecified;
   std::string envid;
   bool smtputf8 = false;
-  bool has_auth = false;  // AUTH=, whatever it says (RFC 4954 section 5)
+  bool requiretls = false;  // RFC 8689 section 3
+  bool has_auth = false;    // AUTH=, whatever it says (RFC 4954 section 5)
 };
 
 struct RcptCommand {  // parsed RCPT (RFC 5321 section 4.1.1.3, 3461)
@@ -49,8 +50,8 @@ struct TlsFacts {               // of the handshake
 struct SessionInfo {  // grows as the dialogue goes on
   net::Peer peer;
   std::string listener;
-  std::string client_name;  // of the peer's address, leads back to it; empty: unknown
-  std::string client_ptr;   // what the address leads to, believed or not
+  std::string client_name;   // of the peer's address, leads back to it; empty: unknown
+  std::string client_ptr;    // what the address leads to, believed or not
   bool may_xclient = false;  // the peer is a listed front, which has not said yet who the client is
   Duration quiet{};          // so long the client has to be silent before it is greeted; 0: no matter
   bool spoke_early = false;  // it was not
@@ -79,8 +80,8 @@ class Receiver {
   virtual ~Receiver() = default;
   // The largest message that some way out takes, where this listener's mail leaves; 0: no bound is known.
   virtual std::uint64_t largest_that_leaves() const { return 0; }
-  // Before connected(): client_name and client_ptr are filled in, where they can be known in time, and quiet is set. After
-  // XCLIENT both again, for who the client is now.
+  // Before connected(): client_name and client_ptr are filled in, where they can be known in time, and quiet is set.
+  // After XCLIENT both again, for who the client is now.
   virtual net::Awaitable<void> meet(SessionInfo& session) { co_return; }
   // Before the greeting: 220 goes on; 421 or 554 is sent and ends the session.
   virtual net::Awaitable<mail::Reply> connected(const SessionInfo& session) = 0;

@@ -91,9 +91,10 @@ Played play_in_tls(std::string_view text, Authenticator& authenticator, Recordin
 
 const std::string kHello =
     "C: EHLO a\nS: 250-mx.example\nS: 250-PIPELINING\nS: 250-SIZE\nS: 250-AUTH SCRAM-SHA-256 PLAIN LOGIN OAUTHBEARER "
-    "CRAM-MD5\nS: 250-8BITMIME\nS: 250-SMTPUTF8\nS: 250-ENH\nS: 250-DSN\nS: 250 CHUNKING\n";
+    "CRAM-MD5\nS: 250-REQUIRETLS\nS: 250-8BITMIME\nS: 250-SMTPUTF8\nS: 250-ENH\nS: 250-DSN\nS: 250 CHUNKING\n";
 const std::string kHelloLoggedIn =
-    "C: EHLO a\nS: 250-mx.example\nS: 250-PIPELINING\nS: 250-SIZE\nS: 250-8BITMIME\nS: 250-SMTPUTF8\nS: 250-ENH\nS: "
+    "C: EHLO a\nS: 250-mx.example\nS: 250-PIPELINING\nS: 250-SIZE\nS: 250-REQUIRETLS\nS: 250-8BITMIME\nS: "
+    "250-SMTPUTF8\nS: 250-ENH\nS: "
     "250-DSN\nS: 250 CHUNKING\n";
 const std::string kQuit = "C: QUIT\nS: 221 2.0.0\n";
 

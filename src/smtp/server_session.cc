@@ -17,10 +17,10 @@ constexpr std::size_t kLongestHelo = 255;
 constexpr Duration kHandshakeTimeout = 1min;
 constexpr Duration kFarewellTimeout = 5s;
 
-// What extensions add to the longest MAIL and RCPT: SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), RET
-// and ENVID 9 + 107 (RFC 3461), AUTH 500 (RFC 4954 section 3); NOTIFY 30 and ORCPT 507 (RFC 3461). The AUTH command
+// What extensions add to the longest MAIL and RCPT: SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531),
+// REQUIRETLS 12 (RFC 8689), RET and ENVID 9 + 107 (RFC 3461), AUTH 500 (RFC 4954 section 3); NOTIFY 30 and ORCPT 507 (RFC 3461). The AUTH command
 // takes 12288 in all (RFC 4954 section 4).
-constexpr unsigned kMailExtra = 26 + 17 + 10 + 9 + 107 + 500;
+constexpr unsigned kMailExtra = 26 + 17 + 10 + 12 + 9 + 107 + 500;
 constexpr unsigned kRcptExtra = 30 + 507;
 constexpr unsigned kAuthExtra = 12288 - 512;
 constexpr unsigned kXclientExtra = 2560;  // all its attributes in one command, values of 255 octets in xtext
@@ -118,7 +118,8 @@ net::Awaitable<void> ServerSession::give_up() {
   }
 }
 
-// RFC 5321 section 4.3.1: the client waits for the greeting. Who does not is no mail server; what it said stays to be read.
+// RFC 5321 section 4.3.1: the client waits for the greeting. Who does not is no mail server; what it said stays to be
+// read.
 net::Awaitable<void> ServerSession::hear_silence() {
   stream_.expires_after(info_.quiet);
   waiting_ = true;
@@ -231,7 +232,7 @@ net::Awaitable<void> ServerSession::ehlo(std::string_view arguments) {
   if (const std::uint64_t largest = receiver_.largest_that_leaves(); largest != 0)
     size = size == 0 ? largest : std::min(size, largest);
   out_ += ehlo_answer(*settings_, size, starttls_offered(), auth_mechanisms(),
-                      may_xclient() ? xclient_keyword(settings_->offer_auth) : std::string_view());
+                      may_xclient() ? xclient_keyword(settings_->offer_auth) : std::string_view(), info_.tls);
   count(250);
 }
 
@@ -319,8 +320,9 @@ bool ServerSession::may_xclient() const {
   return !stranger_speaks_ && (info_.may_xclient || said_of_client_);
 }
 
-// Postfix's XCLIENT_README: the session begins anew with another client, greeting included. It may follow a STARTTLS. Who may
-// send it is a matter of the socket's peer and of nothing that was said before. Several in a row are one statement.
+// Postfix's XCLIENT_README: the session begins anew with another client, greeting included. It may follow a STARTTLS.
+// Who may send it is a matter of the socket's peer and of nothing that was said before. Several in a row are one
+// statement.
 net::Awaitable<void> ServerSession::xclient(std::string_view arguments) {
   if (!may_xclient()) {
     say("550 5.7.0 XCLIENT is for listed hosts, once, before anything else");
@@ -396,6 +398,11 @@ net::Awaitable<void> ServerSession::mail(std::string_view arguments) {
   // RFC 4954 section 5: the parameter belongs to the extension, which only some sessions are offered.
   if (command->has_auth && !auth_offered() && !info_.authenticated()) {
     answer("MAIL", mail::Reply(555, {5, 5, 4}, "Parameter not recognised: AUTH"), from);
+    co_return;
+  }
+  // RFC 8689 section 3: only inside TLS, where alone it is offered; what is asked for here could not be kept any more.
+  if (command->requiretls && !info_.tls) {
+    answer("MAIL", mail::Reply(530, {5, 7, 10}, "REQUIRETLS needs TLS: issue STARTTLS first"), from);
     co_return;
   }
   if (over_size(command->size)) {

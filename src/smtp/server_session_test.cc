@@ -295,6 +295,21 @@ std::shared_ptr<const tls::ServerContext> some_tls() {
   return {std::shared_ptr<void>(), reinterpret_cast<const tls::ServerContext*>(&something)};
 }
 
+// RFC 8689 section 3.
+TEST(ServerSession, RequireTlsOnlyInsideTls) {
+  RecordingReceiver receiver;
+  net::ScriptStream stream;
+  stream.expect_line("220").peer_sends("EHLO clear.example\r\n");
+  for (const char* line : {"250-mx", "250-P", "250-SIZE", "250-8", "250-SMTPUTF8", "250-E", "250-D", "250 C"})
+    stream.expect_line(line);
+  stream.peer_sends("MAIL FROM:<a@b.example> REQUIRETLS\r\n").expect_line("530 5.7.10");
+  stream.peer_sends("MAIL FROM:<a@b.example> REQUIRETLS=YES\r\n").expect_line("501 5.5.4");
+  stream.peer_sends("MAIL FROM:<a@b.example>\r\n").expect_line("250 2.1.0").peer_sends("QUIT\r\n").expect_line("221");
+  ServerSession session(stream, receiver, test_settings(), "test");
+  net::run_script(session.run());
+  EXPECT_EQ(stream.problem(), "");
+}
+
 TEST(ServerSession, StartTlsForgetsEverything) {
   RecordingReceiver receiver;
   auto settings = test_settings();
@@ -308,11 +323,12 @@ TEST(ServerSession, StartTlsForgetsEverything) {
   stream.peer_sends("STARTTLS\r\n").expect_line("220 2.0.0").tls();
   stream.peer_sends("MAIL FROM:<a@b.example>\r\n").expect_line("503 5.5.1");
   stream.peer_sends("EHLO tls.example\r\n");
-  for (const char* line : {"250-mx", "250-P", "250-SIZE", "250-8", "250-SMTPUTF8", "250-E", "250-D", "250 C"})
+  for (const char* line :
+       {"250-mx", "250-P", "250-SIZE", "250-REQUIRETLS", "250-8", "250-SMTPUTF8", "250-E", "250-D", "250 C"})
     stream.expect_line(line);
   stream.peer_sends("STARTTLS\r\n")
       .expect_line("503 5.5.1")
-      .peer_sends("MAIL FROM:<a@b.example>\r\n")
+      .peer_sends("MAIL FROM:<a@b.example> REQUIRETLS\r\n")
       .expect_line("250 2.1.0");
   ServerSession session(stream, receiver, settings, "test", some_tls());
   net::run_script(session.run());

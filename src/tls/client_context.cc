@@ -47,6 +47,23 @@ bool restrict_to(SSL_CTX* context, const std::string& version) {
   return false;
 }
 
+// The records, and the names that go with DANE-TA. False: none of them can be used, and nothing may be taken for
+// verified.
+bool expect(SSL* ssl, const PeerPolicy& policy) {
+  if (SSL_dane_enable(ssl, policy.name.c_str()) <= 0) return false;
+  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  for (const std::string& name : policy.names) {
+    if (SSL_add1_host(ssl, name.c_str()) != 1) return false;
+  }
+  bool any = false;
+  for (const Tlsa& one : policy.tlsa) {
+    const auto* data = reinterpret_cast<const unsigned char*>(one.data.data());
+    any |= SSL_dane_tlsa_add(ssl, one.usage, one.selector, one.matching, data, one.data.size()) == 1;
+  }
+  ERR_clear_error();
+  return any;
+}
+
 }  // namespace
 
 // The last tickets the peer gave us, newest at the back. Filled and taken by all threads.
@@ -102,6 +119,11 @@ Result<std::shared_ptr<ClientContext>> ClientContext::make(PeerPolicy policy) {
     SSL_CTX_set_default_verify_paths(self->ctx_);
     ERR_clear_error();
   }
+  if (!self->policy_.tlsa.empty()) {
+    if (SSL_CTX_dane_enable(self->ctx_) != 1) return fail(ErrorKind::kTls, "TLS: " + last_error());
+    // RFC 7672 section 3.1.1: DANE-EE says nothing of names.
+    SSL_CTX_dane_set_flags(self->ctx_, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+  }
   if (!self->policy_.own.cert_file.empty()) {
     if (Status shown = use_identity(self->ctx_, self->policy_.own); !shown) return std::unexpected(shown.error());
   }
@@ -117,6 +139,10 @@ SSL* ClientContext::new_ssl() const {
   SSL* ssl = SSL_new(ctx_);
   if (ssl == nullptr) return nullptr;
   SSL_set_connect_state(ssl);
+  if (!policy_.tlsa.empty() && !expect(ssl, policy_)) {
+    SSL_free(ssl);
+    return nullptr;
+  }
   // RFC 6066 section 3: the server name is a DNS name, never an address.
   if (!policy_.name.empty() && !is_ip_address(policy_.name)) SSL_set_tlsext_host_name(ssl, policy_.name.c_str());
   if (Session session = sessions_->take()) SSL_set_session(ssl, session.get());

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "tls/tlsa.h"
 
 using SSL = struct ssl_st;
 using SSL_CTX = struct ssl_ctx_st;
@@ -40,11 +41,21 @@ struct PeerPolicy {
   // two (RFC 8996: not to be used) come with the ciphers of their time; nothing may be sent there.
   std::string only_version = {};
   Identity own = {};  // shown to a peer that asks for a certificate; no file: none
+  // Not empty: one of these must fit the certificate (name_fits) in place of `name`, which is then for SNI alone.
+  std::vector<std::string> names = {};
+  // Not empty: these decide (RFC 7671), and no CA is asked: DANE-EE by the key alone, DANE-TA with one of `names`.
+  // `name` is their base domain.
+  std::vector<Tlsa> tlsa = {};
 };
+
+// What was wrong with a peer, for those who count (RFC 8460 section 4.3).
+enum class Fault : std::uint8_t { kNone, kName, kExpired, kUntrusted, kTlsa };
 
 // What a handshake came to; goes to the log and to `relay test`.
 struct Verdict {
   bool verified = false;
+  Fault fault = Fault::kNone;
+  std::string by;       // when verified: "pkix", "pin", "dane-ta", "dane-ee"
   std::string why;      // when not verified: "certificate is for x, you asked for y", "expired 3 days ago", ...
   std::string version;  // "TLSv1.3"
   std::string cipher;   // "TLS_AES_256_GCM_SHA384"

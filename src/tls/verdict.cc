@@ -85,21 +85,71 @@ std::string chain_trouble(long result, X509* cert, const Verdict& verdict, const
   }
 }
 
+// By a list of names, as Postfix does it: those of the certificate, or its common name where it has none.
+bool fits_one_of(X509* cert, const Verdict& verdict, const std::vector<std::string>& patterns) {
+  std::vector<std::string> names = verdict.names;
+  if (names.empty()) names.push_back(common_name(cert));
+  return std::ranges::any_of(names, [&](const std::string& name) {
+    return std::ranges::any_of(patterns, [&](const std::string& pattern) { return name_fits(name, pattern); });
+  });
+}
+
 std::string name_trouble(X509* cert, const Verdict& verdict, const PeerPolicy& policy) {
+  if (!policy.names.empty()) {
+    if (fits_one_of(cert, verdict, policy.names)) return {};
+    std::string names = verdict.names.empty() ? common_name(cert) : joined(verdict.names);
+    return "certificate is for " + (names.empty() ? "no name" : names) + "; it must be for " + joined(policy.names);
+  }
   if (policy.name.empty()) return "no name was given that the certificate could be checked against";
   if (matches_name(cert, policy.name)) return {};
   std::string names = verdict.names.empty() ? common_name(cert) : joined(verdict.names);
   return "certificate is for " + (names.empty() ? "no name" : names) + "; you asked for " + policy.name;
 }
 
+// RFC 7671: what the TLSA records say, and nothing else.
+std::string dane_trouble(SSL* ssl, X509* cert, Verdict& verdict, const PeerPolicy& policy) {
+  const long result = SSL_get_verify_result(ssl);
+  std::uint8_t usage = 0;
+  const int depth = SSL_get0_dane_authority(ssl, nullptr, nullptr);
+  const bool matched = depth >= 0 && SSL_get0_dane_tlsa(ssl, &usage, nullptr, nullptr, nullptr, nullptr) >= 0;
+  if (result == X509_V_OK && matched) {
+    verdict.by = usage == 3 ? "dane-ee" : "dane-ta";
+    return {};
+  }
+  verdict.fault = Fault::kTlsa;
+  if (result == X509_V_ERR_HOSTNAME_MISMATCH) {
+    verdict.fault = Fault::kName;
+    return "certificate is for " + (verdict.names.empty() ? common_name(cert) : joined(verdict.names)) +
+           "; with its DANE-TA record it must be for " + joined(policy.names);
+  }
+  if (result == X509_V_ERR_CERT_HAS_EXPIRED) {
+    verdict.fault = Fault::kExpired;
+    return expired_text(cert);
+  }
+  const std::string count = std::to_string(policy.tlsa.size()) + (policy.tlsa.size() == 1 ? " record" : " records");
+  if (result == X509_V_ERR_DANE_NO_MATCH || result == X509_V_OK || !matched)
+    return "certificate matches none of the TLSA records of " + policy.name + " (" + count + ")";
+  return std::string("certificate is not accepted: ") + X509_verify_cert_error_string(result);
+}
+
 // The first thing that is wrong; empty: nothing. Dates come from the certificate itself: a resumed session carries the
 // verification of an earlier day.
-std::string trouble_with(SSL* ssl, X509* cert, const Verdict& verdict, const PeerPolicy& policy) {
-  if (!policy.fingerprints.empty()) return pin_trouble(verdict.fingerprint, policy.fingerprints);
+std::string trouble_with(SSL* ssl, X509* cert, Verdict& verdict, const PeerPolicy& policy) {
+  if (!policy.tlsa.empty()) return dane_trouble(ssl, cert, verdict, policy);
+  if (!policy.fingerprints.empty()) {
+    verdict.by = "pin";
+    verdict.fault = Fault::kUntrusted;
+    return pin_trouble(verdict.fingerprint, policy.fingerprints);
+  }
+  verdict.by = "pkix";
+  verdict.fault = Fault::kExpired;
   std::string trouble = validity_trouble(cert);
-  if (trouble.empty()) trouble = chain_trouble(SSL_get_verify_result(ssl), cert, verdict, policy);
-  if (trouble.empty()) trouble = name_trouble(cert, verdict, policy);
-  return trouble;
+  if (!trouble.empty()) return trouble;
+  verdict.fault = Fault::kUntrusted;
+  trouble = chain_trouble(SSL_get_verify_result(ssl), cert, verdict, policy);
+  if (!trouble.empty()) return trouble;
+  verdict.fault = Fault::kName;
+  return name_trouble(cert, verdict, policy);
 }
 
 }  // namespace
@@ -145,6 +195,7 @@ Verdict judge(SSL* ssl, const PeerPolicy& policy) {
   std::unique_ptr<X509, void (*)(X509*)> cert(SSL_get1_peer_certificate(ssl), X509_free);
   if (cert == nullptr) {
     verdict.why = "the peer showed no certificate";
+    verdict.fault = Fault::kUntrusted;
     return verdict;
   }
   verdict.subject = name_text(X509_get_subject_name(cert.get()));
@@ -153,10 +204,13 @@ Verdict judge(SSL* ssl, const PeerPolicy& policy) {
   verdict.fingerprint = fingerprint(cert.get());
   verdict.days_left = days_until(X509_get0_notAfter(cert.get()));
   std::string trouble = trouble_with(ssl, cert.get(), verdict, policy);
+  if (trouble.empty()) verdict.fault = Fault::kNone;
   if (!policy.verify && policy.fingerprints.empty()) {
+    verdict.by.clear();
     verdict.why = "verification is switched off" + (trouble.empty() ? "" : " (" + trouble + ")");
   } else {
     verdict.verified = trouble.empty();
+    if (!trouble.empty()) verdict.by.clear();
     verdict.why = std::move(trouble);
   }
   return verdict;
