@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "admin/tls_rows.h"
 #include "admin/user_rows.h"
 #include "base/text.h"
 #include "queue/await_commit.h"
@@ -111,6 +112,10 @@ net::Awaitable<Result<std::string>> Commands::handle(Request request, RowSink& r
     case Verb::kUserSuspend:
     case Verb::kUserResume:
       co_return change_user(request);
+    case Verb::kStsShow:
+      co_return co_await show_sts(std::move(request.domain));
+    case Verb::kTlsReport:
+      co_return co_await report_tls(std::move(request.domain), rows);
     default:
       co_return co_await change(std::move(request), rows);
   }
@@ -215,6 +220,27 @@ Result<std::string> Commands::change_user(const Request& request) {
     return std::unexpected(done.error());
   }
   return user_end(*name, suspend, request.dry_run, false);
+}
+
+// --- TLS of other domains
+
+net::Awaitable<Result<std::string>> Commands::show_sts(std::string domain) {
+  if (!sts_) co_return fail(ErrorKind::kConflict, "this server asks for no MTA-STS policies");
+  mta_sts::Known known = co_await sts_(std::move(domain));
+  co_return sts_json(known, parts_.loop.clock().wall());
+}
+
+net::Awaitable<Result<std::string>> Commands::report_tls(std::string domain, RowSink& rows) {
+  std::uint64_t given = 0;
+  std::vector<tlsrpt::Day> days;
+  if (tls_days_) days = tls_days_(domain);
+  for (const tlsrpt::Day& day : days) {
+    std::string text = tlsrpt::json(day);
+    auto sent = co_await rows.row(std::move(text));
+    if (!sent) co_return std::unexpected(sent.error());
+    ++given;
+  }
+  co_return json::serialize(json::object{{"days", given}});
 }
 
 net::Awaitable<Result<std::string>> Commands::reload() {

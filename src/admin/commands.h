@@ -11,10 +11,12 @@
 #include "admin/control.h"
 #include "admin/queue_rows.h"
 #include "intake/user_accounts.h"
+#include "mta_sts/policies.h"
 #include "net/loop.h"
 #include "net/worker_pool.h"
 #include "queue/scheduler.h"
 #include "queue/store.h"
+#include "tlsrpt/counters.h"
 
 namespace sidegate::admin {
 
@@ -63,6 +65,13 @@ class Commands final : public Control {
     parts_.sender_rule = std::move(rule);
   }  // on the loop, after a reload
   void set_users(intake::UserAccounts* users) { parts_.users = users; }  // before it is asked
+  // What other domains ask of TLS, found on the loop, and how sessions with them went. Before it is asked.
+  using StsOf = std::function<net::Awaitable<mta_sts::Known>(std::string domain)>;
+  using TlsDays = std::function<std::vector<tlsrpt::Day>(const std::string& domain)>;
+  void set_tls(StsOf sts, TlsDays days) {
+    sts_ = std::move(sts);
+    tls_days_ = std::move(days);
+  }
 
  private:
   using Page = Result<std::vector<queue::ListRow>>;
@@ -73,6 +82,8 @@ class Commands final : public Control {
   net::Awaitable<Result<std::string>> change(Request request, RowSink& rows);
   net::Awaitable<Result<std::string>> reload();
   net::Awaitable<Result<std::string>> list_users(RowSink& rows);
+  net::Awaitable<Result<std::string>> show_sts(std::string domain);
+  net::Awaitable<Result<std::string>> report_tls(std::string domain, RowSink& rows);
   Result<std::string> change_user(const Request& request);
   std::string status() const;
 
@@ -87,6 +98,8 @@ class Commands final : public Control {
   bool selected(const Selection& selection, const queue::ListRow& row) const;
 
   Parts parts_;
+  StsOf sts_;
+  TlsDays tls_days_;
   WallTime started_;
   std::unordered_map<queue::ClassId, queue::ClassKey> classes_;
 };

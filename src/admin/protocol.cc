@@ -27,6 +27,8 @@ constexpr VerbRow kVerbs[] = {
     {Verb::kUserList, "user.list", false},
     {Verb::kUserSuspend, "user.suspend", true},
     {Verb::kUserResume, "user.resume", true},
+    {Verb::kStsShow, "sts.show", false},
+    {Verb::kTlsReport, "tls.report", false},
 };
 
 const VerbRow& row_of(Verb verb) {
@@ -105,6 +107,7 @@ std::string request_line(const Request& request) {
   if (request.limit != 0) out["limit"] = request.limit;
   if (!request.user.empty()) out["user"] = request.user;
   if (!request.reason.empty()) out["reason"] = request.reason;
+  if (!request.domain.empty()) out["domain"] = request.domain;
   return line_of(out);
 }
 
@@ -123,7 +126,8 @@ Result<Request> parse_request(std::string_view line) {
                           take_bool(*object, "dry_run", request.dry_run),
                           take_limit(*object, request.limit),
                           take_text(*object, "user", request.user),
-                          take_text(*object, "reason", request.reason)};
+                          take_text(*object, "reason", request.reason),
+                          take_text(*object, "domain", request.domain)};
   for (const Status& status : taken) {
     if (!status) return std::unexpected(status.error());
   }

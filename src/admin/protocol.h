@@ -29,6 +29,8 @@ enum class Verb : std::uint8_t {
   kUserList,
   kUserSuspend,
   kUserResume,
+  kStsShow,
+  kTlsReport,
 };
 const char* name(Verb verb);  // "queue.list"
 bool writes(Verb verb);
@@ -48,6 +50,7 @@ struct Request {
   bool dry_run = false;
   std::uint64_t limit = 0;  // rows; 0: all
   std::string user{}, reason{};  // of user.suspend and user.resume
+  std::string domain{};          // of sts.show and tls.report
 };
 
 inline constexpr std::size_t kMaxRequest = 1 << 20;  // octets: about 60,000 ids

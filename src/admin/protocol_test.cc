@@ -12,6 +12,7 @@ TEST(Protocol, ARequestComesBackAsItWas) {
   r.selection = {true, {"0DPQJXK3G8001", "x\"y\n"}, "@example.org", "me", "isp"};
   r.dry_run = true;
   r.limit = 7;
+  r.domain = "example.net";
   const std::string line = request_line(r);
   EXPECT_EQ(std::ranges::count(line, '\n'), 1);
   auto back = parse_request(line);
@@ -22,6 +23,7 @@ TEST(Protocol, ARequestComesBackAsItWas) {
   EXPECT_EQ(back->selection.relay, "isp");
   EXPECT_TRUE(back->selection.all && back->dry_run);
   EXPECT_EQ(back->limit, 7u);
+  EXPECT_EQ(back->domain, "example.net");
 }
 
 TEST(Protocol, BadRequestsAreErrors) {

@@ -23,7 +23,7 @@ struct Arguments {
   ReplyCommand reply;
   SenderQuestion sender;
   DkimCommand dkim;
-  std::string key;
+  std::string key, domain;
   std::vector<std::string> addresses;
   ExplainRoute route;
   std::string tls_domain;
@@ -151,6 +151,20 @@ void add_aliases(CLI::App& root, Arguments& a) {
                           [&a](const Context& c) { return explain_tls_command(c, a.tls_domain); });
   add_json(tls, a);
   tls->add_option("DOMAIN", a.tls_domain, _("the recipient's domain"))->required();
+  CLI::App* sts =
+      command(*explain, a, "sts", N_("the MTA-STS policy of a domain: its record, what is in force, and for how long"),
+              [&a](const Context& c) { return explain_sts_command(c, a.domain); });
+  add_json(sts, a);
+  sts->add_option("DOMAIN", a.domain, _("a recipient's domain"))->required();
+}
+
+void add_tls(CLI::App& root, Arguments& a) {
+  CLI::App* tls = group(root, "tls", N_("TLS towards the servers of other domains"));
+  CLI::App* report =
+      command(*tls, a, "report", N_("how sessions went by day, domain and policy, as TLS reports count them"),
+              [&a](const Context& c) { return tls_report_command(c, a.domain); });
+  add_json(report, a);
+  report->add_option("DOMAIN", a.domain, _("of this domain alone"));
 }
 
 void add_dkim(CLI::App& root, Arguments& a) {
@@ -264,6 +278,7 @@ void build(CLI::App& root, Arguments& a) {
   add_doctor(root, a);
   add_users(root, a);
   add_aliases(root, a);
+  add_tls(root, a);
   add_json(command(root, a, "version", N_("the version"), version_command), a);
 }
 

@@ -100,6 +100,8 @@ struct ExplainRoute {  // `sidegate explain route`
 int explain_route_command(const Context& context, const ExplainRoute& what);
 // What TLS with the mail servers of a domain must be, asked of the DNS as direct delivery asks. Nothing is connected to.
 int explain_tls_command(const Context& context, const std::string& domain);
+int explain_sts_command(const Context& context, const std::string& domain);
+int tls_report_command(const Context& context, const std::string& domain);  // empty: of all
 // What newaliases(1) does: reads the alias files and says what is in them and what is wrong. Builds nothing.
 int aliases_check_command(const Context& context);
 int user_add_command(const Context& context, const UserCommand& command);

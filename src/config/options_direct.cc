@@ -69,6 +69,9 @@ Table direct_table() {
               "dane-only waits. [[tls_policy]] says it for single domains.")},
           {"tls_ca_file", Place(&Settings::direct, &DirectSettings::tls_ca_file).checked(check_path), "", kAny, kLive,
            kOpen, N_("CA certificates (PEM) for verify, secure, MTA-STS and REQUIRETLS. Empty: the system's.")},
+          {"mta_sts", Place(&Settings::direct, &DirectSettings::mta_sts), "true", kAny, kLive, kOpen,
+           N_("Whether domains are asked for an MTA-STS policy (RFC 8461): where one is enforced, mail goes to the "
+              "hosts it lists, with a certificate that verifies, and waits where none of them has one.")},
           {"port", Place(&Settings::direct, &DirectSettings::port), "smtp", kAny, kLive, kOpen,
            N_("The port of mail servers; another one than 25 is of use in tests alone.")},
           {"connect_timeout", Place(&Settings::direct, &DirectSettings::connect_timeout), "30s", kWait, kLive, kOpen,

@@ -17,8 +17,10 @@
 #include "deliver/call_forward.h"
 #include "deliver/courier.h"
 #include "deliver/guise.h"
+#include "deliver/public_address.h"
 #include "deliver/relay_sizes.h"
 #include "deliver/sender_story.h"
+#include "deliver/tls_ledger.h"
 #include "dns/resolver.h"
 #include "helper/client.h"
 #include "intake/notice.h"
@@ -43,6 +45,7 @@ constexpr Duration kLookAtCertificates{3600'000};
 constexpr Duration kTellPostmaster{5000};
 constexpr Duration kForgetUsers{3600'000};
 constexpr Duration kWriteLedger{1000};
+constexpr Duration kLookAtPolicies{600'000};
 constexpr unsigned kWorkers = 2;
 constexpr unsigned kInHand = 4096;  // messages that can be listed as in hand; more than that are not listed
 
@@ -90,6 +93,7 @@ struct Server::Parts {
         workers(kWorkers),
         alias_workers(kWorkers),
         resolver(l.settings.dns, clock),
+        sts(resolver, clock, log),
         scheduler(l.settings.schedule, clock, threads),
         cache(l.settings.store.content_cache),
         ids(clock),
@@ -108,6 +112,7 @@ struct Server::Parts {
   net::WorkerPool workers;
   net::WorkerPool alias_workers;  // apart: a directory server that hangs delays no delivery
   dns::Resolver resolver;
+  mta_sts::Policies sts;
   screen::ResolverAsker asker{resolver};
   std::vector<screen::BlockListSettings> asked_lists;
   std::unique_ptr<helper::Client> helper;
@@ -122,6 +127,7 @@ struct Server::Parts {
   std::unique_ptr<queue::Store> store;
   std::unique_ptr<queue::Ledger> ledger;
   std::unique_ptr<deliver::RelaySizes> sizes;
+  std::unique_ptr<deliver::TlsLedger> tls;
   std::string srs_secret;  // the one we made, for a configuration that gives none
   std::unique_ptr<intake::IntakeContext> intake;
   std::vector<std::unique_ptr<deliver::Courier>> couriers;  // one a loop
@@ -168,6 +174,7 @@ struct Server::Parts {
   void read_aliases();
   void make_control(int descriptor, About about, std::function<Result<std::vector<std::string>>()> reload);
   void make_couriers();
+  void look_at_policies();
   Status serve(std::vector<BoundListener> listeners);
   Status load_users();
   void set_users(const config::Settings& from);
@@ -197,6 +204,8 @@ Status Server::Parts::open_queue() {
   if (Status read = ledger->load(clock.wall()); !read) return read;
   sizes = std::make_unique<deliver::RelaySizes>(*store);
   if (Status read = sizes->load(); !read) return read;
+  tls = std::make_unique<deliver::TlsLedger>(sts, *store, loops[0]);
+  if (Status read = tls->load(clock.wall()); !read) return read;
   auto listed = queue::PoisonFile::open(loaded.settings.store.path + "/poison", kInHand);
   if (!listed) {  // a full disk, say: mail goes on, only a crash would not be traced
     log.warning("start", {{"warning", listed.error().text + ": a crash will not be traced to its message"}});
@@ -230,6 +239,8 @@ void Server::Parts::set_ways(const config::Settings& from) {
   if (deliver.hostname.empty()) deliver.hostname = from.hostname;
   deliver.log_tls = from.log.tls;
   deliver.recipient_delimiter = from.alias.recipient_delimiter;
+  sts.set_ca(deliver.direct.tls_ca_pem);
+  sts.set_allowed([direct = deliver.direct](const std::string& address) { return leads_to_internet(direct, address); });
   ways = deliver::Ways::make(std::move(deliver), ways.get());
   sizes->give(*ways);
   if (intake) set_entry_routes();
@@ -370,16 +381,32 @@ void Server::Parts::make_couriers() {
                        .ledger = ledger.get(),
                        .poison = poison.get(),
                        .learnt_size = [this](const deliver::Way& way) { sizes->learn(way); },
-                       .resolve = [this](std::string address) { return recipients.for_report(std::move(address)); }}));
+                       .resolve = [this](std::string address) { return recipients.for_report(std::move(address)); },
+                       .tls_hooks = {.published = tls.get(), .results = tls.get()}}));
   }
   scheduler.set_wake([this](unsigned loop, queue::WayId way) { couriers[loop]->kick(way); });
   set_ways(loaded.settings);
-  loops[0].every(kWriteLedger, [this] { ledger->write(); });
+  loops[0].every(kWriteLedger, [this] {
+    ledger->write();
+    tls->write();
+  });
+  loops[0].every(kLookAtPolicies, [this] { look_at_policies(); });
   loops[0].every(kSchedulerTick, [this] {
     scheduler.tick();
     if (Duration jump = scheduler.take_jump(); jump != Duration(0))
       log.warning("clock_jumped", {{"seconds", jump.count() / 1000}});
   });
+}
+
+// MTA-STS policies are fetched again before they expire, and old days of TLS counters go.
+void Server::Parts::look_at_policies() {
+  tls->forget_old();
+  bool asks = false;
+  {
+    std::lock_guard lock(reload_mutex);
+    asks = loaded.settings.deliver.direct.mta_sts;
+  }
+  if (asks) sts.refresh(loops[0]);
 }
 
 Status Server::Parts::serve(std::vector<BoundListener> listeners) {
@@ -539,6 +566,8 @@ void Server::Parts::make_control(int descriptor, About about,
                                                             .config_path = loaded.path,
                                                             .certificates = [this] { return certificate_rows(); },
                                                             .filters = [this] { return filter_rows(); }});
+  commands->set_tls([this](std::string domain) { return sts.explain(loops[0], std::move(domain)); },
+                    [this](const std::string& domain) { return tls->counters().days(domain); });
   control = std::make_unique<admin::ControlServer>(loops[0], descriptor, *commands);
   control->start();
 }
@@ -682,6 +711,7 @@ bool Server::drain(Duration limit) {
   p.pickup.reset();
   if (p.poison) p.poison->end();
   if (p.ledger) p.ledger->finish();
+  if (p.tls) p.tls->finish();
   p.store.reset();  // finishes and syncs what it was given
   return all;
 }

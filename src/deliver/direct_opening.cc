@@ -7,6 +7,7 @@
 #include "deliver/public_address.h"
 #include "mail/idna.h"
 #include "mail/mailbox.h"
+#include "net/local_address.h"
 #include "net/networks.h"
 
 namespace sidegate::deliver {
@@ -89,16 +90,6 @@ std::string DirectOpening::our_name() const {
   return settings_.direct.hello.empty() ? settings_.hostname : settings_.direct.hello;
 }
 
-bool DirectOpening::allowed(const std::string& address) const {
-  const DirectSettings& direct = settings_.direct;
-  if (direct.private_addresses || is_public(address)) return true;
-  const auto octets = net::parse_address(address);
-  return octets && std::ranges::any_of(direct.private_networks, [&](const std::string& text) {
-           auto network = net::Network::parse(text);
-           return network && network->contains(*octets);
-         });
-}
-
 net::Awaitable<DirectOpening::Places> DirectOpening::places_of(std::string host) {
   Places places;
   auto found = co_await resolver_.addresses(loop_, host);
@@ -120,7 +111,7 @@ net::Awaitable<DirectOpening::Places> DirectOpening::places_of(std::string host)
       places.ours = true;
       continue;
     }
-    if (!allowed(address)) {
+    if (!leads_to_internet(settings_.direct, address)) {
       places.kept_out = true;
       places.why = fmt::format("{} has the address {}, which is not one of the internet", host, address);
       continue;
@@ -224,7 +215,7 @@ net::Awaitable<void> DirectOpening::find_published() {
   const bool leaves_room =
       policy_.why == policy_source::kDefault &&
       (policy_.level == TlsLevel::kMay || policy_.level == TlsLevel::kEncrypt || policy_.level == TlsLevel::kDane);
-  if ((!leaves_room && !requires_tls()) || hooks_.published == nullptr) co_return;
+  if ((!leaves_room && !requires_tls()) || hooks_.published == nullptr || !settings_.direct.mta_sts) co_return;
   std::string domain = domain_;
   published_ = co_await hooks_.published->find(loop_, std::move(domain));
 }
@@ -302,8 +293,29 @@ net::Awaitable<HostPolicy> DirectOpening::policy_of(std::string host) {
   co_return policy;
 }
 
+namespace {
+
+std::string_view word_of(tls::Fault fault) {  // RFC 8460 section 4.3
+  switch (fault) {
+    case tls::Fault::kNone:
+      return {};
+    case tls::Fault::kName:
+      return "certificate-host-mismatch";
+    case tls::Fault::kExpired:
+      return "certificate-expired";
+    case tls::Fault::kUntrusted:
+      return "certificate-not-trusted";
+    case tls::Fault::kTlsa:
+      return "validation-failure";
+  }
+  return "validation-failure";
+}
+
+}  // namespace
+
 void DirectOpening::tell(const std::string& host, const HostPolicy& policy, const std::string& address,
-                         std::string_view result, std::string detail) {
+                         std::string_view result, std::string detail, std::string our_address,
+                         const RelayConnection* made) {
   if (hooks_.results == nullptr) return;
   TlsResult told{.domain = domain_, .host = host};
   if (!address.empty()) {
@@ -315,6 +327,8 @@ void DirectOpening::tell(const std::string& host, const HostPolicy& policy, cons
   for (const tls::Tlsa& record : policy.records) told.tlsa.push_back(tls::text_of(record));
   told.policy = told.kind == PolicyKind::kSts ? *published_ : policy_;
   told.result = result;
+  if (made) told.authenticated = word_of(made->stream->verdict().fault);
+  told.our_address = std::move(our_address);
   told.detail = std::move(detail);
   hooks_.results->heard(told);
 }
@@ -324,23 +338,8 @@ void DirectOpening::tell_failure(const std::string& host, const HostPolicy& poli
   if (phase != Phase::kStartTls && phase != Phase::kTls) return;
   std::string_view word = "validation-failure";
   if (phase == Phase::kStartTls) word = "starttls-not-supported";
-  switch (trouble.fault) {
-    case tls::Fault::kNone:
-      break;
-    case tls::Fault::kName:
-      word = "certificate-host-mismatch";
-      break;
-    case tls::Fault::kExpired:
-      word = "certificate-expired";
-      break;
-    case tls::Fault::kUntrusted:
-      word = "certificate-not-trusted";
-      break;
-    case tls::Fault::kTlsa:
-      word = "validation-failure";
-      break;
-  }
-  tell(host, policy, trouble.address, word, trouble.reason);
+  if (trouble.fault != tls::Fault::kNone) word = word_of(trouble.fault);
+  tell(host, policy, trouble.address, word, trouble.reason, trouble.our_address);
 }
 
 namespace {
@@ -410,10 +409,11 @@ net::Awaitable<Opened> DirectOpening::try_host(std::string host, std::vector<std
         doubt =
             refused(policy, Phase::kMail, fmt::format("{}[{}] does not offer REQUIRETLS", host, (*opened)->address));
       if (!doubt) {
-        if ((*opened)->tls)
-          tell(host, policy, (*opened)->address, {}, {});
+        const RelayConnection& made = **opened;
+        if (made.tls)
+          tell(host, policy, made.address, {}, {}, net::local_address(*made.stream), &made);
         else if (!failed_tls && mode != TlsMode::kNone)
-          tell(host, policy, (*opened)->address, "starttls-not-supported", {});
+          tell(host, policy, made.address, "starttls-not-supported", {}, net::local_address(*made.stream));
         co_return opened;
       }
       co_await (*opened)->quit();

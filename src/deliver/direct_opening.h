@@ -67,11 +67,10 @@ class DirectOpening {
   net::Awaitable<HostPolicy> policy_of(std::string host);
   // Every result of TLS goes through here, once for each host that was tried or passed over for its policy.
   void tell(const std::string& host, const HostPolicy& policy, const std::string& address, std::string_view result,
-            std::string detail);
+            std::string detail, std::string our_address = {}, const RelayConnection* made = nullptr);
   void tell_failure(const std::string& host, const HostPolicy& policy, const OpenTrouble& trouble);
   net::Awaitable<bool> leads_to(std::string name, std::string address);
   net::Awaitable<std::optional<OpenTrouble>> look_at(const RelayConnection& made, const std::string& host);
-  bool allowed(const std::string& address) const;
   std::string our_name() const;
   void note_silent(const std::string& host, const OpenTrouble& trouble);
 

@@ -43,6 +43,15 @@ bool is_public(std::string_view address) {
   return std::ranges::none_of(not_public(), [&](const net::Network& one) { return one.contains(*octets); });
 }
 
+bool leads_to_internet(const DirectSettings& direct, const std::string& address) {
+  if (direct.private_addresses || is_public(address)) return true;
+  const auto octets = net::parse_address(address);
+  return octets && std::ranges::any_of(direct.private_networks, [&](const std::string& text) {
+           auto network = net::Network::parse(text);
+           return network && network->contains(*octets);
+         });
+}
+
 std::string wide_network(std::string_view address) {
   return network(address, 16, 32);
 }

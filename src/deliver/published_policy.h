@@ -33,7 +33,9 @@ struct TlsResult {
   std::vector<std::string> tlsa = {};              // "3 1 1 ...": of kTlsa
   TlsPolicy policy = {};
   std::string_view result = {};  // empty: TLS as the policy has it. Else RFC 8460 section 4.3's word
-  std::string detail = {};       // for people
+  std::string_view authenticated =
+      {};                   // of TLS that nobody had to verify: what would have been wrong with the certificate
+  std::string detail = {};  // for people
 };
 class TlsResults {  // thread-safe
  public:

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "deliver/find_candidates.h"
 #include "deliver/socks5.h"
+#include "net/local_address.h"
 
 namespace sidegate::deliver {
 namespace {
@@ -412,6 +413,7 @@ OpenTrouble RelayOpening::explain(smtp::Trouble trouble) {
   std::string words = trouble.reply ? trouble.reply->line() : trouble.error.text;
   told.reason = fmt::format("{}: {}", smtp::name(trouble.phase), printable(words, 500));
   told.address = made_->address;
+  if (made_->stream) told.our_address = net::local_address(*made_->stream);
   if (made_->tls) told.fault = made_->stream->verdict().fault;
   told.trouble = std::move(trouble);
   return told;

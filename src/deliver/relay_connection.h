@@ -39,6 +39,7 @@ struct OpenTrouble {
   Verdict verdict;
   std::string reason;                    // what happened, in the words of the relay or ours
   std::string address;                   // as far as it came
+  std::string our_address = {};          // of the connection, where there was one
   tls::Fault fault = tls::Fault::kNone;  // of a certificate that was not accepted
 };
 

@@ -150,6 +150,7 @@ struct DirectSettings {
   TlsLevel tls = TlsLevel::kDane;
   std::string tls_ca_file, tls_ca_pem;  // the second: the first one's content
   std::vector<TlsRule> tls_rules;       // [[tls_policy]]
+  bool mta_sts = true;                  // policies of RFC 8461 are asked for
   std::uint16_t port = 25;
   Duration connect_timeout = 30s, greeting_timeout = 5min, idle_timeout = 5s;
   Duration retry_after = 1min, port25_retry_after = 5min;

@@ -26,8 +26,8 @@ struct EasyFree {
 };
 
 struct Fetch {
-  std::string domain, host;
-  std::vector<std::string> addresses;
+  FetchQuestion question;
+  std::string host;
   Fetcher::Done done;
   std::string body;
   bool too_large = false;
@@ -50,16 +50,17 @@ std::size_t take_body(char* data, std::size_t, std::size_t n, void* to) {
 // is a whole label.
 CURLcode prepare_tls(CURL*, void* context, void* of) {
   auto* ctx = static_cast<SSL_CTX*>(context);
-  if (SSL_CTX_set_default_verify_paths(ctx) != 1) return CURLE_SSL_CACERT_BADFILE;
+  const Fetch& fetch = *static_cast<const Fetch*>(of);
+  if (fetch.question.ca_pem.empty() && SSL_CTX_set_default_verify_paths(ctx) != 1) return CURLE_SSL_CACERT_BADFILE;
   X509_VERIFY_PARAM* param = SSL_CTX_get0_param(ctx);
   X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  const std::string& host = static_cast<Fetch*>(of)->host;
-  return X509_VERIFY_PARAM_set1_host(param, host.c_str(), host.size()) == 1 ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+  return X509_VERIFY_PARAM_set1_host(param, fetch.host.c_str(), fetch.host.size()) == 1 ? CURLE_OK
+                                                                                        : CURLE_OUT_OF_MEMORY;
 }
 
 std::string resolve_entry(const Fetch& fetch, std::uint16_t port) {
   std::string list;
-  for (const std::string& address : fetch.addresses) {
+  for (const std::string& address : fetch.question.addresses) {
     if (!list.empty()) list += ',';
     list += address.find(':') == std::string::npos ? address : "[" + address + "]";
   }
@@ -91,6 +92,10 @@ bool prepare(Fetch& fetch, const FetchSettings& settings) {
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
   curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);  // libcurl's own idea of it
   curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  if (std::string& pem = fetch.question.ca_pem; !pem.empty()) {
+    curl_blob trusted{pem.data(), pem.size(), CURL_BLOB_NOCOPY};
+    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &trusted);
+  }
   curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);  // prepare_tls fills the store of each
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, &prepare_tls);
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, &fetch);
@@ -235,13 +240,12 @@ Fetcher::~Fetcher() {
   if (body_->multi != nullptr) curl_multi_cleanup(body_->multi);
 }
 
-void Fetcher::fetch(std::string domain, std::vector<std::string> addresses, Done done) {
+void Fetcher::fetch(FetchQuestion question, Done done) {
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   (void)ready;
   auto fetch = std::make_unique<Fetch>();
-  fetch->host = "mta-sts." + domain;
-  fetch->domain = std::move(domain);
-  fetch->addresses = std::move(addresses);
+  fetch->host = "mta-sts." + question.domain;
+  fetch->question = std::move(question);
   fetch->done = std::move(done);
   {
     std::lock_guard lock(body_->mutex);

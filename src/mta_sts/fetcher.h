@@ -27,6 +27,13 @@ struct FetchTrouble {
 };
 using Fetched = std::expected<std::string, FetchTrouble>;
 
+// https://mta-sts.DOMAIN/.well-known/mta-sts.txt from one of `addresses`; the name is looked up nowhere else.
+struct FetchQuestion {
+  std::string domain;
+  std::vector<std::string> addresses;
+  std::string ca_pem;  // empty: the system's CAs
+};
+
 struct FetchSettings {
   Duration limit = std::chrono::minutes(1);  // for all of it: RFC 8461 section 3.3 suggests one minute
   std::uint16_t port = 443;
@@ -40,8 +47,7 @@ class Fetcher {  // thread-safe
 
   explicit Fetcher(FetchSettings settings);
   ~Fetcher();  // fetches under way end with a failure
-  // https://mta-sts.DOMAIN/.well-known/mta-sts.txt from one of `addresses`; the name is looked up nowhere else.
-  void fetch(std::string domain, std::vector<std::string> addresses, Done done);
+  void fetch(FetchQuestion question, Done done);
 
  private:
   struct Body;

@@ -60,6 +60,7 @@ struct Policies::State {
   std::unique_ptr<Fetcher> fetcher;
   std::mutex mutex;
   Allowed allowed;  // guarded, as what follows
+  std::string ca_pem;
   Keep keep;
   Cache cache;
   std::unordered_map<std::string, Trouble> troubles;  // of the last fetch of a domain
@@ -92,7 +93,10 @@ InForce Policies::State::in_force(const std::string& domain, bool used) {
     found.fetched = entry->fetched;
     if (used) cache.touch(domain, now);
   }
-  if (const auto at = troubles.find(domain); at != troubles.end()) found.trouble = at->second.what;
+  if (const auto at = troubles.find(domain); at != troubles.end())
+    found.trouble = at->second.what;
+  else if (!found.policy && under_way.contains(domain))
+    found.trouble = FetchTrouble{Failure::kFetch, "https://mta-sts." + domain + " has not answered yet"};
   return found;
 }
 
@@ -165,9 +169,11 @@ net::Awaitable<Fetched> Policies::State::fetch(std::shared_ptr<State> state, net
   auto found = co_await state->resolver.addresses(loop, host);
   if (!found) co_return std::unexpected(FetchTrouble{Failure::kFetch, found.error().text});
   Allowed allowed;
+  std::string ca_pem;
   {
     std::lock_guard lock(state->mutex);
     allowed = state->allowed;
+    ca_pem = state->ca_pem;
   }
   std::vector<std::string> addresses;
   for (std::string& address : found->list) {
@@ -178,14 +184,15 @@ net::Awaitable<Fetched> Policies::State::fetch(std::shared_ptr<State> state, net
         FetchTrouble{Failure::kFetch, host + " has no address that may be gone to: it is not one of the internet"});
   }
   auto executor = loop.executor();
-  auto start = [state, domain, addresses = std::move(addresses), executor](auto handler) mutable {
+  FetchQuestion question{domain, std::move(addresses), std::move(ca_pem)};
+  auto start = [state, question = std::move(question), executor](auto handler) mutable {
     Fetcher::Done done = [executor, handler = std::move(handler)](Fetched result) mutable {
       auto resume = [handler = std::move(handler), result = std::move(result)]() mutable {
         handler(std::move(result));
       };
       boost::asio::post(executor, std::move(resume));
     };
-    state->fetcher->fetch(domain, std::move(addresses), std::move(done));
+    state->fetcher->fetch(std::move(question), std::move(done));
   };
   co_return co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Fetched)>(
       std::move(start), boost::asio::use_awaitable);
@@ -290,6 +297,11 @@ void Policies::set_allowed(Allowed allowed) {
   state_->allowed = std::move(allowed);
 }
 
+void Policies::set_ca(std::string pem) {
+  std::lock_guard lock(state_->mutex);
+  state_->ca_pem = std::move(pem);
+}
+
 void Policies::set_keep(Keep keep) {
   std::lock_guard lock(state_->mutex);
   state_->keep = std::move(keep);
@@ -315,10 +327,7 @@ net::Awaitable<InForce> Policies::find(net::Loop& loop, std::string domain) {
     co_return known;
   }
   if (!state->is_slow(domain)) co_await State::wait_for_fetch(state, loop, domain, record->id, until);
-  known = state->in_force(domain, true);
-  if (!known.policy && !known.trouble)
-    known.trouble = FetchTrouble{Failure::kFetch, "https://mta-sts." + domain + " has not answered yet"};
-  co_return known;
+  co_return state->in_force(domain, true);
 }
 
 InForce Policies::known(const std::string& domain) const {

@@ -51,6 +51,7 @@ class Policies {  // thread-safe; ends before the loops it is used from
   ~Policies();
 
   void set_allowed(Allowed allowed);  // which addresses a stranger's record may lead us to
+  void set_ca(std::string pem);       // the CAs of policy hosts; empty: the system's
   void set_keep(Keep keep);
   // A row as it was written; false: it is broken or has expired, and can go. Before anybody asks.
   bool restore(const std::string& domain, std::string_view row);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "net/address.h"
 #include "net/tls_layer.h"
 
 namespace sidegate::net {
@@ -215,6 +216,14 @@ Awaitable<Result<std::string_view>> SocketStream::read_some() {
     if (!status) co_return std::unexpected(std::move(status.error()));
   }
   co_return input_.view();
+}
+
+std::string SocketStream::local_address() const {
+  SocketAddress ours;
+  if (closed_ || peer_.is_unix) return {};
+  // native_handle() is no const member.
+  const int fd = const_cast<Socket&>(socket_).native_handle();
+  return ::getsockname(fd, ours.get(), ours.room()) == 0 ? ours.text() : std::string();
 }
 
 bool SocketStream::looks_dead() {

@@ -51,6 +51,7 @@ class SocketStream final : public Stream, private Timed {
   void cancel() override;
   void close() override;
   const Peer& peer() const override { return peer_; }
+  std::string local_address() const;  // numeric; empty: not by IP, or closed
   bool looks_dead() override;
 
   // The socket is writable, or the deadline has passed: the end of a connect().

@@ -48,9 +48,9 @@ struct Policy {
 struct Session {
   std::string domain;  // whose mail it is
   Policy policy;
-  std::optional<ResultType> failure;              // none: it was as it had to be
-  std::string sending_address, mx_host, address;  // ours, the name in the MX record, theirs
-  std::string reason;                             // of a failure, in words
+  std::optional<ResultType> failure;                             // none: it was as it had to be
+  std::string sending_address = {}, mx_host = {}, address = {};  // ours, the name in the MX record, theirs
+  std::string reason = {};                                       // of a failure, in words
 };
 
 struct Failure {

@@ -67,8 +67,8 @@ class Lab:
             place.furnish(self.authority.ca)
         cables.lay(self.home, self.isp, self.world, self.rented)
         self.firewall = firewall.Firewall(self.isp)
-        certificates = {name: self.authority.issue(host.name, (host.name,), ()) for name, host in (
-            ("relay", plan.RELAY), ("provider", plan.PROVIDER), ("dane", plan.DANE), ("sts", plan.STS), ("policy", plan.POLICY))}
+        certificates = {name: self.authority.issue(host.name, (host.name, *more), ()) for name, host, *more in (
+            ("relay", plan.RELAY), ("provider", plan.PROVIDER), ("dane", plan.DANE), ("sts", plan.STS), ("policy", plan.POLICY, "mta-sts.equal.example"))}
         with ThreadPoolExecutor() as pool:
             jobs = [pool.submit(self._start_names, certificates["dane"][0])]
             self._start_mail(certificates, pool, jobs)

@@ -1,23 +1,37 @@
 #!/usr/bin/env python3
-"""An HTTPS server with one file: policy_server.py IPV4 IPV6 CERTIFICATE KEY FILE, at /.well-known/mta-sts.txt (RFC 8461)."""
+"""An HTTPS server with one file: policy_server.py IPV4 IPV6 CERTIFICATE KEY FILE, at /.well-known/mta-sts.txt (RFC 8461).
+FILE.how says how it answers: "" as it should; "404", "301" and so on; "hang": never; "large": with more than anybody takes;
+"html": as a page."""
 import http.server
+import os
 import socket
 import ssl
 import sys
 import threading
+import time
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self):
-        if self.path != "/.well-known/mta-sts.txt":
+        if self.path.partition("?")[0] != "/.well-known/mta-sts.txt":
             self.send_error(404)
             return
         with open(sys.argv[5], "rb") as policy:
             text = policy.read()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain")
+        how = ""
+        if os.path.exists(sys.argv[5] + ".how"):
+            with open(sys.argv[5] + ".how") as given:
+                how = given.read()
+        if how == "hang":
+            time.sleep(600)
+        if how == "large":
+            text += b"x: " + b"x" * 100_000 + b"\r\n"
+        self.send_response(int(how) if how.isdigit() else 200)
+        if how.startswith("3"):
+            self.send_header("Location", "https://mta-sts.sts.example/.well-known/mta-sts.txt?again")
+        self.send_header("Content-Type", "text/html" if how == "html" else "text/plain")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)

@@ -148,6 +148,13 @@ class PolicyServer:
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "policy_server.py")
         self.program = place.start("policy", sys.executable, "-B", program, plan.POLICY.v4, plan.POLICY.v6, *certificate, self.file)
 
-    def serve(self, policy):
-        with open(self.file, "w", newline="") as out:
-            out.write(policy)
+    def serve(self, policy=POLICY, how=""):
+        """The policy from now on, and how it is answered (policy_server.py)."""
+        for name, text in ((self.file, policy), (self.file + ".how", how)):
+            with open(name + ".new", "w", newline="") as out:
+                out.write(text)
+            os.replace(name + ".new", name)
+
+    def questions(self):
+        """How often it was asked."""
+        return self.place.log("policy").count("GET ")
