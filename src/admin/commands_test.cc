@@ -175,6 +175,7 @@ TEST_F(CommandsTest, ShowsEveryAttempt) {
                             "rcpt",
                             "450 4.2.0 later",
                             "the server is busy",
+                            {},
                             false,
                             clock_.wall() + std::chrono::minutes(1),
                             {0}};
@@ -274,8 +275,8 @@ TEST_F(CommandsTest, MailThatHasNoWayOutSaysSo) {
 
 // What to write for a refused sender names the way's own address, where it has one.
 TEST_F(CommandsTest, TheRuleForARefusedSenderIsTheWays) {
-  queue::AttemptRow attempt{
-      clock_.wall(), "isp", "192.0.2.1:587", "mail", "550 no", "sender-not-allowed", false, {}, {0}};
+  queue::AttemptRow attempt{clock_.wall(),        "isp", "192.0.2.1:587", "mail", "550 no",
+                            "sender-not-allowed", {},    false,           {},     {0}};
   store_.commit(queue::Outcome{ids_[0], {}, {}, {}, attempt, false, {}}, [](Status) {});
   const Request show{.verb = Verb::kShow, .selection = {.ids = {ids_[0].text()}}};
   EXPECT_THAT(ask(show).rows.at(0), HasSubstr("the account's own"));
