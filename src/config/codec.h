@@ -28,7 +28,7 @@ struct Codec {
   std::string (*words)();  // "starttls | implicit | none", for enums; or null
 };
 
-// The words of an enum, in the order they are shown. Each specialisation stands in codec.cc.
+// The words of an enum, in the order they are shown. Each specialisation stands in codec_words.cc.
 template <typename T>
 using Words = std::vector<std::pair<std::string_view, T>>;
 
