@@ -25,7 +25,7 @@ std::string warnings(std::string text) {
 }
 
 Settings settings(std::string text) {
-  auto result = loaded(std::move(text));
+  auto result = load_text(std::move(text));
   EXPECT_TRUE(result) << text_of(result.error());
   return result ? result->settings : Settings{};
 }
@@ -175,7 +175,7 @@ TEST(Direct, NothingIsWrongWithoutARelayWhileItIsOn) {
 TEST(Faults, AreToldOnce) {
   for (const char* text : {"[[relay]]\nname = \"direct\"\nhost = \"a.example\"\n",
                            "[[relay]]\nhost = \"a.example\"\n[[route]]\naction = \"disc\"\n"}) {
-    auto result = loaded(text);
+    auto result = load_text(text);
     ASSERT_FALSE(result) << text;
     EXPECT_EQ(result.error().size(), 1u) << text_of(result.error());
   }
