@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "base/text.h"
+#include "intake/own_fields.h"
 #include "intake/recipients.h"
 #include "intake/reply_for.h"
 #include "net/socket.h"
