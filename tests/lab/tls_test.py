@@ -260,7 +260,7 @@ class RequireTls(TlsCase):
         self.assertIn("5.7.10", self.report(server, 1, "first@home.example").as_string())
         self.assertEqual(self.lab.mailbox("onward@plain.example"), [])
         before = len(self.lab.mailbox(HANA))
-        for recipient, status in (("x@dane.example", "5.7.30"), ("x@plain.example", "5.7.10"), ("x@sts.example", "5.7.30")):
+        for recipient, status in (("secret@dane.example", "5.7.30"), ("secret@plain.example", "5.7.10"), ("secret@sts.example", "5.7.30")):
             # The field counts for nothing beside the option (RFC 8689 section 3).
             self.submit(server, recipient, head="TLS-Required: No\r\n")
             end = self.outcome(server, recipient)
@@ -271,7 +271,7 @@ class RequireTls(TlsCase):
             self.assertIn("text/rfc822-headers", parts)   # as if RET=HDRS, whatever was asked for
             self.assertNotIn("the body itself", report.as_string())
             self.assertIn(status, report.as_string())
-        self.assertEqual([self.lab.mailbox(f"x@{domain}.example") for domain in ("dane", "plain", "sts")], [[], [], []])
+        self.assertEqual([self.lab.mailbox(f"secret@{domain}.example") for domain in ("dane", "plain", "sts")], [[], [], []])
 
     def test_usual_mail_to_the_same_places(self):
         server = self.at_home()
