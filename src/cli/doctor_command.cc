@@ -309,7 +309,7 @@ net::Awaitable<void> look_at_listeners(Run& run) {
 // A relay that answers shows that the line works. One on this machine, or behind a proxy, shows nothing.
 void note_answers(Run& run, const deliver::RelaySettings& relay, const std::vector<deliver::ProbeStep>& steps) {
   for (const deliver::ProbeStep& step : steps) {
-    if (step.name != "connect" || !step.ok() || !relay.proxy.host.empty()) continue;
+    if (step.name != "connect" || step.mark != deliver::ProbeMark::kGood || !relay.proxy.host.empty()) continue;
     for (const auto& [key, value] : step.details) {
       const auto* address = std::get_if<std::string>(&value);
       if (key != "address" || address == nullptr || doctor::reach(*address) == doctor::Reach::kLoopback) continue;
