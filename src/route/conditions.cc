@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::route {
@@ -29,6 +30,13 @@ Status check_domain(std::string_view written, std::string_view domain) {
   }
   if (mail::is_domain(domain, true)) return {};
   return bad(fmt::format("{} is no domain; write \"example.org\"", written));
+}
+
+// As DNS knows it, so that both spellings of a domain are the same one; regular expressions see it as it came.
+void to_dns_form(std::string& domain) {
+  if (is_ascii(domain)) return;
+  const bool below = domain.starts_with('.');
+  if (auto made = mail::to_ascii(std::string_view(domain).substr(below ? 1 : 0))) domain = (below ? "." : "") + *made;
 }
 
 void drop_root_dot(std::string& domain) {
@@ -121,6 +129,7 @@ Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, M
       if (text.starts_with('.')) pattern.kind = Kind::kEndsWith;
       if (auto good = check_domain(written, std::string_view(text).substr(text.starts_with('.') ? 1 : 0)); !good)
         return std::unexpected(good.error());
+      to_dns_form(text);
       break;
     case Misfit::kUser:
       if (text.starts_with("*@")) {
@@ -163,7 +172,11 @@ Result<Conditions> Conditions::make(const RouteConditions& written) {
 
 Misfit Conditions::misfit(const queue::ClassKey& key) const {
   if (!any_fits(senders_, key.sender)) return Misfit::kSender;
-  if (!any_fits(recipients_, key.recipient_domain)) return Misfit::kRecipient;
+  if (!any_fits(recipients_, key.recipient_domain)) {
+    std::string domain = key.recipient_domain;
+    to_dns_form(domain);
+    if (domain == key.recipient_domain || !any_fits(recipients_, domain)) return Misfit::kRecipient;
+  }
   if (!users_.empty() && !any_fits(users_, lower(key.user))) return Misfit::kUser;
   if (!any_fits(listeners_, key.listener)) return Misfit::kListener;
   return Misfit::kNone;
