@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
 
 BUILD = os.environ.get("SIDEGATE_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build", "release"))
 BINARY = os.path.join(BUILD, "src", "daemon", "sidegate")
@@ -16,6 +17,36 @@ BINARY = os.path.join(BUILD, "src", "daemon", "sidegate")
 
 PATIENCE = 60   # seconds: the least that a condition is waited for, however short the test takes it to be
 _given_ports = set()
+_logs = []   # of the servers that this process has started, for whoever must find out why a test failed
+
+
+class TellingResult(unittest.TextTestResult):
+    """A test that fails shows the ends of its servers' logs, which are removed soon after."""
+
+    def startTest(self, test):
+        _logs.clear()
+        super().startTest(test)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.tell(test)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.tell(test)
+
+    def tell(self, test):
+        for path in dict.fromkeys(_logs):
+            try:
+                with open(path, errors="replace") as log:
+                    lines = log.read().splitlines()
+            except OSError:
+                continue   # discarded before the failure
+            self.stream.write(f"\n-- {test.id()}: {os.path.basename(os.path.dirname(path))}, the last of {len(lines)} lines\n")
+            self.stream.write("".join(f"{line[:600]}\n" for line in lines[-60:]))
+
+
+unittest.TextTestRunner.resultclass = TellingResult
 
 
 def free_port():
@@ -125,6 +156,7 @@ class Server:
         environment = self.child_environment()
         if preload:
             environment["LD_PRELOAD"] = preload
+        _logs.append(self.log_path)
         log = open(self.log_path, "a")
         self.process = subprocess.Popen([*self.prefix, BINARY, "run", "--config", self.config_path], stdin=subprocess.DEVNULL,
                                         stdout=log, stderr=log, env=environment)
