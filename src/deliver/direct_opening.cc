@@ -431,6 +431,12 @@ net::Awaitable<Opened> DirectOpening::try_host(std::string host, std::vector<std
       failed_tls = true;
       continue;
     }
+    // What is published to be there was not offered, by this host or by whoever answers in its place.
+    const bool published = policy.why == policy_source::kDane || policy.why == policy_source::kMtaSts;
+    if (phase == Phase::kStartTls && published) {
+      const MxHost who{host, without_port(trouble.address)};
+      findings.steps.push_back(way_.direct->port25.promise_broken(loop_.clock().steady(), who));
+    }
     if (of_tls && policy.required()) {
       OpenTrouble told = refused(policy, phase, trouble.reason);
       told.address = trouble.address;

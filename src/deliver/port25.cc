@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 
 #include "base/text.h"
@@ -132,23 +133,36 @@ bool Port25::stripped(const MxHost& host, bool starttls) {
   return false;
 }
 
+// Several hosts of different houses do not lose STARTTLS at one time.
+std::optional<Port25::Step> Port25::stripped_at_several(SteadyTime now, const Seen& seen) {
+  if (std::ranges::find(stripped_, seen.host, &Seen::host) == stripped_.end()) stripped_.push_back(seen);
+  if (stripped_.size() > kMostSeen) stripped_.erase(stripped_.begin());
+  if (unrelated(stripped_) < 2) return std::nullopt;
+  if (state_ == State::kIntercepted) return again(now);
+  const auto other = std::ranges::find_if(stripped_ | std::views::reverse,
+                                          [&](const Seen& one) { return one.organisation != seen.organisation; });
+  return close(
+      now, State::kIntercepted,
+      fmt::format("port 25 is intercepted here: {} and {} are known to offer STARTTLS, and it is taken away on the way",
+                  other->host, seen.host));
+}
+
 // The host's own name, and STARTTLS is not offered any more: one host may have changed its mind, several have not.
 Port25::Step Port25::without_tls(SteadyTime now, const Seen& seen) {
   forget(stripped_, now, rules_.remember_greeters);
-  auto before = std::ranges::find(stripped_, seen.host, &Seen::host);
+  const auto before = std::ranges::find(stripped_, seen.host, &Seen::host);
   const bool for_long = before != stripped_.end() && now - before->at >= rules_.believe_change;
-  if (before == stripped_.end()) stripped_.push_back(seen);
-  if (stripped_.size() > kMostSeen) stripped_.erase(stripped_.begin());
-  if (unrelated(stripped_) >= 2) {
-    if (state_ == State::kIntercepted) return again(now);
-    return close(
-        now, State::kIntercepted,
-        fmt::format("port 25 is intercepted here: {} and {} offered STARTTLS before, and it is taken away on the way",
-                    stripped_[stripped_.size() - 2].host, seen.host));
-  }
+  if (auto found = stripped_at_several(now, seen)) return std::move(*found);
   if (!for_long) return {Step::kSuspect, {}};
   offered_[seen.host] = false;
   return open();
+}
+
+Port25::Step Port25::promise_broken(SteadyTime now, const MxHost& host) {
+  std::lock_guard lock(mutex_);
+  forget(stripped_, now, rules_.remember_greeters);
+  auto found = stripped_at_several(now, {organisation(host.name), host.address, host.name, now, false, {}});
+  return found ? std::move(*found) : Step{Step::kSuspect, {}};
 }
 
 Port25::Step Port25::answered(SteadyTime now, const MxHost& host, const std::string& greeter, bool own, bool starttls) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,7 @@ class Port25 {  // thread-safe
       kAsk,       // look whether something else answers, and say so by evidence()
       kClosed,    // from now on, for `pause`
       kStill,     // it was tried again and is as it was: for `pause`
-      kSuspect,   // of answered(): perhaps not the host itself; do not send now
+      kSuspect,   // of answered() and promise_broken(): perhaps not the host itself; do not send now
       kImpostor,  // of answered(): not the host itself; from now on, for `pause`
       kOpen,      // from now on
     } kind = kNone;
@@ -62,6 +63,9 @@ class Port25 {  // thread-safe
   // It greeted us and said EHLO's name. `own`: that name belongs to the host or its domain (name_belongs), or its
   // address does (the name leads to it). starttls: it was offered.
   Step answered(SteadyTime now, const MxHost& host, const std::string& greeter, bool own, bool starttls);
+
+  // It offers no STARTTLS, and its domain says elsewhere that it does (RFC 7672 section 2.2; RFC 8461 section 3).
+  Step promise_broken(SteadyTime now, const MxHost& host);
 
   void set_first_pause(Duration pause);  // from the next time on that it is found closed
 
@@ -86,6 +90,7 @@ class Port25 {  // thread-safe
   Step open();
   bool stripped(const MxHost& host, bool starttls);
   Step without_tls(SteadyTime now, const Seen& seen);
+  std::optional<Step> stripped_at_several(SteadyTime now, const Seen& seen);
 
   Port25Rules rules_;
   mutable std::mutex mutex_;

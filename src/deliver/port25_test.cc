@@ -168,6 +168,24 @@ TEST_F(Port25Test, StartTlsThatWasThereBefore) {
   EXPECT_EQ(answers(kSts).kind, Step::kOpen);
 }
 
+TEST_F(Port25Test, StartTlsThatIsPublishedToBeThere) {
+  // Never seen before: one host may be broken, two of different houses are not at one time.
+  EXPECT_EQ(port.promise_broken(now, kDane).kind, Step::kSuspect);
+  EXPECT_EQ(port.promise_broken(now, kDane2).kind, Step::kSuspect);
+  EXPECT_EQ(port.state(), State::kOpen);
+  EXPECT_EQ(port.promise_broken(now, kSts).kind, Step::kImpostor);
+  EXPECT_EQ(port.state(), State::kIntercepted);
+  EXPECT_NE(port.reason().find("mail2.dane.example and mail.sts.example are known to offer STARTTLS"),
+            std::string::npos)
+      << port.reason();
+  EXPECT_EQ(port.promise_broken(now, kSts).kind, Step::kStill);
+  EXPECT_EQ(answers(kDane).kind, Step::kOpen);
+  // With TLS again, what was seen is forgotten; and a day later it is anyway.
+  EXPECT_EQ(port.promise_broken(now, kSts).kind, Step::kSuspect);
+  now += 25h;
+  EXPECT_EQ(port.promise_broken(now, kDane).kind, Step::kSuspect);
+}
+
 TEST(Port25Names, WhatBelongsTogether) {
   EXPECT_TRUE(name_belongs("gw1.example.org", "mx.example.org", "customer.example"));
   EXPECT_TRUE(name_belongs("mail.customer.example", "mx.hoster.example", "customer.example"));
