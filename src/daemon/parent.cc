@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "daemon/helper_process.h"
+#include "daemon/idle_memory.h"
 #include "daemon/start_log.h"
 
 namespace sidegate::daemon {
@@ -224,6 +225,7 @@ void Parent::noted() {
   switch (note->topic) {
     case Topic::kReady:
       ever_ready_ = serving_ = true;
+      let_go_of_start();
       (void)service_.ready(note->text);
       return;
     case Topic::kPleaseReload:

@@ -15,11 +15,20 @@ from support.client import RawClient                             # noqa: E402
 from support.content import without_trace                        # noqa: E402
 from support.process import peak_rss, reset_peak, rss            # noqa: E402
 from support.receiving import ReceivingCase                     # noqa: E402
+from support.server import wait_for                              # noqa: E402
 
 KIB, MIB = 1 << 10, 1 << 20
 
 
 class Memory(ReceivingCase):
+    def test_just_started(self):
+        """All three processes, pages that they share counted in each."""
+        server = self.serve()
+        wait_for(lambda: sum(map(rss, server.pids())) < 40 * MIB, what="processes of less than 40 MiB")
+        self.assertEqual(len(server.pids()), 3)
+        wait_for(lambda: rss(server.process.pid) < 12 * MIB, what="a small parent")
+        server.stop()
+
     def test_idle_connections(self):
         server = self.serve()
         warm = [RawClient(server.port) for _ in range(50)]
