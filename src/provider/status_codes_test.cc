@@ -35,7 +35,7 @@ const std::multimap<std::string, Case> kCodes = {
     {"1.8", {kMail, 450, "sender-domain-invalid"}},
     {"1.10", {kRcpt, 556, "null-mx"}},
     {"1.10", {kRcpt, 550, "null-mx"}},
-    {"2.0", {kRcpt, 550, "permanent-remote"}},
+    {"2.0", {kRcpt, 550, "user-unknown"}},
     {"2.1", {kRcpt, 550, "account-disabled"}},
     {"2.2", {kRcpt, 552, "mailbox-full"}},
     {"2.2", {kRcpt, 452, "mailbox-full"}},
