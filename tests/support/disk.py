@@ -64,9 +64,20 @@ class Disk:
         for _ in range(100):
             if subprocess.run(["umount", self.where], capture_output=True).returncode == 0:
                 self.mounted = False
+                self._wait_until_let_go()
                 return self.mount()
             time.sleep(0.05)
         raise AssertionError("cannot unmount " + self.where)
+
+    def _wait_until_let_go(self, seconds=300):
+        """A mount namespace that began meanwhile (another test's) has a copy of the mount, and as long as it lives a new
+        mount of the device would be the old file system, without its power."""
+        known = "/sys/fs/ext4/" + os.path.basename(self.loop)
+        end = time.monotonic() + seconds
+        while os.path.exists(known):
+            if time.monotonic() > end:
+                raise AssertionError(f"another mount namespace still has {self.where}: find it in /proc/*/mounts")
+            time.sleep(0.02)
 
     def free(self):
         info = os.statvfs(self.where)
