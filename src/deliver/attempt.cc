@@ -35,8 +35,8 @@ net::Awaitable<Attempted> Attempt::run(Connection& connection, bool reused) {
     }
   }
   if (with_room_ > targets_.size()) keep_to_limits();
-  if (targets_.empty()) {  // ended before, and the schedule had not heard of it
-    result_.fate = Attempted::Fate::kGone;
+  if (targets_.empty()) {
+    result_.fate = Attempted::Fate::kEnded;
     co_return std::move(result_);
   }
   co_await connection.carry(*this);
@@ -50,8 +50,8 @@ net::Awaitable<Attempted> Attempt::give(Verdict verdict, std::string words) {
   began_ = parts_.loop.clock().steady();
   auto loaded = co_await load();
   if (!loaded || targets_.empty()) {
-    result_.fate =
-        loaded || loaded.error().kind == ErrorKind::kNotFound ? Attempted::Fate::kGone : Attempted::Fate::kUnread;
+    using enum Attempted::Fate;
+    result_.fate = loaded ? kEnded : loaded.error().kind == ErrorKind::kNotFound ? kGone : kUnread;
     co_return std::move(result_);
   }
   judge_all(verdict, Phase::kConnect, words, false);

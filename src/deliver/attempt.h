@@ -60,6 +60,7 @@ struct Attempted {
   enum class Fate : std::uint8_t {
     kSettled,   // see settled
     kGone,      // there is no such message any more: only finish the lease
+    kEnded,     // its recipients here had ended before, and the schedule had not heard of it: only due rows are left
     kDiedIdle,  // the connection had died while it was idle: nothing was sent, take a new one
     kUnread,    // the store could not read it just now: by its schedule, nothing written
   } fate = Fate::kSettled;

@@ -370,15 +370,18 @@ net::Awaitable<bool> Courier::deliver(Line& line, Connection& connection) {
   ++line.carried;
   queue::Lease lease = line.attempt->lease();
   line.attempt.reset();
-  if (attempted.fate == Attempted::Fate::kGone) {
-    std::vector<queue::ClassResult> ends;
-    for (queue::ClassId id : lease.classes) ends.push_back({.class_id = id, .counts = false});
-    parts_.scheduler.finish(lease, ends, parts_.loop.index());
-    co_return true;
-  }
-  if (attempted.fate == Attempted::Fate::kUnread) {
-    after_unread(lease);
-    co_return true;
+  switch (attempted.fate) {
+    case Attempted::Fate::kGone:
+      after_gone(lease);
+      co_return true;
+    case Attempted::Fate::kEnded:
+      after_ended(std::move(lease));
+      co_return true;
+    case Attempted::Fate::kUnread:
+      after_unread(lease);
+      co_return true;
+    default:
+      break;
   }
   if (attempted.answered && !attempted.trouble) way_good(*line.way, Phase::kFinal);
   // Before the lease goes back: what waits must find the way down, not this connection's place.
@@ -437,6 +440,27 @@ void Courier::give_back(const queue::Lease& lease) {
     results.push_back({.class_id = id, .next = queue::ClassResult::Next::kSameWay, .counts = false});
   }
   parts_.scheduler.finish(lease, results, parts_.loop.index());
+}
+
+static std::vector<queue::ClassResult> ends_of(const queue::Lease& lease) {
+  std::vector<queue::ClassResult> ends;
+  for (queue::ClassId id : lease.classes) ends.push_back({.class_id = id, .counts = false});
+  return ends;
+}
+
+void Courier::after_gone(const queue::Lease& lease) {
+  parts_.scheduler.finish(lease, ends_of(lease), parts_.loop.index());
+}
+
+// A crash came between the last recipient's outcome and its class's: that is made up for, and perhaps the message's
+// end.
+void Courier::after_ended(queue::Lease lease) {
+  Settled settled;
+  settled.outcome.id = lease.id;
+  settled.outcome.due_removed = lease.classes;
+  settled.results = ends_of(lease);
+  settled.changes = settled.ask_again = true;
+  settle(std::move(lease), std::move(settled));
 }
 
 void Courier::after_unread(const queue::Lease& lease) {
@@ -586,10 +610,18 @@ net::Awaitable<void> Courier::give_overdue(std::vector<queue::Lease> leases) {
     queue::InHand in_hand(parts_.poison, lease.id, "");
     Attempt attempt(parts_, *ways, known ? *way : none, lease, 0.0);
     Attempted attempted = co_await attempt.give(verdict, std::move(reason));
-    if (attempted.fate == Attempted::Fate::kSettled) {
-      settle(std::move(lease), std::move(attempted.settled));
-    } else {
-      give_back(lease);
+    switch (attempted.fate) {
+      case Attempted::Fate::kSettled:
+        settle(std::move(lease), std::move(attempted.settled));
+        break;
+      case Attempted::Fate::kGone:
+        after_gone(lease);
+        break;
+      case Attempted::Fate::kEnded:
+        after_ended(std::move(lease));
+        break;
+      default:
+        give_back(lease);
     }
   }
   giving_overdue_ = false;

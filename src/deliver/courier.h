@@ -66,6 +66,8 @@ class Courier {
   void way_trouble(Way& way, const Verdict& verdict, smtp::Phase phase, std::string reason, bool was_standing);
   void way_good(Way& way, smtp::Phase phase);
   void give_back(const queue::Lease& lease);  // untouched
+  void after_gone(const queue::Lease& lease);
+  void after_ended(queue::Lease lease);
   void after_unread(const queue::Lease& lease);
 
   // Hands the outcome to the store; the lease is finished at once or when it is written.

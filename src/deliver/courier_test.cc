@@ -534,6 +534,39 @@ TEST(Courier, WhatWaitsForAWayThatIsDownIsReportedAndExpires) {
   EXPECT_EQ(house.relay().connections, 1u);
 }
 
+// What a local delivery writes for each recipient as it ends; a crash before its class's end leaves no more than that.
+queue::Outcome first_delivered(QueueId id) {
+  queue::Outcome outcome;
+  outcome.id = id;
+  queue::RecipientRow& row = outcome.recipients.emplace_back();
+  row.n = 0;
+  row.state = RecipientState::kDelivered;
+  return outcome;
+}
+
+TEST(Courier, WhatEndedAndIsStillScheduledIsRemoved) {
+  House house;
+  auto whole = house.add({"a@x.example"}), half = house.add({"a@x.example", "b@y.example"});
+  for (QueueId id : {whole, half}) house.store.commit(first_delivered(id), [](Status s) { EXPECT_TRUE(s); });
+  house.settle();
+  house.run_until([&] { return house.gone(whole) && house.gone(half); });
+  ASSERT_EQ(house.relay().carried.size(), 1u);
+  EXPECT_TRUE(house.relay().said("RCPT TO:<b@y.example>"));
+  EXPECT_FALSE(house.relay().said("RCPT TO:<a@x.example>"));
+}
+
+TEST(Courier, WhatEndedIsRemovedWhileItsWayIsDown) {
+  House house(Answers{{"GREETING", "554 no"}});
+  auto id = house.add({"a@x.example"}, {}, "\r\nx\r\n", Duration(6 * 24h));
+  house.store.commit(first_delivered(id), [](Status s) { EXPECT_TRUE(s); });
+  house.settle();
+  EXPECT_FALSE(house.scheduler.ways()[0].up);
+  house.courier.look_overdue();
+  house.settle();
+  house.run_until([&] { return house.gone(id); });
+  EXPECT_TRUE(house.reports().empty());
+}
+
 TEST(Courier, StopsWhileARelayIsSilent) {
   House house(Answers{{"GREETING", "SILENT"}});
   auto id = house.add({"a@x.example"});
