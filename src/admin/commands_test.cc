@@ -100,8 +100,8 @@ class CommandsTest : public testing::Test {
     return Result<std::vector<std::string>>(std::vector<std::string>{"threads"});
   };
   QueueIdSource source_{clock_};
-  net::WorkerPool pool_{1};
   net::Loops loops_{1, system_clock(), null_log()};
+  net::WorkerPool pool_{1};  // before the loops it answers to
   std::vector<QueueId> ids_;
   std::string directory_;
   std::unique_ptr<Commands> commands_;
