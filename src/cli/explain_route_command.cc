@@ -193,10 +193,12 @@ std::vector<std::string> names_of(const deliver::TlsPolicy& policy, const std::s
   return names;
 }
 
-void print_tls(const Terminal& t, const deliver::TlsPolicy& policy, const std::string& domain) {
+void print_tls(const Terminal& t, const deliver::TlsPolicy& policy, const std::string& domain, bool published) {
   t.out << tr("TLS with the mail servers of {}: {} ({})", domain, deliver::name(policy.level), policy.where) << "\n";
   if (const auto names = names_of(policy, domain); !names.empty())
     t.out << "   " << tr("with a certificate for: {}", list_words(names)) << "\n";
+  if (published)
+    t.out << "   " << tr("what it publishes by MTA-STS goes before that: sidegate explain sts {}", domain) << "\n";
 }
 
 void print(const Terminal& t, const Explained& e, const deliver::DeliverSettings& settings) {
@@ -226,8 +228,8 @@ void print(const Terminal& t, const Explained& e, const deliver::DeliverSettings
     }
     t.out << "-> " << line << "\n";
   }
-  if (std::ranges::find(e.ways, deliver::kDirectWay) != e.ways.end())
-    print_tls(t, tls_of(e, settings), e.key.recipient_domain);
+  if (const auto policy = tls_of(e, settings); std::ranges::find(e.ways, deliver::kDirectWay) != e.ways.end())
+    print_tls(t, policy, e.key.recipient_domain, settings.direct.mta_sts && policy.gives_way());
   if (!e.server) t.out << _("the server does not answer: how the ways are is not known") << "\n";
 }
 
@@ -267,6 +269,7 @@ void print_json(const Terminal& t, const Arrival& arrival, const Explained& e,
     const deliver::TlsPolicy policy = tls_of(e, settings);
     json::object tls{{"level", deliver::name(policy.level)}, {"why", policy.why}, {"where", policy.where}};
     if (auto names = names_of(policy, e.key.recipient_domain); !names.empty()) tls["match"] = json::value_from(names);
+    tls["mta_sts"] = settings.direct.mta_sts && policy.gives_way();
     out["tls"] = std::move(tls);
   }
   t.out << json::serialize(out) << "\n";

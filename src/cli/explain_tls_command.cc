@@ -48,7 +48,7 @@ std::string host_words(const HostPolicy& host) {
   return {};
 }
 
-void print(const Terminal& t, const std::string& domain, const Survey& seen) {
+void print(const Terminal& t, const std::string& domain, const Survey& seen, bool published) {
   const std::string_view where = seen.policy.where.empty() ? seen.policy.why : std::string_view(seen.policy.where);
   t.out << tr("TLS with the mail servers of {}: {} ({})", domain, deliver::name(seen.policy.level), where) << "\n";
   if (seen.mx_proven) t.out << _("its MX records are proven by DNSSEC") << "\n";
@@ -57,10 +57,11 @@ void print(const Terminal& t, const std::string& domain, const Survey& seen) {
     t.out << fmt::format("{} {}: {} ({})\n", exchanger.preference, exchanger.host, host_words(host), host.why);
     for (const tls::Tlsa& record : host.records) t.out << "   " << tls::text_of(record) << "\n";
   }
+  if (published) t.out << tr("what it publishes by MTA-STS goes before that: sidegate explain sts {}", domain) << "\n";
   if (!seen.trouble.empty()) t.out << printable(seen.trouble, 500) << "\n";
 }
 
-void print_json(const Terminal& t, const std::string& domain, const Survey& seen) {
+void print_json(const Terminal& t, const std::string& domain, const Survey& seen, bool published) {
   json::array hosts;
   for (const auto& [exchanger, host] : seen.hosts) {
     json::array records;
@@ -71,11 +72,9 @@ void print_json(const Terminal& t, const std::string& domain, const Survey& seen
     if (!host.unmet.empty()) one["unmet"] = printable(host.unmet, 500);
     hosts.push_back(std::move(one));
   }
-  json::object out{{"domain", domain},
-                   {"level", deliver::name(seen.policy.level)},
-                   {"why", seen.policy.why},
-                   {"where", seen.policy.where},
-                   {"mx_proven", seen.mx_proven},
+  json::object out{{"domain", domain},         {"level", deliver::name(seen.policy.level)},
+                   {"why", seen.policy.why},   {"where", seen.policy.where},
+                   {"mta_sts", published},     {"mx_proven", seen.mx_proven},
                    {"hosts", std::move(hosts)}};
   if (!seen.mx_unproven.empty()) out["mx_unproven"] = printable(seen.mx_unproven, 500);
   if (!seen.trouble.empty()) out["trouble"] = printable(seen.trouble, 500);
@@ -105,10 +104,11 @@ int explain_tls_command(const Context& context, const std::string& domain) {
   bool done = false;
   loop.spawn("explain tls", look(loop, opening, &seen, &done));
   loop.run();
+  const bool published = ways->settings.direct.mta_sts && seen.policy.gives_way();
   if (context.common.json)
-    print_json(context.terminal, wanted, seen);
+    print_json(context.terminal, wanted, seen, published);
   else
-    print(context.terminal, wanted, seen);
+    print(context.terminal, wanted, seen, published);
   return done && seen.trouble.empty() ? EX_OK : EX_UNAVAILABLE;
 }
 

@@ -212,10 +212,7 @@ void DirectOpening::configure_policy() {
 }
 
 net::Awaitable<void> DirectOpening::find_published() {
-  const bool leaves_room =
-      policy_.why == policy_source::kDefault &&
-      (policy_.level == TlsLevel::kMay || policy_.level == TlsLevel::kEncrypt || policy_.level == TlsLevel::kDane);
-  if ((!leaves_room && !requires_tls()) || hooks_.published == nullptr || !settings_.direct.mta_sts) co_return;
+  if ((!policy_.gives_way() && !requires_tls()) || hooks_.published == nullptr || !settings_.direct.mta_sts) co_return;
   std::string domain = domain_;
   published_ = co_await hooks_.published->find(loop_, std::move(domain));
 }

@@ -41,6 +41,11 @@ TlsPolicy configured_policy(TlsLevel direct, const std::vector<TlsRule>& rules, 
           .where = "[[tls_policy]] " + best->domain};
 }
 
+bool TlsPolicy::gives_way() const {
+  return why == policy_source::kDefault &&
+         (level == TlsLevel::kMay || level == TlsLevel::kEncrypt || level == TlsLevel::kDane);
+}
+
 std::vector<std::string> names_to_match(const TlsPolicy& policy, std::string_view domain, std::string_view host) {
   // As Postfix: verify trusts the DNS for the name, secure does not.
   static const std::vector<std::string> kVerify{"hostname"}, kSecure{"nexthop", "dot-nexthop"};

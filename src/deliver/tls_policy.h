@@ -38,6 +38,8 @@ struct TlsPolicy {
   std::string where = {};               // for people: "[direct] tls", "[[tls_policy]] .example.org"
   std::string published = {};           // of mta-sts: what it is known by ("id 20260101T000000")
   std::vector<std::string> hosts = {};  // of mta-sts: MX names or "*.example.org" alone are gone to; empty: all
+  // The destination's own policy (RFC 8461) goes before this one, where it has one.
+  bool gives_way() const;
   bool operator==(const TlsPolicy&) const = default;
 };
 

@@ -153,6 +153,9 @@ class Levels(TlsCase):
         told = server.command("explain", "route", "--from", TARO, "--to", "x@provider.example").stdout
         for words in ("secure", "[[tls_policy]] provider.example", "mail.elsewhere.example"):
             self.assertIn(words, told)
+        self.assertNotIn("explain sts", told)
+        for command in (("route", "--from", TARO, "--to", "x@equal.example"), ("tls", "equal.example")):
+            self.assertIn("sidegate explain sts equal.example", server.command("explain", *command).stdout)
 
     def test_a_host_that_does_not_meet_it_is_passed_over(self):
         """Of three exchangers the one without TLS is never gone to; mail that is left with it alone waits."""
