@@ -55,6 +55,8 @@ TEST_F(CliTest, ArgumentsAndExitCodes) {
   };
   const Case cases[] = {
       {{"version"}, EX_OK, "sidegate 1.2\n", ""},
+      {{"--version"}, EX_OK, "sidegate 1.2\n", ""},
+      {{"-V"}, EX_OK, "sidegate 1.2\n", ""},
       {{"version", "--json"}, EX_OK, "{\"version\":\"1.2\"}\n", ""},
       {{"--help"}, EX_OK, "queue", ""},
       {{"queue", "list", "--help"}, EX_OK, "--relay", ""},

@@ -321,6 +321,7 @@ int run(const std::vector<std::string>& arguments, const Hooks& hooks, const Ter
   CLI::App root{_("Sidegate takes mail and brings it out through a provider's submission port."), "sidegate"};
   try {
     build(root, a);
+    root.set_version_flag("-V,--version", fmt::format("sidegate {}", hooks.version), _("the version"));
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
     root.parse(std::move(reversed));
   } catch (const CLI::ParseError& error) {
