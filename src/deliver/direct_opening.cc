@@ -428,9 +428,11 @@ net::Awaitable<Opened> DirectOpening::try_host(std::string host, std::vector<std
       failed_tls = true;
       continue;
     }
-    // What is published to be there was not offered, by this host or by whoever answers in its place.
+    // What is published to be there was not offered, by this host or by whoever answers in its place. A refusal, or a
+    // connection that breaks, is none of that.
     const bool published = policy.why == policy_source::kDane || policy.why == policy_source::kMtaSts;
-    if (phase == Phase::kStartTls && published) {
+    const bool offered = trouble.trouble.reply || trouble.trouble.error.kind != ErrorKind::kTls;
+    if (phase == Phase::kStartTls && published && !offered) {
       const MxHost who{host, without_port(trouble.address)};
       findings.steps.push_back(way_.direct->port25.promise_broken(loop_.clock().steady(), who));
     }

@@ -117,6 +117,25 @@ class Enforced(StsCase):
         self.assertEqual(self.explained(server)["policy"]["id"], "20260102T000000")
         server.stop()
 
+    def test_starttls_that_is_taken_away(self):
+        """From two hosts of different houses, never met before, that publish it by DANE and by MTA-STS: not their own doing."""
+        for name in ("dane", "sts"):
+            mx = self.lab.exchangers[name]
+            self.addCleanup(mx.change, smtpd_discard_ehlo_keywords="")
+            mx.change(smtpd_discard_ehlo_keywords="starttls")
+        server = self.gate(f'port25_retry_after = "2s"\n[dns]\ntrust_anchor = {json.dumps(self.lab.knot.anchor)}\n')
+        for name in ("dane", "sts"):
+            server.send(SENDER, [f"stripped@{name}.example"])
+        wait_for(lambda: server.events("port25_intercepted"), 120, what="the interceptor")
+        self.assertIn("are known to offer STARTTLS", server.command("status").stdout)
+        for name in ("dane", "sts"):
+            self.assertEqual(self.lab.mailbox(f"stripped@{name}.example"), [])
+            self.lab.exchangers[name].change(smtpd_discard_ehlo_keywords="")
+        for name in ("dane", "sts"):
+            self.arrives(server, f"stripped@{name}.example")
+        self.assertEqual(server.events("report"), [])
+        server.stop()
+
     def test_of_several_hosts_those_that_are_listed(self):
         self.lab.policy.serve(policy(plan.STS.name))
         self.lab.change_zone("equal.example.", "@ MX 20", EQUAL_STS + "@ MX 20")
