@@ -370,18 +370,10 @@ net::Awaitable<bool> Courier::deliver(Line& line, Connection& connection) {
   ++line.carried;
   queue::Lease lease = line.attempt->lease();
   line.attempt.reset();
-  switch (attempted.fate) {
-    case Attempted::Fate::kGone:
-      after_gone(lease);
-      co_return true;
-    case Attempted::Fate::kEnded:
-      after_ended(std::move(lease));
-      co_return true;
-    case Attempted::Fate::kUnread:
-      after_unread(lease);
-      co_return true;
-    default:
-      break;
+  if (had_ended(attempted.fate, lease)) co_return true;
+  if (attempted.fate == Attempted::Fate::kUnread) {
+    after_unread(lease);
+    co_return true;
   }
   if (attempted.answered && !attempted.trouble) way_good(*line.way, Phase::kFinal);
   // Before the lease goes back: what waits must find the way down, not this connection's place.
@@ -434,43 +426,41 @@ void Courier::way_good(Way& way, Phase phase) {
 
 // --- outcomes
 
-void Courier::give_back(const queue::Lease& lease) {
+// The same for every class of the lease.
+static std::vector<queue::ClassResult> results_of(const queue::Lease& lease, queue::ClassResult each) {
   std::vector<queue::ClassResult> results;
   for (queue::ClassId id : lease.classes) {
-    results.push_back({.class_id = id, .next = queue::ClassResult::Next::kSameWay, .counts = false});
+    each.class_id = id;
+    results.push_back(each);
   }
+  return results;
+}
+
+void Courier::give_back(const queue::Lease& lease) {
+  auto results = results_of(lease, {.next = queue::ClassResult::Next::kSameWay, .counts = false});
   parts_.scheduler.finish(lease, results, parts_.loop.index());
 }
 
-static std::vector<queue::ClassResult> ends_of(const queue::Lease& lease) {
-  std::vector<queue::ClassResult> ends;
-  for (queue::ClassId id : lease.classes) ends.push_back({.class_id = id, .counts = false});
-  return ends;
-}
-
-void Courier::after_gone(const queue::Lease& lease) {
-  parts_.scheduler.finish(lease, ends_of(lease), parts_.loop.index());
-}
-
-// A crash came between the last recipient's outcome and its class's: that is made up for, and perhaps the message's
-// end.
-void Courier::after_ended(queue::Lease lease) {
+bool Courier::had_ended(Attempted::Fate fate, const queue::Lease& lease) {
+  if (fate != Attempted::Fate::kGone && fate != Attempted::Fate::kEnded) return false;
   Settled settled;
-  settled.outcome.id = lease.id;
-  settled.outcome.due_removed = lease.classes;
-  settled.results = ends_of(lease);
-  settled.changes = settled.ask_again = true;
-  settle(std::move(lease), std::move(settled));
+  settled.results = results_of(lease, {.counts = false});
+  if (fate == Attempted::Fate::kEnded) {
+    // A crash came between the last recipient's outcome and its class's: that is made up for, and perhaps the message's
+    // end.
+    settled.outcome.id = lease.id;
+    settled.outcome.due_removed = lease.classes;
+    settled.changes = settled.ask_again = true;
+  }
+  settle(lease, std::move(settled));
+  return true;
 }
 
 void Courier::after_unread(const queue::Lease& lease) {
   parts_.loop.log().warning("message_unread",
                             {{"id", lease.id.text()}, {"explanation", verdict_our_trouble().explanation}});
-  std::vector<queue::ClassResult> results;
-  WallTime due = parts_.loop.clock().wall() + parts_.schedule.retry_first;
-  for (queue::ClassId id : lease.classes) {
-    results.push_back({.class_id = id, .next = queue::ClassResult::Next::kAt, .due = due, .counts = false});
-  }
+  const WallTime due = parts_.loop.clock().wall() + parts_.schedule.retry_first;
+  auto results = results_of(lease, {.next = queue::ClassResult::Next::kAt, .due = due, .counts = false});
   parts_.scheduler.finish(lease, results, parts_.loop.index());
 }
 
@@ -610,19 +600,10 @@ net::Awaitable<void> Courier::give_overdue(std::vector<queue::Lease> leases) {
     queue::InHand in_hand(parts_.poison, lease.id, "");
     Attempt attempt(parts_, *ways, known ? *way : none, lease, 0.0);
     Attempted attempted = co_await attempt.give(verdict, std::move(reason));
-    switch (attempted.fate) {
-      case Attempted::Fate::kSettled:
-        settle(std::move(lease), std::move(attempted.settled));
-        break;
-      case Attempted::Fate::kGone:
-        after_gone(lease);
-        break;
-      case Attempted::Fate::kEnded:
-        after_ended(std::move(lease));
-        break;
-      default:
-        give_back(lease);
-    }
+    if (attempted.fate == Attempted::Fate::kSettled)
+      settle(std::move(lease), std::move(attempted.settled));
+    else if (!had_ended(attempted.fate, lease))
+      give_back(lease);
   }
   giving_overdue_ = false;
 }

@@ -66,8 +66,7 @@ class Courier {
   void way_trouble(Way& way, const Verdict& verdict, smtp::Phase phase, std::string reason, bool was_standing);
   void way_good(Way& way, smtp::Phase phase);
   void give_back(const queue::Lease& lease);  // untouched
-  void after_gone(const queue::Lease& lease);
-  void after_ended(queue::Lease lease);
+  bool had_ended(Attempted::Fate fate, const queue::Lease& lease);  // true: and the lease is finished
   void after_unread(const queue::Lease& lease);
 
   // Hands the outcome to the store; the lease is finished at once or when it is written.
