@@ -23,10 +23,6 @@ _logs = []   # of the servers that this process has started, for whoever must fi
 class TellingResult(unittest.TextTestResult):
     """A test that fails shows the ends of its servers' logs, which are removed soon after."""
 
-    def startTest(self, test):
-        _logs.clear()
-        super().startTest(test)
-
     def addError(self, test, err):
         super().addError(test, err)
         self.tell(test)
