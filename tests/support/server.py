@@ -11,6 +11,8 @@ import tempfile
 import time
 import unittest
 
+from . import unsteady
+
 BUILD = os.environ.get("SIDEGATE_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build", "release"))
 BINARY = os.path.join(BUILD, "src", "daemon", "sidegate")
 
@@ -157,6 +159,7 @@ class Server:
         self.process = subprocess.Popen([*self.prefix, BINARY, "run", "--config", self.config_path], stdin=subprocess.DEVNULL,
                                         stdout=log, stderr=log, env=environment)
         log.close()
+        unsteady.stutter(self)
         if wait:
             self.wait_ready()
         return self
@@ -215,7 +218,7 @@ class Server:
 
     def log_text(self):
         with open(self.log_path, errors="replace") as log:
-            return log.read()
+            return unsteady.seen_by_now(log.read(), self.process)
 
     def events(self, name=None):
         found = []

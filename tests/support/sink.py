@@ -3,6 +3,8 @@ import asyncio
 import threading
 import time
 
+from . import unsteady
+
 
 class Sink:
     """host/port to relay to; messages: list of (monotonic time, reverse path, recipients, bytes as received)."""
@@ -111,6 +113,7 @@ class Sink:
                 if not answer or answer.startswith("2"):
                     self.messages.append((time.monotonic(), sender, recipients, b"".join(content)))
                     last.append(len(self.messages) - 1)
+                    await asyncio.sleep(unsteady.answer_later(len(self.messages)))
                 say(answer or "250 2.0.0 ok")
             elif verb == "QUIT":
                 say("221 2.0.0 bye")

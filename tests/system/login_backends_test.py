@@ -79,7 +79,8 @@ class Backends(unittest.TestCase):
         self.assertEqual(self.plain(mail, "old", "pw-old"), 535)       # the account has ended
         self.assertEqual(self.plain(mail, "nobody-here", "x"), 535)
         self.assertEqual(self.plain(mail, "root", ""), 535)
-        self.assertEqual({e["user"] for e in mail.server.events("accepted")}, {"alice"})
+        accepted = wait_for(lambda: mail.server.events("accepted"), what="its line")
+        self.assertEqual({e["user"] for e in accepted}, {"alice"})
 
     @staticmethod
     def server_user():

@@ -123,7 +123,7 @@ class Lmtp(Case):
         server = self.serve(f'mbox = "{self.users.spool}/%u"\nlmtp = "{address(dovecot)}"\n', self.ROUTE)
         self.send(server, "alice@boxes.example", "bob@boxes.example", "unknown@boxes.example", "dora@boxes.example", "bob@here.test",
                   "carol@elsewhere.example", sender="")
-        ends = self.ends(server, 5)
+        ends = self.ends(server, 6)
         for sent, way in (("alice@boxes.example", "lmtp"), ("dora@boxes.example", "lmtp"), ("bob@here.test", "local"), ("carol@elsewhere.example", "sink")):
             self.assertEqual(ends[sent], ("sent", "2.0.0", way), ends)
         self.assertEqual(ends["unknown@boxes.example"][:2], ("held", "5.1.1"), "from nobody: a dead letter")

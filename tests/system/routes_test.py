@@ -193,9 +193,9 @@ class Places(Case):
             self.send(server, "me@home.example", f"{n}@x.example")
             self.arrives(sink, "me@home.example", f"{n}@x.example")
         self.assertEqual(server.events("way_down"), [])
+        server.stop()
         (event,) = server.events("relay_place")
         self.assertEqual(event["at"], f"127.0.0.1:{sink.port}")
-        server.stop()
 
     def test_the_next_host(self):
         sink, closed = self.sink(), free_port()

@@ -250,9 +250,9 @@ class Upgrade(Case):
                 parent, before = self.server.process.pid, len(self.server.events("started"))
                 self.new_version()
                 os.kill(parent, signal.SIGUSR2)
-                wait_for(lambda: len(self.server.events("started")) > before, what="the new version")
+                wait_for(lambda: os.stat(f"/proc/{parent}/exe").st_ino == os.stat(self.binary).st_ino, what="the new version")
+                wait_for(lambda: len(self.server.events("started")) > before, what="its start")
                 self.assertIsNone(self.server.process.poll())
-                self.assertEqual(os.stat(f"/proc/{parent}/exe").st_ino, os.stat(self.binary).st_ino)
                 with socket.socket(socket.AF_UNIX) as programs:   # theirs was handed over too
                     programs.settimeout(60)
                     programs.connect(os.path.join(self.server.folder, "submit"))

@@ -92,9 +92,9 @@ def killed_behind(write):
         both = {"<one@a.test>", "<two@b.test>"}
         wait_for(lambda: empty(server) and (not accepted or providers.recipients() == both), 30, 0.1,
                  f"an empty queue and both recipients served, write {write}")
+        assert server.stop() == 0
         swept = sum(event["finished"] for event in server.events("queue_swept"))
         killed = at_start or bool(server.events("server_died"))
-        assert server.stop() == 0
     except BaseException:
         print(f"write {write}:", server.log_text()[-3000:], file=sys.stderr)
         server.end()

@@ -196,6 +196,8 @@ class UserLimits(unittest.TestCase):
         self.sink.reply = lambda stage, value: None
         self.server.command("queue", "retry", "--all", check=0)
         wait_for(lambda: [m for m in list(self.sink.messages) if m[2] == ["<slow2@example.net>"]], what="the other user's mail")
+        # Its end is written before the kill: else it would be sent again, and held then, its sender being suspended.
+        wait_for(lambda: [row["from"] for row in self.queue()] == ["taro@example.jp"], what="its end")
         self.server.kill()
         # Down: what is on disk is changed, by whoever it belongs to.
         self.server.command("user", "suspend", "hanako@example.jp", check=0)

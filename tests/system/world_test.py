@@ -127,8 +127,10 @@ port = {cls.server.port}
         self.assertIn("Received: from mx.far.test ([192.0.2.2])", received)
         self.assertIn("X-Sidegate-Screen: reverse_name=unconfirmed\r\n", received)
         self.assertNotIn("forged", received)
-        seen = wait_for(lambda: {e["client"]: e for e in self.server.events("connect") if e["listener"] == "tag"}
-                        if any(e["client"] == "192.0.2.2" for e in self.server.events("connect")) else None)
+        def connections():   # to this listener: others of the same clients may be in the log before them
+            seen = {e["client"]: e for e in self.server.events("connect") if e["listener"] == "tag"}
+            return seen if "192.0.2.2" in seen else None
+        seen = wait_for(connections, what="the connections' lines")
         self.assertEqual((seen["192.0.2.1"]["client_name"], seen["192.0.2.1"]["proxy"]), ("mx.far.test", "127.0.0.1"))
         self.assertEqual(seen["192.0.2.2"]["client_name"], "")
 
