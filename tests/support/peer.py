@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 
-from .server import wait_for
+from .server import free_port, wait_for
 
 TOOL = os.path.join(os.path.dirname(__file__), "..", "..", "tools", "scripted-peer")
 
@@ -17,7 +17,7 @@ class Peer:
     """Peer("--reply", "mail:1=451 4.3.0 later").start(); events are the lines it writes, in order."""
 
     def __init__(self, *arguments, port=0):
-        self.arguments, self.port = arguments, port
+        self.arguments, self.port = arguments, port or free_port()   # one that it may be started at again
         self.out = tempfile.mkdtemp(prefix="sidegate-peer-")
         self.events, self.process = [], None
 

@@ -1,4 +1,5 @@
 """Starts and stops the real binary on loopback for a test, with a configuration and a queue of its own."""
+import fcntl
 import json
 import os
 import random
@@ -19,6 +20,7 @@ BINARY = os.path.join(BUILD, "src", "daemon", "sidegate")
 
 PATIENCE = 60   # seconds: the least that a condition is waited for, however short the test takes it to be
 _given_ports = set()
+_ports_taken = open(os.path.join(tempfile.gettempdir(), f"sidegate-test-ports-{os.geteuid()}"), "w")   # an octet locked for each, while we live
 _logs = []   # of the servers that this process has started, for whoever must find out why a test failed
 
 
@@ -48,20 +50,22 @@ unittest.TextTestRunner.resultclass = TellingResult
 
 
 def free_port():
-    """A port that nothing listens at. Not one of those that the kernel gives to connections: one of another test's could
-    take it before our server does."""
+    """A port that nothing listens at and that no other test which runs beside this one is given. Not one of those that the
+    kernel gives to connections: one of another test's could take it before our server does."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as ports:
         first_given = int(ports.read().split()[0])
     while True:
         port = random.SystemRandom().randrange(10_000, max(first_given, 20_000))
-        with socket.socket() as probe:
-            try:
+        if port in _given_ports:
+            continue
+        try:
+            fcntl.lockf(_ports_taken, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
+        except OSError:
+            continue
+        _given_ports.add(port)
+        return port
 
 
 def wait_for(condition, seconds=30, every=0.02, what="condition"):

@@ -154,7 +154,7 @@ class Aliases(unittest.TestCase):
         self.write("aliases", "fresh: a@@b\nstaff: x@outside.test\n")
         self.assertEqual(self.arrived("fresh"), ["<new@outside.test>"])
         self.assertEqual(self.rcpt("staff"), "550 5.1.1")
-        told = [e for e in self.server.events("alias_problem") if "a@@b" in e["reason"]]
+        told = wait_for(lambda: [e for e in self.server.events("alias_problem") if "a@@b" in e["reason"]], what="the problem in the log")
         self.assertEqual([(e["line"], e["in_force"]) for e in told], [(1, "the version before")])
         os.unlink(os.path.join(self.folder, "aliases"))
         self.assertEqual(self.arrived("fresh"), ["<new@outside.test>"])

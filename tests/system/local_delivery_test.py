@@ -256,7 +256,8 @@ class Files(unittest.TestCase):
             m.send("alice@here.test")
             m.sent(4)
             self.assertEqual((len(m.maildir("alice")), len(m.maildir("bob"))), (2, 1))
-            self.assertIn("written to by others", m.server.events("alias_problem")[0]["reason"])
+            told = wait_for(lambda: m.server.events("alias_problem"), what="the problem in the log")
+            self.assertIn("written to by others", told[0]["reason"])
 
     def test_a_helper_that_dies_is_started_again(self):
         with Machine('delivery = "maildir"\n') as m:

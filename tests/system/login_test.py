@@ -135,10 +135,10 @@ class Login(unittest.TestCase):
         client.login("me@example.org", "s3cret")
         client.sendmail("me@example.org", ["you@example.net"], MESSAGE)
         client.quit()
+        server.stop()
         methods = {event["mechanism"] for event in server.events("accepted")}
         self.assertTrue({"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"} <= methods, methods)
         self.assertTrue(all(event["user"] == "me@example.org" and event["protocol"] == "ESMTPSA" for event in server.events("accepted")))
-        server.stop()
 
     def offers(self, server, mechanism):
         client = self.client(server)

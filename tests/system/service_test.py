@@ -344,7 +344,7 @@ class Bounded(Case):
         self.assertEqual(self.submit("one@test"), 250)
         wait_for(lambda: self.sink.messages, what="the message at the relay")
         # The parent may not signal the server, which is somebody else; it ends all the same, and again after an upgrade.
-        started = len(self.server.events("started"))
+        started = len(wait_for(lambda: self.server.events("started"), what="the first start in the log"))
         self.server.process.send_signal(signal.SIGUSR2)
         wait_for(lambda: len(self.server.events("started")) > started, what="the start after an upgrade")
         self.assertEqual(self.submit("two@test"), 250)

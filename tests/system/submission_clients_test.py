@@ -120,7 +120,7 @@ class Clients(unittest.TestCase):
                 self.assertIn("250 2.0.0 queued as ", run("nodejs", "-e", code, environment=environment).stdout)
                 (arrived,) = mail.arrives(message["subject"])
                 self.assertIn(b"\r\n.\r\ntwo", arrived[3].replace(b"one", b""))
-        self.assertEqual({e["mechanism"] for e in mail.server.events("accepted")}, {"PLAIN", "LOGIN", "CRAM-MD5"})
+        wait_for(lambda: {e["mechanism"] for e in mail.server.events("accepted")} == {"PLAIN", "LOGIN", "CRAM-MD5"}, what="the mechanisms in the log")
         # a pool: several messages on one connection, several connections
         options = {"host": "localhost", "port": mail.ports["submissions"], "secure": True, "pool": True, "maxConnections": 4,
                    "auth": {"user": USER, "pass": PASSWORD}}
@@ -153,7 +153,7 @@ class Clients(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, (mechanism, done.stdout, done.stderr))
                 (message,) = mail.arrives(subject)
                 self.assertIn(b"with ESMTPSA ", message[3])
-        self.assertTrue({"PLAIN", "LOGIN"} <= {e["mechanism"] for e in mail.server.events("accepted")})
+        wait_for(lambda: {"PLAIN", "LOGIN"} <= {e["mechanism"] for e in mail.server.events("accepted")}, what="both mechanisms in the log")
 
     @needs("curl")
     def test_curl(self):
