@@ -64,6 +64,7 @@ TEST(AddressFields, OnlyTheAddressChanges) {
       {"a name that is never shifted back", "From: \x1b$B;3ED <y@nas.home>\r\n",
        "From: \x1b$B;3ED <y@home.example>\r\n"},
       {"and one in quotes", "From: \"\x1b$B;3ED\" <y@nas.home>\r\n", "From: \"\x1b$B;3ED\" <y@home.example>\r\n"},
+      {"a name behind its address", "From: <ann@nas.home> Ann\r\n", "From: <ann@home.example> Ann\r\n"},
       {"what cannot be read stays", "From: <<ann@nas.home\r\nTo: b@nas.home\r\n",
        "From: <<ann@nas.home\r\nTo: b@home.example\r\n"},
       {"a block that ends in no field", "From: a@nas.home\r\nno field\r\n", "From: a@home.example\r\nno field\r\n"},

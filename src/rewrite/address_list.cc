@@ -108,7 +108,7 @@ class ListParser {
  private:
   struct Element {
     std::size_t begin = std::string_view::npos, end = 0;  // of its words
-    bool comment = false, angle = false;
+    bool comment = false, angle = false, behind = false;  // behind: <a@b.example> Ann
     Spelling spelling;  // of the words, for the case that they are the address
     ListedAddress found;
 
@@ -159,8 +159,13 @@ class ListParser {
   }
 
   bool words(Element& e, std::size_t n) {
-    if (e.angle) return false;  // text behind the '>'
-    e.word(at_, at_ + n, text_);
+    if (!e.angle) {
+      e.word(at_, at_ + n, text_);
+    } else if (e.found.open || text_[at_] == '@') {
+      return false;
+    } else {
+      e.behind = true;
+    }
     at_ += n;
     return true;
   }
@@ -181,7 +186,7 @@ class ListParser {
       found.mailbox = e.begin;
       join_name(found);
     }
-    found.named = e.comment || (e.angle && e.begin != std::string_view::npos);
+    found.named = e.comment || e.behind || (e.angle && e.begin != std::string_view::npos);
     list_.addresses.push_back(std::move(found));
     return loose_ == std::string_view::npos;
   }

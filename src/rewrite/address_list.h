@@ -2,7 +2,8 @@
 // every other octet stays. Lenient as real mail demands: comments anywhere, folded lines, groups, source routes, old
 // "root (Cron Daemon)", semicolons between addresses, raw octets of any charset in names. In ISO-2022-JP, Shift_JIS and
 // other double-byte charsets the second octet of a character may look like '<', '(', '"' or '\': it is none. An address
-// whose '>' is missing, or whose name in ISO-2022-JP is never shifted back, is found as mail programs find it.
+// whose '>' is missing, whose name stands behind it, or whose name in ISO-2022-JP is never shifted back, is found as mail
+// programs find it.
 #pragma once
 
 #include <optional>
@@ -19,7 +20,7 @@ struct ListedAddress {
   std::size_t mailbox = 0, mailbox_end = 0;  // from the display name's first octet to behind the '>'; bare: as above
   bool angle = false;                        // stands behind '<'
   bool open = false;                         // the '>' is missing: what follows is the address, to the field's end
-  bool named = false;                        // has a display name, or a comment that serves as one
+  bool named = false;                        // has a display name, before or behind, or a comment that serves as one
   std::string address;                       // without comments, white space and route; "root" may lack a domain
 };
 
