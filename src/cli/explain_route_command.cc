@@ -327,8 +327,9 @@ int explain_route_command(const Context& context, const ExplainRoute& what) {
     return EX_DATAERR;
   }
   if (!what.listener.empty()) {
-    std::vector<std::string> names{"submit"};
+    std::vector<std::string> names;
     for (const auto& listener : settings.all_listeners()) names.push_back(listener.name);
+    if (std::ranges::find(names, "submit") == names.end()) names.emplace_back("submit");
     if (std::ranges::find(names, what.listener) == names.end()) {
       context.terminal.error(tr("there is no listener {}", printable(what.listener, 100)),
                              tr("the listeners are: {}", fmt::format("{}", fmt::join(names, ", "))));

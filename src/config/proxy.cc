@@ -1,10 +1,33 @@
 #include "config/proxy.h"
 
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
 #include "base/text.h"
 
 namespace sidegate::config {
 
 constexpr std::size_t kMostText = 255;  // RFC 1928, RFC 1929: a length is one octet
+
+// RFC 3986 section 2.1: what has a meaning in a URL is written as %XX. nullopt: a % without two hexadecimal digits.
+static std::optional<std::string> decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    unsigned value = 0;
+    const char* from = text.data() + i + 1;
+    const char* to = text.data() + std::min(i + 3, text.size());
+    if (auto [end, error] = std::from_chars(from, to, value, 16); error != std::errc() || end != from + 2)
+      return std::nullopt;
+    out += static_cast<char>(value);
+    i += 2;
+  }
+  return out;
+}
 
 Result<deliver::Proxy> parse_proxy(const std::string& text) {
   auto bad = [](std::string why) { return fail(ErrorKind::kBadInput, std::move(why)); };
@@ -18,8 +41,11 @@ Result<deliver::Proxy> parse_proxy(const std::string& text) {
   if (const auto at = rest.rfind('@'); at != std::string_view::npos) {
     std::string_view login = rest.substr(0, at);
     const auto colon = login.find(':');
-    proxy.user = login.substr(0, colon);
-    if (colon != std::string_view::npos) proxy.password = login.substr(colon + 1);
+    auto user = decoded(login.substr(0, colon));
+    auto password = decoded(colon == std::string_view::npos ? std::string_view() : login.substr(colon + 1));
+    if (!user || !password) return bad("has a % that no two hexadecimal digits follow: % itself is written %25");
+    proxy.user = std::move(*user);
+    proxy.password = std::move(*password);
     if (proxy.user.empty()) return bad("has no user before the @");
     rest.remove_prefix(at + 1);
   }

@@ -207,8 +207,12 @@ TEST(Proxy, IsParsed) {
   EXPECT_EQ(p->port, 9050);
   EXPECT_EQ(p->user, "me");
   EXPECT_EQ(p->password, "a:b@c");
-  for (const char* bad : {"", "127.0.0.1:1080", "socks4://x", "socks5://", "socks5://x:0", "socks5://x:y",
-                          "socks5://[x", "socks5://:p@x", "socks5://x:99999"})
+  p = parse_proxy("socks5://a%40b:p%3aw%25@x");
+  ASSERT_TRUE(p);
+  EXPECT_EQ(p->user + " " + p->password + " " + p->host, "a@b p:w% x");
+  for (const char* bad :
+       {"", "socks5://a%4:b@x", "socks5://a:%zz@x", "socks5://a:50%@x", "127.0.0.1:1080", "socks4://x", "socks5://",
+        "socks5://x:0", "socks5://x:y", "socks5://[x", "socks5://:p@x", "socks5://x:99999"})
     EXPECT_FALSE(parse_proxy(bad)) << bad;
 }
 

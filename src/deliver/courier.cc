@@ -324,6 +324,16 @@ net::Awaitable<Courier::Served> Courier::serve(Line& line) {
   co_return Served::kEnd;
 }
 
+// For a connection that keeps(): what a reload has said since it was opened holds for the next message.
+bool Courier::take_lease(Line& line) {
+  auto lease = parts_.scheduler.lease(line.id());
+  if (!lease) return false;
+  if (lease->charged > 0 && parts_.ledger) parts_.ledger->write();
+  line.ways = ways_;
+  line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease), std::generate_canonical<double, 32>(random_));
+  return true;
+}
+
 // A lease in hand, at once or after a while of sleep. False: none came, or the connection should end.
 net::Awaitable<bool> Courier::next_lease(Line& line) {
   if (line.attempt) co_return true;  // from the connection before
@@ -332,12 +342,7 @@ net::Awaitable<bool> Courier::next_lease(Line& line) {
   for (;;) {
     co_await room_for_outcomes();
     if (!keeps(line)) co_return false;
-    if (auto lease = parts_.scheduler.lease(id)) {
-      if (lease->charged > 0 && parts_.ledger) parts_.ledger->write();
-      line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease),
-                           std::generate_canonical<double, 32>(random_));
-      co_return true;
-    }
+    if (take_lease(line)) co_return true;
     if (parts_.scheduler.is_wanted_elsewhere(id)) co_return false;
     idle_of(id).push_back(&line);  // first: idle() may wake it at once, for a message that came in this moment
     parts_.scheduler.idle(id, loop, +1);
@@ -348,12 +353,7 @@ net::Awaitable<bool> Courier::next_lease(Line& line) {
       parts_.scheduler.idle(id, loop, -1);
     }
     if (why == Parking::Why::kTimeout) {  // a message may have come in this very moment
-      auto lease = keeps(line) ? parts_.scheduler.lease(id) : std::nullopt;
-      if (!lease) co_return false;
-      if (lease->charged > 0 && parts_.ledger) parts_.ledger->write();
-      line.attempt.emplace(parts_, *line.ways, *line.way, std::move(*lease),
-                           std::generate_canonical<double, 32>(random_));
-      co_return true;
+      co_return keeps(line) && take_lease(line);
     }
   }
 }

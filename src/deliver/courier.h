@@ -49,6 +49,7 @@ class Courier {
   void look(queue::WayId way, unsigned kicks);
   net::Awaitable<void> run(std::shared_ptr<const Ways> ways, std::shared_ptr<Way> way, bool probes);
   net::Awaitable<Served> serve(Line& line);
+  bool take_lease(Line& line);
   net::Awaitable<bool> next_lease(Line& line);
   net::Awaitable<bool> open(Line& line);
   net::Awaitable<bool> deliver(Line& line, Connection& connection);

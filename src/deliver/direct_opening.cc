@@ -122,6 +122,18 @@ net::Awaitable<DirectOpening::Places> DirectOpening::places_of(std::string host)
   co_return places;
 }
 
+// All of one preference before any of them is tried: one may be ourselves by its address. RFC 5321 section 5.1.
+net::Awaitable<std::vector<DirectOpening::Places>> DirectOpening::places_of_equals(
+    const std::vector<dns::Exchanger>& list, std::size_t from) {
+  std::vector<Places> all;
+  for (std::size_t i = from; i < list.size() && list[i].preference == list[from].preference; ++i) {
+    if (all.size() == kMostHosts) break;
+    std::string host = list[i].host;
+    all.push_back(co_await places_of(std::move(host)));
+  }
+  co_return all;
+}
+
 net::Awaitable<DirectOpening::Survey> DirectOpening::survey() {
   configure_policy();
   auto exchangers = co_await find_exchangers();
@@ -161,15 +173,19 @@ net::Awaitable<Opened> DirectOpening::run() {
   bool kept_out = false, temporary = false;
   std::string why = any ? "" : "the MX records of " + domain + " name no host";
   std::size_t tried = 0;
-  for (std::size_t i = 0; i < list.size() && tried < kMostHosts && !cancelled_; ++i) {
-    const std::string host = list[i].host;
-    Places places = co_await places_of(host);
-    if (places.ours) {  // this one and what is no better
-      ours = true;
-      const unsigned preference = list[i].preference;
-      std::erase_if(list, [&](const dns::Exchanger& one) { return one.preference >= preference; });
-      break;
+  std::vector<Places> alike;  // of the hosts with the preference of the one in turn
+  for (std::size_t i = 0, first = 0; i < list.size() && tried < kMostHosts && !cancelled_; ++i) {
+    if (i == 0 || list[i].preference != list[first].preference) {
+      first = i;
+      alike = co_await places_of_equals(list, i);
+      if (std::ranges::any_of(alike, &Places::ours)) {  // those and what is no better, in whatever order they stand
+        ours = true;
+        break;
+      }
     }
+    if (i - first >= alike.size()) continue;
+    const std::string host = list[i].host;
+    Places& places = alike[i - first];
     if (places.list.empty()) {
       kept_out |= places.kept_out;
       temporary |= !places.kept_out && places.kind != ErrorKind::kNotFound;
@@ -182,7 +198,7 @@ net::Awaitable<Opened> DirectOpening::run() {
     if (!told || outweighs(opened.error(), *told)) told = std::move(opened.error());
   }
   if (told && !(ends_message(*told) && temporary)) co_return std::unexpected(std::move(*told));
-  if (ours && !kept_out) co_return std::unexpected(loop_found(domain));
+  if (ours && !kept_out && !temporary) co_return std::unexpected(loop_found(domain));
   if (kept_out && !temporary) {
     co_return std::unexpected(destination_trouble(
         Action::kHoldWay, "mx-not-public", {4, 4, 4},
@@ -233,7 +249,8 @@ net::Awaitable<std::expected<dns::Exchangers, OpenTrouble>> DirectOpening::plain
 
 net::Awaitable<std::expected<dns::Exchangers, OpenTrouble>> DirectOpening::find_exchangers() {
   mx_name_ = domain_;
-  if (!wants_proof() || !mail::is_domain(domain_, false)) {
+  if (!wants_proof()) co_return co_await plain_exchangers();
+  if (!mail::is_domain(domain_, false)) {
     mx_unproven_ = way_.domain + " is no domain, so nobody signs it";
     co_return co_await plain_exchangers();
   }
@@ -441,7 +458,8 @@ net::Awaitable<Opened> DirectOpening::try_host(std::string host, std::vector<std
       told.address = trouble.address;
       co_return std::unexpected(std::move(told));
     }
-    if (phase == Phase::kConnect) {
+    // An address of ours that we do not have (kBadInput) says nothing about the host, nor about port 25.
+    if (phase == Phase::kConnect && trouble.trouble.error.kind != ErrorKind::kBadInput) {
       note_silent(host, trouble);
       if (!way_.direct->port25.ever_open()) trouble.verdict.explanation = kMayBeClosed;
     }

@@ -53,6 +53,7 @@ class DirectOpening {
     ErrorKind kind = ErrorKind::kNotFound;
   };
   net::Awaitable<Places> places_of(std::string host);
+  net::Awaitable<std::vector<Places>> places_of_equals(const std::vector<dns::Exchanger>& list, std::size_t from);
   net::Awaitable<Opened> try_host(std::string host, std::vector<std::string> addresses);
   // Policies: of the destination, then of one of its hosts. The only places where they are decided.
   void configure_policy();

@@ -131,6 +131,19 @@ TEST(Direct, ClosedHereAndOpenAgain) {
   EXPECT_EQ(House::count(log, "port25_open"), 1) << log;
 }
 
+TEST(Direct, AnAddressThatWeDoNotHaveSaysNothingOfPort25) {
+  DirectHouse house;
+  house.settings.direct.source_address = "192.0.2.77";
+  house.apply();
+  for (const char* host : {"2", "3", "4"}) house.add({"a@[127.0.0." + std::string(host) + "]"});
+  for (const char* host : {"2", "3", "4"}) house.wait_until_down("[127.0.0." + std::string(host) + "]");
+  EXPECT_TRUE(house.direct().up);
+  const std::string reason = house.to("[127.0.0.2]")->reason;
+  EXPECT_NE(reason.find("no such address"), std::string::npos) << reason;
+  EXPECT_NE(reason.find("source_address"), std::string::npos) << reason;
+  EXPECT_EQ(House::count(house.log_text(), "port25_closed"), 0);
+}
+
 TEST(Direct, OwnNameAmongTheExchangers) {
   using List = std::vector<dns::Exchanger>;
   struct {

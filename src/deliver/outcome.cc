@@ -228,6 +228,12 @@ ErrorFacts error_facts(Phase phase, ErrorKind kind) {
             {4, 4, 3},
             "The relay's host name cannot be looked up now: DNS does not answer. It is tried again."};
   }
+  if (phase == Phase::kConnect && kind == ErrorKind::kBadInput) {
+    return {"source-address",
+            {4, 4, 1},
+            "The source_address of the configuration is none of this machine's: it has changed, or is spelled wrong. "
+            "Correct it, or leave it out."};
+  }
   if (phase == Phase::kConnect) {
     return {"connect-failed",
             {4, 4, 1},
@@ -260,18 +266,33 @@ ErrorFacts error_facts(Phase phase, ErrorKind kind) {
   return {"connection-lost", {4, 4, 2}, "The connection to the relay broke. It is tried again."};
 }
 
+// Of an MX host, which is in nobody's configuration here.
+std::string_view explanation_for_direct(std::string_view word) {
+  if (word == "connect-failed") return "No mail server of the recipient's domain can be reached. It is tried again.";
+  if (word == "timeout") return "The recipient's mail server did not answer in time. It is tried again.";
+  if (word == "protocol-broken")
+    return "The answer of the recipient's mail server was no proper SMTP reply. It is tried again.";
+  if (word == "connection-lost") return "The connection to the recipient's mail server broke. It is tried again.";
+  if (word == "tls-failed")
+    return "No trusted TLS connection to the recipient's mail server: nothing was sent. It is tried again.";
+  return {};
+}
+
 bool is_ours(ErrorKind kind) {
   return kind == ErrorKind::kStorage || kind == ErrorKind::kInternal || kind == ErrorKind::kNoSpace ||
          kind == ErrorKind::kOverload || kind == ErrorKind::kConflict;
 }
 
-Verdict judge_error(const Event& event) {
+Verdict judge_error(const RelaySettings& way, const Event& event) {
   bool in_content = event.phase == Phase::kContent || event.phase == Phase::kFinal;
   if (is_ours(event.error->kind) && in_content) return verdict_our_trouble();
   ErrorFacts facts = error_facts(event.phase, event.error->kind);
   Verdict v;
   v.meaning = facts.word;
   v.explanation = facts.explanation;
+  if (way.protocol == Protocol::kDirect) {
+    if (const std::string_view text = explanation_for_direct(facts.word); !text.empty()) v.explanation = text;
+  }
   v.status = facts.status;
   return hold(v, event.phase == Phase::kAuth && event.error->kind == ErrorKind::kAuth ? Scope::kAccount : Scope::kWay);
 }
@@ -315,7 +336,7 @@ Verdict judge(const RelaySettings& way, const Event& event) {
     v.uncertain = true;
     return v;
   }
-  return event.reply ? judge_reply(way, event) : judge_error(event);
+  return event.reply ? judge_reply(way, event) : judge_error(way, event);
 }
 
 const provider::Rule& rule_for(const RelaySettings& way, const Event& event) {

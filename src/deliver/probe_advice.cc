@@ -31,6 +31,11 @@ ProbeAdvice advise_dns(const RelaySettings& relay, const Error& error) {
 }
 
 ProbeAdvice advise_connect(const RelaySettings& relay, const Error& error) {
+  if (error.kind == ErrorKind::kBadInput)
+    return {"this machine has no such address to connect from", "correct source_address, or leave it out"};
+  if (!relay.proxy.host.empty() && !error.text.starts_with("SOCKS5"))
+    return {fmt::format("the SOCKS5 proxy {} does not answer", relay.proxy.host),
+            "check `proxy` of this relay, and that the proxy runs"};
   std::string others = relay.port == 465   ? "587 with tls = \"starttls\""
                        : relay.port == 587 ? "465 with tls = \"implicit\""
                                            : "587 with tls = \"starttls\", or 465 with tls = \"implicit\"";

@@ -17,6 +17,25 @@ constexpr const char* kNotPublic[] = {
     "fc00::/7",      "fe80::/10",    "fec0::/10",      "ff00::/8",
 };
 
+// Where a translator or a relay of the line would take an address of these leads to the IPv4 address inside: RFC 6052
+// section 2.1 (NAT64), RFC 3056 section 2 (6to4), RFC 4291 section 2.5.5.1. As the IPv4-mapped form; others as they
+// are.
+net::AddressOctets as_reached(const net::AddressOctets& octets) {
+  struct Prefix {
+    std::uint8_t first[12];
+    unsigned length, at;  // octets: of the prefix; where the IPv4 address begins
+  };
+  constexpr Prefix kTranslated[] = {{{0x00, 0x64, 0xff, 0x9b}, 12, 12}, {{0x20, 0x02}, 2, 2}, {{}, 12, 12}};
+  for (const Prefix& prefix : kTranslated) {
+    if (!std::equal(prefix.first, prefix.first + prefix.length, octets.begin())) continue;
+    net::AddressOctets inside{};
+    inside[10] = inside[11] = 0xff;
+    std::copy_n(octets.begin() + prefix.at, 4, inside.begin() + 12);
+    return inside;
+  }
+  return octets;
+}
+
 const std::vector<net::Network>& not_public() {
   static const std::vector<net::Network> all = [] {
     std::vector<net::Network> networks;
@@ -40,7 +59,8 @@ std::string network(std::string_view address, unsigned four, unsigned six) {
 bool is_public(std::string_view address) {
   const auto octets = net::parse_address(address);
   if (!octets || address.find('%') != std::string_view::npos) return false;
-  return std::ranges::none_of(not_public(), [&](const net::Network& one) { return one.contains(*octets); });
+  const net::AddressOctets reached = as_reached(*octets);
+  return std::ranges::none_of(not_public(), [&](const net::Network& one) { return one.contains(reached); });
 }
 
 bool leads_to_internet(const DirectSettings& direct, const std::string& address) {

@@ -7,7 +7,7 @@ namespace {
 
 TEST(PublicAddress, WhereAStrangersRecordMayLead) {
   for (const char* yes : {"8.8.8.8", "198.51.100.11", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1",
-                          "2001:4860::1", "2001:db8:3::11", "192.167.1.1"})
+                          "2001:4860::1", "2001:db8:3::11", "192.167.1.1", "64:ff9b::8.8.8.8", "2002:0808:0808::25"})
     EXPECT_TRUE(is_public(yes)) << yes;
   for (const char* no : {"127.0.0.1",
                          "127.9.9.9",
@@ -29,6 +29,9 @@ TEST(PublicAddress, WhereAStrangersRecordMayLead) {
                          "ff02::1",
                          "::ffff:127.0.0.1",
                          "::ffff:192.168.0.1",
+                         "64:ff9b::10.20.30.40",
+                         "2002:0a14:1e28::25",
+                         "::10.20.30.40",
                          "mx.example",
                          "",
                          "1.2.3"})

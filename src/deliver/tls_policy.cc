@@ -75,7 +75,7 @@ HostPolicy unmet(HostPolicy host, std::string_view result, std::string text) {
 }
 
 HostPolicy by_names(HostPolicy host, const TlsPolicy& policy, std::string_view domain, std::string_view name) {
-  host.level = TlsLevel::kVerify;
+  host.level = policy.level == TlsLevel::kSecure ? TlsLevel::kSecure : TlsLevel::kVerify;
   host.names = names_to_match(policy, domain, name);
   host.why = policy.why;
   host.where = policy.where;

@@ -68,7 +68,7 @@ struct DaneFound {
 // What a connection to one host must be.
 struct HostPolicy {
   TlsLevel level =
-      TlsLevel::kMay;  // kDane: by `records`; kVerify: by a CA, with one of `names`; never kDaneOnly, kSecure
+      TlsLevel::kMay;  // kDane: by `records`; kVerify, kSecure: by a CA, with one of `names`; never kDaneOnly
   std::vector<std::string> names{};
   std::vector<tls::Tlsa> records{};
   std::string sni{};

@@ -71,7 +71,7 @@ TEST(TlsPolicy, WhatItComesToForAHost) {
       {kMay, State::kNotAsked, kMay, nullptr, "default"},
       {kEncrypt, State::kNotAsked, kEncrypt, nullptr, "default"},
       {kVerify, State::kNotAsked, kVerify, nullptr, "default"},
-      {kSecure, State::kNotAsked, kVerify, nullptr, "default"},
+      {kSecure, State::kNotAsked, kSecure, nullptr, "default"},
       {kDane, State::kUsable, kDane, nullptr, "dane"},
       {kDane, State::kUnusable, kEncrypt, nullptr, "dane"},
       {kDane, State::kAbsent, kMay, nullptr, "default"},

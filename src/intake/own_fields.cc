@@ -1,5 +1,7 @@
 #include "intake/own_fields.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -19,8 +21,15 @@ std::string protocol_keyword(bool esmtp, bool tls, bool authenticated, bool smtp
 
 std::string missing_fields(std::string_view header, WallTime now, QueueId id, std::string_view hostname) {
   std::string fields;
-  if (!mail::has_field(header, "Date")) fields += "Date: " + mail::rfc5322_date(now) + "\r\n";
-  if (!mail::has_field(header, "Message-ID")) fields += "Message-ID: " + mail::message_id(id, hostname) + "\r\n";
+  const bool is_signed = mail::has_field(header, "DKIM-Signature");
+  auto add = [&](std::string_view name, auto value) {
+    if (mail::has_field(header, name)) return;
+    std::string field = fmt::format("{}: {}\r\n", name, value());
+    // RFC 6376 section 5.4.2: a signature may say of a field that there is none.
+    if (!is_signed || !rewrite::breaks_signature(header, std::string(header) + field)) fields += field;
+  };
+  add("Date", [&] { return mail::rfc5322_date(now); });
+  add("Message-ID", [&] { return mail::message_id(id, hostname); });
   return fields;
 }
 

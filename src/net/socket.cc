@@ -218,6 +218,9 @@ Awaitable<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, Dura
     // The port is chosen at connect(): one a destination, not one of all.
     set(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
     if (::bind(fd.get(), from->get(), from->size()) != 0) {
+      if (errno == EADDRNOTAVAIL)
+        co_return fail(ErrorKind::kBadInput,
+                       "cannot connect to " + to.text() + " from " + source + ": this machine has no such address");
       co_return std::unexpected(errno_error(errno, "cannot connect to " + to.text() + " from " + source));
     }
   }

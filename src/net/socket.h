@@ -52,10 +52,11 @@ class Acceptor {
 };
 
 // One connection attempt to one numeric address; the deadline covers it. source: local address or empty. On this loop's
-// thread. kRefused, kUnreachable and kTimeout are told apart.
+// thread. kRefused, kUnreachable and kTimeout are told apart; kBadInput: `source` is none of ours.
 Awaitable<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, Duration timeout, std::string source = {});
 
-// Whether a numeric address is this machine's own, as the kernel sees it: it would be reached from itself. Sends nothing.
+// Whether a numeric address is this machine's own, as the kernel sees it: it would be reached from itself. Sends
+// nothing.
 bool is_own_address(const std::string& address);
 
 }  // namespace sidegate::net

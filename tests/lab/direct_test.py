@@ -49,6 +49,14 @@ class WhileItIsOpen(DirectCase):
         server.send(SENDER, ["a@self.example"])
         failed = wait_for(lambda: [e for e in server.events("delivery") if e["to"] == "a@self.example"], what="the loop")[0]
         self.assertEqual((failed["status"], failed["dsn"]), ("bounced", "5.4.6"))
+        for number in range(4):   # whichever of the two stands first in an answer
+            server.send(SENDER, [f"{number}@twins.example"])
+            failed = wait_for(lambda: [e for e in server.events("delivery") if e["to"] == f"{number}@twins.example"], what="the loop")[0]
+            self.assertEqual((failed["status"], failed["dsn"]), ("bounced", "5.4.6"))
+        server.send(SENDER, ["a@doubtful.example"])   # the better one may be there in a while
+        (down,) = wait_for(lambda: [e for e in server.events("way_down") if e.get("destination") == "doubtful.example"], what="DNS trouble")
+        self.assertEqual(down["meaning"], "dns-trouble")
+        self.assertEqual([e for e in server.events("delivery") if e["to"] == "a@doubtful.example" and e["status"] == "bounced"], [])
         server.send(SENDER, ["a@private.example"])
         wait_for(lambda: [e for e in server.events("way_down") if e.get("destination") == "private.example"], what="private space")
         server.stop()

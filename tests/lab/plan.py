@@ -80,6 +80,8 @@ DOMAINS = (
     ("v6only.example", "its MX has an IPv6 address alone (of plain)"),
     ("private.example", "its MX are in private space and on loopback"),
     ("self.example", "its best MX is the machine at home, then plain"),
+    ("twins.example", "two MX of equal preference: the machine at home under another name, and plain"),
+    ("doubtful.example", "its best MX cannot be looked up (SERVFAIL), the other one is the machine at home"),
     ("addressless.example", "its MX has no address"),
     ("bogus.example", "its signatures do not fit: a validating resolver answers SERVFAIL"),
 )

@@ -94,6 +94,20 @@ class Running(unittest.TestCase):
         self.submit("last@test")
         self.arrives(self.sinks[0], "last@test")
 
+    def test_rules_for_addresses_reach_a_standing_connection(self):
+        """The relay's block is as it was, so its connections stay; what goes over them from now on is rewritten anew."""
+        def leaves_as(sender):
+            count = len(self.sinks[0].messages)
+            self.submit("a@nas.home")
+            wait_for(lambda: len(self.sinks[0].messages) > count, what="the message")
+            self.assertEqual(self.sinks[0].messages[-1][1].split()[0], f"<{sender}>")
+        leaves_as("a@nas.home")
+        for number, name in enumerate(("n@example.org", "other@example.org", "a@nas.home"), 1):
+            self.server.extra = f'[rewrite]\ngeneric = {{ "a@nas.home" = "{name}" }}\n'
+            self.reload("reloaded", number)
+            leaves_as(name)
+        self.assertEqual(self.sinks[0].connections, 1)
+
     def test_relay_added_while_mail_waits(self):
         self.server.relay = relay(free_port(), extra='retry_after = "10min"\n')
         self.reload("reloaded")
