@@ -26,7 +26,8 @@ std::string_view forbidden_here(const Mechanism& mechanism, const Circumstances&
                ? "it hands over the password, and the server's certificate is not verified; make the certificate "
                  "verifiable (tls_name, tls_ca_file or tls_fingerprints)"
                : "the server's certificate is not verified; make it verifiable (tls_name, tls_ca_file or "
-                 "tls_fingerprints), or allow this mechanism with insecure_auth = \"challenge\"";
+                 "tls_fingerprints), or take any (tls_verify = false) and allow this mechanism there with "
+                 "insecure_auth = \"challenge\"";
   }
   return mechanism.shows == Shows::kPassword ? "it hands over the password, and this connection has no TLS; set tls = "
                                                "\"starttls\" or \"implicit\" (only "

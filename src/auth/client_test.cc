@@ -98,6 +98,9 @@ TEST(Choose, SaysWhyNot) {
   why.clear();
   choose({"PLAIN"}, {}, unverified(InsecureAuth::kChallenge), &why);
   EXPECT_THAT(why, ElementsAre(HasSubstr("certificate is not verified")));
+  why.clear();
+  choose({"CRAM-MD5"}, {}, unverified(InsecureAuth::kNever), &why);  // with tls_verify the handshake is refused before
+  EXPECT_THAT(why, ElementsAre(HasSubstr("(tls_verify = false) and allow this mechanism there with insecure_auth")));
 }
 
 TEST(Choose, NoCommonMechanismShowsAllThree) {

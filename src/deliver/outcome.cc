@@ -240,16 +240,14 @@ ErrorFacts error_facts(Phase phase, ErrorKind kind) {
             "The relay cannot be reached. Check host and port of this relay, and that this network lets the port out."};
   }
   if (phase == Phase::kStartTls && kind == ErrorKind::kTls) {
-    return {
-        "tls-not-offered",
-        {4, 7, 10},
-        "The relay offers no STARTTLS here, and nothing is sent without it. Try port = 465 with tls = \"implicit\"."};
+    // Whether port 465 does better stands in the reason: it was tried (RelayOpening::starttls).
+    return {"tls-not-offered", {4, 7, 10}, "The relay offers no STARTTLS here, and nothing is sent without it."};
   }
   if (kind == ErrorKind::kTls) {
     return {"tls-failed",
             {4, 7, 5},
-            "No trusted TLS connection to the relay: nothing was sent. Check host, tls_name and tls_ca_file of this "
-            "relay, and the clock."};
+            "No trusted TLS connection to the relay: nothing was sent. Check host, tls_name, tls_ca_file and "
+            "tls_fingerprints of this relay, and the clock."};
   }
   if (kind == ErrorKind::kAuth) {
     return {"auth-not-possible",

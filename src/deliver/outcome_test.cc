@@ -107,6 +107,8 @@ TEST(Errors, AreTheWaysTroubleAndNeverTheMessages) {
     EXPECT_EQ(v.action, c.action) << c.meaning;
     EXPECT_EQ(v.meaning, c.meaning);
     EXPECT_EQ(v.status.cls, 4) << c.meaning;
+    EXPECT_EQ(v.explanation.find("465"), std::string_view::npos) << v.explanation;  // said where it was tried
+    EXPECT_EQ(v.explanation.find("tls_fingerprints") != std::string_view::npos, v.meaning == "tls-failed");
     EXPECT_FALSE(v.explanation.empty());
   }
 }

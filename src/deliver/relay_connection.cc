@@ -306,8 +306,7 @@ net::Awaitable<RelayOpening::Done> RelayOpening::starttls() {
     std::string text = fmt::format("{} offers no STARTTLS on port {}, so nothing was sent", at_.host, at_.port);
     text += refused_ehlo();
     text += answers ? "; port 465 of the same host does answer with TLS: set port = 465 and tls = \"implicit\""
-                    : "; port 465 of the same host does not answer with TLS either (with tls = \"implicit\" it would "
-                      "be the other way)";
+                    : "; port 465 of the same host does not answer with TLS either";
     co_return trouble(Phase::kStartTls, ErrorKind::kTls, std::move(text));
   }
   auto shaken = co_await made_->session->starttls(context_);
