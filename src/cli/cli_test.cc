@@ -117,6 +117,11 @@ TEST_F(CliTest, ArgumentsAndExitCodes) {
       {{"check", "listeners", "mail.example", "--port", "x/y"}, EX_USAGE, "", "x/y is no port"},
       {{"check", "listeners", "mail.example", "--rcpt", "nobody"}, EX_USAGE, "", "nobody is no mail address"},
       {{"relay", "test", "nowhere"}, EX_CONFIG, "", "there are: isp"},
+      {{"relay", "test", "isp", "--tls", "foo"}, EX_USAGE, "", "\"foo\" is not one of"},
+      {{"relay", "test", "isp", "--ca-file", "/nowhere.pem"}, EX_USAGE, "", "/nowhere.pem cannot be read"},
+      {{"relay", "test", "smtp.example:1", "--tls", "foo"}, EX_USAGE, "", "\"foo\" is not one of"},
+      {{"relay", "test", "isp", "--from", "bad address"}, EX_USAGE, "", "bad address is no mail address"},
+      {{"relay", "test", "isp", "--from", "<<a@b.example>>"}, EX_USAGE, "", "is no mail address"},
       {{"config", "check", "--config", "/nowhere/x.toml"}, EX_CONFIG, "/nowhere/x.toml cannot be read", ""},
       {{"run", "--config", "/nowhere/x.toml"}, EX_CONFIG, "", "/nowhere/x.toml cannot be read"},
   };

@@ -188,9 +188,14 @@ void add_relay(CLI::App& root, Arguments& a) {
   test->add_option("NAME", a.relay.target, _("a relay of the configuration, or host:port"));
   test->add_option("--user", a.relay.user, _("name to log in with; the password is asked for"));
   test->add_option("--password-file", a.relay.password_file, _("file that holds the password"));
-  test->add_option("--from", a.relay.from, _("address for MAIL FROM; default each that mail leaves as"));
+  // Not as an optional: CLI11 takes an empty word for none, and here it is the null sender.
+  test->add_option_function<std::string>(
+      "--from", [&a](const std::string& text) { a.relay.from = text; },
+      _("address for MAIL FROM, <> for the null sender; default each that mail "
+        "leaves as"));
   test->add_option("--send-to", a.relay.send_to, _("send one real test message to this address"));
-  test->add_option("--tls", a.relay.tls, _("starttls, implicit or none"));
+  test->add_option("--tls", a.relay.tls,
+                   _("starttls, implicit, none or opportunistic; default as the relay's block says"));
   test->add_option("--ca-file", a.relay.ca_file, _("CA certificates to trust instead of the system's"));
   test->add_option("--mechanism", a.relay.mechanisms, _("login mechanism to use; may be given several times"));
   test->add_flag("--transcript", a.relay.transcript, _("show the dialogue, secrets masked"));

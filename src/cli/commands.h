@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ struct Context {
 
 struct RelayTest {
   std::string target;  // a relay's name, "host", "host:port"; empty: the only relay there is
-  std::string user, password_file, from, send_to, tls, ca_file;
+  std::string user, password_file, send_to, tls, ca_file;
+  std::optional<std::string> from;  // as it was typed
   std::vector<std::string> mechanisms;
   bool transcript = false;
 };
@@ -44,7 +46,7 @@ struct ListenerCheck {             // `sidegate check listeners`
   bool transcript = false;
 };
 
-struct DoctorCommand {             // `sidegate doctor`
+struct DoctorCommand {            // `sidegate doctor`
   std::vector<std::string> only;  // sections: "network", "machine", ...; empty: all
   bool offline = false;           // nothing that leaves this machine
 };
@@ -98,7 +100,8 @@ struct ExplainRoute {  // `sidegate explain route`
   std::string from, to, user, listener;
 };
 int explain_route_command(const Context& context, const ExplainRoute& what);
-// What TLS with the mail servers of a domain must be, asked of the DNS as direct delivery asks. Nothing is connected to.
+// What TLS with the mail servers of a domain must be, asked of the DNS as direct delivery asks. Nothing is connected
+// to.
 int explain_tls_command(const Context& context, const std::string& domain);
 int explain_sts_command(const Context& context, const std::string& domain);
 int tls_report_command(const Context& context, const std::string& domain);  // empty: of all

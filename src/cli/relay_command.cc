@@ -1,4 +1,6 @@
 // `sidegate relay test`: which relay is meant, its password, and the probe's steps as they end.
+#include <expected>
+
 #include "base/i18n.h"
 #include "base/text.h"
 #include "cli/commands.h"
@@ -23,19 +25,42 @@ std::string toml_string(std::string_view text) {
   return out + "\"";
 }
 
+// What the command line says of a relay, by the block's own keys.
+std::vector<std::pair<std::string, std::string>> said_of_relay(const RelayTest& test) {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (!test.tls.empty()) out.emplace_back("tls", test.tls);
+  if (!test.ca_file.empty()) out.emplace_back("tls_ca_file", test.ca_file);
+  return out;
+}
+
+std::optional<config::Loaded> load_or_say(const Context& context, const config::LoadRequest& request) {
+  auto loaded = config::load(request);
+  if (loaded) return std::move(*loaded);
+  for (const config::Problem& problem : loaded.error()) context.terminal.error(problem.what, problem.next);
+  return std::nullopt;
+}
+
 // A relay that only the command line knows, read by the rules of a configuration.
 std::optional<config::Loaded> from_arguments(const Context& context, const RelayTest& test) {
   config::LoadRequest request;
   request.path = _("command line");
   request.system_name = "localhost.localdomain";
   std::string text = "[[relay]]\nhost = " + toml_string(test.target) + "\n";
-  if (!test.tls.empty()) text += "tls = " + toml_string(test.tls) + "\n";
-  if (!test.ca_file.empty()) text += "tls_ca_file = " + toml_string(test.ca_file) + "\n";
+  for (const auto& [key, value] : said_of_relay(test)) text += key + " = " + toml_string(value) + "\n";
   request.text = std::move(text);
-  auto loaded = config::load(request);
-  if (loaded) return std::move(*loaded);
-  for (const config::Problem& problem : loaded.error()) context.terminal.error(problem.what, problem.next);
-  return std::nullopt;
+  return load_or_say(context, request);
+}
+
+// A block of the configuration with what the command line says over it: as the environment would, and so by the same
+// rules (a word that is none, a file that cannot be read, the port that goes with the kind of TLS).
+std::optional<config::Loaded> overridden(const Context& context, const RelayTest& test, std::size_t index) {
+  config::LoadRequest request = context.request();
+  for (const auto& [key, value] : said_of_relay(test)) {
+    const std::string name = fmt::format("SIDEGATE_RELAY_{}_{}", index, upper(key));
+    std::erase_if(request.environment, [&](const auto& v) { return v.first == name || v.first == name + "_FILE"; });
+    request.environment.emplace_back(name, value);
+  }
+  return load_or_say(context, request);
 }
 
 // Password and mechanisms from the command line over what is there; false: said why not.
@@ -78,8 +103,8 @@ std::string names_of(const config::Loaded& loaded) {
   return out;
 }
 
-// A name of the configuration, its only relay, or host:port.
-std::optional<Chosen> choose(const Context& context, const RelayTest& test) {
+// A name of the configuration, its only relay, or host:port; else said why not, and the exit code.
+std::expected<Chosen, int> choose(const Context& context, const RelayTest& test) {
   config::LoadRequest request = context.request();
   auto configured = config::load(request);
   if (configured) {
@@ -87,27 +112,30 @@ std::optional<Chosen> choose(const Context& context, const RelayTest& test) {
     for (std::size_t i = 0; i < relays.size(); ++i) {
       const bool meant = test.target.empty() ? relays.size() == 1 : iequals(relays[i].name, test.target);
       if (!meant) continue;
-      RelaySettings relay = relays[i];
-      return Chosen{std::move(*configured), std::move(relay)};
+      auto made = overridden(context, test, i);
+      if (!made) return std::unexpected(EX_USAGE);
+      RelaySettings relay = made->settings.deliver.relays.at(i);
+      if (!test.ca_file.empty()) relay.tls_fingerprints.clear();  // a pin would decide in the CAs' place
+      return Chosen{std::move(*made), std::move(relay)};
     }
     if (test.target.empty()) {
       context.terminal.error(
           relays.empty() ? _("the configuration has no [[relay]]") : _("the configuration has several relays"),
           relays.empty() ? std::string(_("name one: sidegate relay test smtp.example.org:587 --user NAME"))
                          : tr("name one of them: {}", names_of(*configured)));
-      return std::nullopt;
+      return std::unexpected(EX_CONFIG);
     }
   } else if (test.target.empty()) {
     for (const config::Problem& problem : configured.error()) context.terminal.error(problem.text());
-    return std::nullopt;
+    return std::unexpected(EX_CONFIG);
   }
   if (test.target.find_first_of(".:[") == std::string::npos && test.target != "localhost") {
     context.terminal.error(tr("there is no relay {}", printable(test.target, 100)),
                            configured ? tr("there are: {}", names_of(*configured)) : std::string());
-    return std::nullopt;
+    return std::unexpected(EX_CONFIG);
   }
   auto made = from_arguments(context, test);
-  if (!made) return std::nullopt;
+  if (!made) return std::unexpected(EX_USAGE);
   RelaySettings relay = made->settings.deliver.relays.at(0);
   if (configured) made->settings.dns = configured->settings.dns;
   if (configured) made->settings.hostname = configured->settings.hostname;
@@ -176,16 +204,32 @@ std::uint64_t largest_taken(const config::Settings& settings) {
   return most;
 }
 
+// "<a@b>" and "a@b" are one address; "<>" and nothing are the null sender (RFC 5321 section 4.5.5).
+std::optional<std::string> sender_of(std::string_view typed) {
+  std::string_view text = trim(typed);
+  if (text.starts_with('<') && text.ends_with('>')) text = text.substr(1, text.size() - 2);
+  if (!text.empty() && !mail::is_mailbox(text, true)) return std::nullopt;
+  return std::string(text);
+}
+
+// False: said what is no address.
+bool are_addresses(const Context& context, const RelayTest& test) {
+  for (const auto& [text, good] :
+       {std::pair(test.send_to, test.send_to.empty() || mail::is_mailbox(test.send_to, false)),
+        std::pair(test.from.value_or(""), sender_of(test.from.value_or("")).has_value())}) {
+    if (good) continue;
+    context.terminal.error(tr("{} is no mail address", printable(text, 200)), _("write it as user@example.org"));
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 int relay_test_command(const Context& context, const RelayTest& test) {
-  if (!test.send_to.empty() && !mail::is_mailbox(test.send_to, false)) {
-    context.terminal.error(tr("{} is no mail address", printable(test.send_to, 200)),
-                           _("write it as user@example.org"));
-    return EX_USAGE;
-  }
+  if (!are_addresses(context, test)) return EX_USAGE;
   auto chosen = choose(context, test);
-  if (!chosen) return EX_CONFIG;
+  if (!chosen) return chosen.error();
   if (!add_login(context, test, chosen->relay)) return EX_USAGE;
   const Terminal& t = context.terminal;
   net::Loop loop(0, context.clock(), null_log());
@@ -198,12 +242,12 @@ int relay_test_command(const Context& context, const RelayTest& test) {
   if (chosen->configured) {
     for (const Sender& sender : senders_by(chosen->loaded, run.relay))
       run.options.senders.push_back({sender.address, sender.guessed});
-    if (test.from.empty()) run.domains = domains_in_use(chosen->loaded, {});
+    if (!test.from) run.domains = domains_in_use(chosen->loaded, {});
     run.options.max_message_size = largest_taken(chosen->loaded.settings);
   }
   run.options.send_to = test.send_to;
   run.options.hostname = chosen->loaded.settings.hostname;
-  run.options.sender = test.from;
+  if (test.from) run.options.sender = sender_of(*test.from);
   if (test.transcript) {
     run.options.transcript = [&t](char direction, std::string_view line) {
       t.err << "  " << direction << " " << printable(line, 2000) << std::endl;

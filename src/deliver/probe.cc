@@ -48,7 +48,9 @@ class Probe {
   net::Awaitable<bool> connect_one(std::string address);
   net::Awaitable<bool> greeting();
   net::Awaitable<bool> hello(std::string name);
+  net::Awaitable<bool> secure();
   net::Awaitable<bool> starttls();
+  net::Awaitable<bool> again_in_the_clear();
   net::Awaitable<bool> implicit_tls();
   bool certificate();
   bool mechanisms();
@@ -62,6 +64,7 @@ class Probe {
 
   auth::Circumstances circumstances() const;
   void say(ProbeStep step) { sink_(step); }
+  void no_tls(std::string name, std::string text, ProbeAdvice advice);  // how bad: by what the relay's block demands
   bool failed(std::string name, std::string text, ProbeAdvice advice) {
     say({std::move(name), ProbeMark::kFailed, std::move(text), std::move(advice.cause), std::move(advice.cure), {}});
     return false;
@@ -114,10 +117,8 @@ net::Awaitable<bool> Probe::dialogue() {
   bool spoken = co_await hello(relay_.tls == TlsMode::kImplicit ? "ehlo_tls" : "ehlo");
   if (!spoken) co_return false;
   if (relay_.tls == TlsMode::kStartTls || relay_.tls == TlsMode::kOpportunistic) {
-    bool secured = co_await starttls();
+    bool secured = co_await secure();
     if (!secured) co_return false;
-    bool again = co_await hello("ehlo_tls");  // RFC 3207 section 4.2
-    if (!again) co_return false;
   }
   bool common = mechanisms();
   // With a certificate that is not accepted the dialogue ends here, as it does for mail.
@@ -275,18 +276,57 @@ net::Awaitable<bool> Probe::hello(std::string name) {
   co_return true;
 }
 
-net::Awaitable<bool> Probe::starttls() {
+// What is only nice to have is done without where it is not offered or does not work (RFC 3207 section 4.1): as
+// RelayOpening has it, so that what is said here is what becomes of mail.
+net::Awaitable<bool> Probe::secure() {
+  const bool required = relay_.tls != TlsMode::kOpportunistic;
   if (!session_->capabilities().starttls) {
-    failed("starttls", fmt::format("not offered on port {}", relay_.port), advise_starttls(relay_, false, nullptr));
-    co_await other_port();
-    co_return false;
+    no_tls("starttls", fmt::format("not offered on port {}", relay_.port), advise_starttls(relay_, false, nullptr));
+    if (required) co_await other_port();
+    co_return !required;
   }
+  bool secured = co_await starttls();
+  if (secured) co_return co_await hello("ehlo_tls");  // RFC 3207 section 4.2
+  if (required) co_return false;
+  co_return co_await again_in_the_clear();
+}
+
+void Probe::no_tls(std::string name, std::string text, ProbeAdvice advice) {
+  if (relay_.tls != TlsMode::kOpportunistic) {
+    failed(std::move(name), std::move(text), std::move(advice));
+    return;
+  }
+  say({std::move(name),
+       ProbeMark::kNote,
+       std::move(text),
+       "with tls = \"opportunistic\" mail then goes in the clear: whoever sits between can read and change it",
+       "tls = \"starttls\" has it wait instead",
+       {}});
+}
+
+// A connection on which TLS went wrong is of no more use.
+net::Awaitable<bool> Probe::again_in_the_clear() {
+  relay_.tls = TlsMode::kNone;
+  session_.reset();
+  stream_->close();
+  stream_.reset();
+  unreached_.clear();
+  bool connected = co_await connect();
+  if (!connected) co_return false;
+  bool greeted = co_await greeting();
+  if (!greeted) co_return false;
+  co_return co_await hello("ehlo");
+}
+
+net::Awaitable<bool> Probe::starttls() {
   auto secured = co_await session_->starttls(context_);
   if (!secured) {
     const smtp::Trouble& trouble = secured.error();
     std::string text = words_of(trouble);
-    if (trouble.phase == Phase::kTls) co_return failed("tls", std::move(text), advise_handshake(relay_, trouble.error));
-    co_return failed("starttls", std::move(text), advise_starttls(relay_, true, &trouble));
+    const bool shook = trouble.phase == Phase::kTls;
+    no_tls(shook ? "tls" : "starttls", std::move(text),
+           shook ? advise_handshake(relay_, trouble.error) : advise_starttls(relay_, true, &trouble));
+    co_return false;
   }
   say({"starttls", ProbeMark::kGood, printable(secured->line(), 300), {}, {}, {{"reply", secured->line()}}});
   co_return certificate();
@@ -319,7 +359,7 @@ bool Probe::certificate() {
                           printable(v.issuer, 300),
                           !v.days_left        ? "no end date"
                           : *v.days_left >= 0 ? fmt::format("{} days left", *v.days_left)
-                                              : fmt::format("expired {} days ago", -*v.days_left));
+                                              : "expired " + tls::ended_text(*v.days_left));
   step.details = {{"verified", v.verified}, {"why", v.why},       {"names", v.names},
                   {"subject", v.subject},   {"issuer", v.issuer}, {"fingerprint", v.fingerprint}};
   if (v.days_left) step.details.emplace_back("days_left", std::int64_t(*v.days_left));
@@ -431,7 +471,7 @@ void Probe::limits() {
 }
 
 std::vector<ProbeSender> Probe::senders() const {
-  if (!options_.sender.empty()) return {{options_.sender, false}};
+  if (options_.sender) return {{*options_.sender, false}};
   if (!options_.senders.empty()) return options_.senders;
   if (!relay_.address.empty()) return {{relay_.address, false}};
   if (relay_.user.find('@') != std::string::npos) return {{relay_.user, false}};
@@ -489,8 +529,10 @@ net::Awaitable<bool> Probe::try_sender(ProbeSender sender) {
 
 // One real message, followed to the relay's last word on it.
 net::Awaitable<bool> Probe::send(std::string from) {
-  TestMessageWords words{from, options_.send_to, options_.hostname, printable(relay_.host, 300), loop_.clock().wall(),
-                         {}};
+  // A header needs an address, also where the envelope has the null sender.
+  std::string author = from.empty() ? "postmaster@" + options_.hostname : from;
+  TestMessageWords words{std::move(author),           options_.send_to,     options_.hostname,
+                         printable(relay_.host, 300), loop_.clock().wall(), {}};
   words.id = fmt::format("relay-test.{}",
                          std::chrono::duration_cast<std::chrono::microseconds>(words.at.time_since_epoch()).count());
   TestMessage message(test_message_text(words));

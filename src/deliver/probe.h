@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -27,8 +28,9 @@ enum class ProbeMark : std::uint8_t {
 // Of a relay with several hosts or ports each is tried until one would take mail; "candidate" begins each.
 // Names, in the order in which they come: "settings", "dns", "connect" (one for each address), "greeting", "ehlo",
 // "starttls", "tls", "certificate", "ehlo_tls", "mechanisms", "auth", "limits", "mail" (one for each sender), "send",
-// "port465", "result". With TLS from the first octet "tls" and "certificate" come before "greeting". They are an
-// interface: `--json`.
+// "port465", "result". With TLS from the first octet "tls" and "certificate" come before "greeting"; where
+// opportunistic TLS is offered and fails, "connect", "greeting" and "ehlo" come once more. They are an interface:
+// `--json`.
 struct ProbeStep {
   std::string name;
   ProbeMark mark = ProbeMark::kGood;
@@ -45,7 +47,7 @@ struct ProbeSender {
 
 struct ProbeOptions {
   std::string hostname = "localhost";    // for EHLO
-  std::string sender;                    // for MAIL FROM; empty: those that follow
+  std::optional<std::string> sender;     // for MAIL FROM, "" is the null one; none: those that follow
   std::vector<ProbeSender> senders;      // empty: the relay's address, or the user if that is one
   std::uint64_t max_message_size = 0;    // what our own listeners take; 0: not known
   std::string send_to;                   // one real message goes there

@@ -132,7 +132,8 @@ struct PeerScript {
   std::string greeting = "220 mx ESMTP", before = "250-mx\r\n250-STARTTLS\r\n250 PIPELINING",
               after = "250-mx\r\n250 AUTH PLAIN LOGIN";
   std::string auth = "235 2.7.0 ok", mail = "250 ok";
-  bool implicit_tls = false;
+  std::string starttls = "220 go";
+  bool implicit_tls = false, cut_handshake = false;
 };
 
 net::Awaitable<void> play(std::unique_ptr<net::Stream> stream, std::shared_ptr<tls::ServerContext> context,
@@ -152,11 +153,13 @@ net::Awaitable<void> play(std::unique_ptr<net::Stream> stream, std::shared_ptr<t
     seen->emplace_back(*line);
     std::string verb = upper(line->substr(0, 4));
     if (verb == "STAR") {
-      out = say("220 go");
+      out = say(script.starttls);
       written = co_await stream->write(out);
+      out.clear();
+      if (script.cut_handshake) co_return;
+      if (!script.starttls.starts_with("220")) continue;
       Status secured = co_await stream->start_tls_server(context);
       if (!secured) co_return;
-      out.clear();
     } else {
       out = say(verb == "EHLO"   ? (stream->is_tls() ? script.after : script.before)
                 : verb == "AUTH" ? script.auth
@@ -181,6 +184,8 @@ struct ProbeRun : ::testing::Test {
     loop.stop();
   }
 
+  std::optional<std::string> sender;
+
   void run(PeerScript script, RelaySettings settings, test::CertificateWish wish = {.names = {"smtp.isp.example"}},
            std::string host = "[127.0.0.1]") {
     auto issued = ca.issue(wish);
@@ -198,6 +203,7 @@ struct ProbeRun : ::testing::Test {
     ProbeOptions options;
     options.hostname = "me.example";
     options.patience = Duration(5'000);
+    options.sender = sender;
     options.transcript = [this](char direction, std::string_view line) {
       transcript += fmt::format("{}: {}\n", direction, line);
     };
@@ -262,6 +268,40 @@ TEST_F(ProbeRun, NoStartTls) {
   EXPECT_FALSE(saw("AUTH") || saw("MAIL"));
 }
 
+// As mail by such a relay goes: TLS where it is offered and works, and without it where not.
+TEST_F(ProbeRun, OpportunisticTlsIsNoObstacle) {
+  RelaySettings settings = relay(25, TlsMode::kOpportunistic);
+  settings.user.clear();
+  sender = "me@isp.example";
+  run({.before = "250-mx\r\n250 PIPELINING"}, settings);
+  EXPECT_TRUE(good);
+  EXPECT_EQ(marks(), "dns connect greeting ehlo starttls? mechanisms? mail result");
+  EXPECT_THAT(step("starttls").cause, HasSubstr("in the clear"));
+  steps.clear();
+  run({}, settings);
+  EXPECT_EQ(marks(), "dns connect greeting ehlo starttls tls certificate ehlo_tls mechanisms? mail result");
+  steps.clear();
+  run({.starttls = "454 4.7.0 not now"}, settings);
+  EXPECT_TRUE(good);
+  EXPECT_EQ(marks(), "dns connect greeting ehlo starttls? connect greeting ehlo mechanisms? mail result");
+  steps.clear();
+  run({.cut_handshake = true}, settings);
+  EXPECT_TRUE(good);
+  EXPECT_EQ(marks(), "dns connect greeting ehlo tls? connect greeting ehlo mechanisms? mail result");
+}
+
+TEST_F(ProbeRun, TlsThatIsDemandedAndBreaks) {
+  run({.cut_handshake = true}, relay());
+  EXPECT_EQ(marks(), "dns connect greeting ehlo tls! result!");
+  EXPECT_FALSE(saw("AUTH") || saw("MAIL"));
+}
+
+TEST_F(ProbeRun, TheNullSender) {
+  sender = "";
+  run({}, relay());
+  EXPECT_TRUE(saw("MAIL FROM:<>"));
+}
+
 TEST_F(ProbeRun, AnotherNamesCertificate) {
   run({}, relay(), {.names = {"other.example"}});
   EXPECT_EQ(marks(), "dns connect greeting ehlo starttls tls certificate! ehlo_tls mechanisms! result!");
@@ -271,7 +311,8 @@ TEST_F(ProbeRun, AnotherNamesCertificate) {
 
 TEST_F(ProbeRun, AnExpiredCertificate) {
   run({}, relay(), {.names = {"smtp.isp.example"}, .begins_in_days = -10, .ends_in_days = -2});
-  EXPECT_THAT(step("certificate").cause, HasSubstr("expired"));
+  EXPECT_THAT(step("certificate").cause, HasSubstr("certificate expired 2 days ago"));
+  EXPECT_THAT(step("certificate").text, HasSubstr("; expired 2 days ago"));
   EXPECT_FALSE(saw("AUTH"));
 }
 

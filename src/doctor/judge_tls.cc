@@ -74,7 +74,8 @@ std::string names_of(const tls::Verdict& v) {
 
 std::string days_of(const tls::Verdict& v) {
   if (!v.days_left) return _("no end date");
-  return *v.days_left >= 0 ? tr("{} days left", *v.days_left) : tr("expired {} days ago", -*v.days_left);
+  return *v.days_left >= 0 ? tr("{} days left", *v.days_left)
+                           : tr("expired {} days ago", tls::days_ended(*v.days_left));
 }
 
 void judge_certificate(const PortSeen& seen, Findings& out) {

@@ -83,12 +83,6 @@ std::optional<int> days_until(const ASN1_TIME* time) {
   return seconds < 0 ? days - 1 : days;
 }
 
-int whole_days_since(const ASN1_TIME* time) {
-  int days = 0, seconds = 0;
-  ASN1_TIME_diff(&days, &seconds, time, nullptr);
-  return days;
-}
-
 int begun_days_until(const ASN1_TIME* time) {
   int days = 0, seconds = 0;
   ASN1_TIME_diff(&days, &seconds, nullptr, time);

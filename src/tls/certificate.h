@@ -19,7 +19,6 @@ std::vector<std::string> client_names(X509* cert);       // mail addresses, then
 std::string common_name(X509* cert);
 std::string fingerprint(const X509* cert);               // "sha256:<hex>"
 std::optional<int> days_until(const ASN1_TIME* time);    // from now, rounded down; negative: past
-int whole_days_since(const ASN1_TIME* time);             // of a past time
 int begun_days_until(const ASN1_TIME* time);             // of a time to come
 bool matches_name(X509* cert, const std::string& name);  // RFC 6125 section 6; an address against IP entries
 

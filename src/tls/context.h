@@ -66,6 +66,11 @@ struct Verdict {
   std::optional<int> days_left;    // negative: expired
 };
 
+// How long ago what is left in the negative ended: "today", "1 day ago", "3 days ago". One rounding for all who tell
+// it.
+std::string ended_text(int days_left);
+int days_ended(int days_left);  // the whole days in it
+
 class ClientContext {
  public:
   static Result<std::shared_ptr<ClientContext>> make(PeerPolicy policy);

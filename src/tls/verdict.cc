@@ -17,8 +17,7 @@ std::string days_text(int days) {
 }
 
 std::string expired_text(X509* cert) {
-  int ago = whole_days_since(X509_get0_notAfter(cert));
-  return ago == 0 ? "certificate expired today" : "certificate expired " + days_text(ago) + " ago";
+  return "certificate expired " + ended_text(days_until(X509_get0_notAfter(cert)).value_or(-1));
 }
 
 std::string not_yet_text(X509* cert) {
@@ -153,6 +152,15 @@ std::string trouble_with(SSL* ssl, X509* cert, Verdict& verdict, const PeerPolic
 }
 
 }  // namespace
+
+std::string ended_text(int days_left) {
+  const int ago = days_ended(days_left);
+  return ago == 0 ? "today" : days_text(ago) + " ago";
+}
+
+int days_ended(int days_left) {
+  return std::max(0, -days_left - 1);  // days_left is rounded down: -1 from the first second on
+}
 
 namespace {
 

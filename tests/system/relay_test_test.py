@@ -235,6 +235,33 @@ class AgainstAPeer(Case):
         self.tell(plain, "554 5.7.1 you are on a list")
         self.assertIn(plain.returncode, (OK, UNAVAILABLE))
 
+    def test_opportunistic_without_the_offer(self):
+        (plain, steps, _), _ = self.at("--no-starttls", block='tls = "opportunistic"\n', arguments=("--from", "me@test"))
+        self.assertEqual(plain.returncode, OK, plain.stdout)
+        self.assertEqual([s["mark"] for s in steps if s["step"] == "starttls"], ["note"])
+        self.tell(plain, "in the clear", "would take mail")
+
+    def test_the_command_line_stands_over_the_block(self):
+        (plain, steps, _), _ = self.at("--no-starttls", block='tls = "starttls"\n', arguments=("isp", "--tls", "none", "--from", "me@test"))
+        self.assertEqual(plain.returncode, OK, plain.stdout)
+        cert, key = authority.issue("named")
+        for pin in ("", f'tls_fingerprints = ["sha256:{"00" * 32}"]\n'):   # a CA that is named decides, not the block's pin
+            peer = Peer("--cert", cert, "--key", key).start()
+            try:
+                plain, steps, _ = self.relay_test(f'port = {peer.port}\ntls_name = "localhost"\n{pin}', "isp", "--ca-file", authority.ca, "--from", "me@test")
+            finally:
+                peer.discard()
+            self.assertEqual(plain.returncode, OK, plain.stdout)
+            self.assertEqual([s["verified"] for s in steps if s["step"] == "certificate"], [True])
+
+    def test_senders_as_they_are_typed(self):
+        for typed, sent in (("<a@b.test>", "<a@b.test>"), ("a@b.test", "<a@b.test>"), ("<>", "<>"), ("", "<>")):
+            with self.subTest(typed=typed):
+                (plain, steps, transcript), _ = self.at(block='tls = "none"\n', arguments=("--from", typed))
+                self.assertEqual(plain.returncode, OK, plain.stdout)
+                self.assertIn(f"C MAIL FROM:{sent}\n", transcript)
+                self.assertEqual([s["sender"] for s in steps if s["step"] == "mail"], [sent.strip("<>")])
+
     def test_no_login_needed(self):
         (plain, steps, _), _ = self.at(block='tls = "none"\n', arguments=("--from", "me@test"))
         self.assertEqual(plain.returncode, OK, plain.stdout)
