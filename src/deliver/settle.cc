@@ -43,10 +43,14 @@ Told told(const Circumstances& c, const Target& t) {
   return c.postmaster.empty() || went_there ? Told::kKept : Told::kPostmaster;
 }
 
-bool delay_due(const Circumstances& c, const Target& t) {
+// Somebody wants to know of its delay, and was not told yet.
+bool tells_delay(const Circumstances& c, const Target& t) {
   return !t.row.delay_reported && !c.message->envelope.reverse_path.empty() && !c.message->is_report &&
-         queue::delay_report_due(*c.schedule, c.arrived, c.now) &&
          dsn::wants(recipient_of(c, t).notify, dsn::Action::kDelayed);
+}
+
+bool delay_due(const Circumstances& c, const Target& t) {
+  return tells_delay(c, t) && queue::delay_report_due(*c.schedule, c.arrived, c.now);
 }
 
 // In one report with the others that go to the same address.
@@ -130,6 +134,14 @@ Duration least_hold(queue::ClassId id, std::span<const Target> targets) {
   return least;
 }
 
+// RFC 5321 section 4.5.4.1: it is given up after its lifetime, not after the retry behind it. The attempt at that time
+// tells of the delay, or returns what it cannot deliver.
+WallTime due_at_latest(const Circumstances& c, queue::ClassId id, std::span<const Target> targets) {
+  const bool tells =
+      std::ranges::any_of(targets, [&](const Target& t) { return t.class_id == id && !ended(t) && tells_delay(c, t); });
+  return queue::due_at_latest(*c.schedule, c.arrived, c.now, tells);
+}
+
 queue::RecipientRow row_of(const Circumstances& c, const Settled& s, const Target& t, bool counts) {
   queue::RecipientRow row = t.row;
   row.n = t.n;
@@ -197,7 +209,7 @@ Settled settle(const Circumstances& c, std::span<Target> targets) {
     Duration wait =
         std::max(queue::retry_delay(*c.schedule, std::max(attempts, 1u), c.random), least_hold(id, targets));
     if (only_aside) wait = least_hold(id, targets);
-    result.due = c.now + wait;
+    result.due = std::min(c.now + wait, due_at_latest(c, id, targets));
     if (result.next == Next::kAt || result.next == Next::kNextWay)
       next_at = std::max(next_at.value_or(result.due), result.due);
     bool written = result.next != Next::kSameWay && (result.counts || result.next == Next::kHold);

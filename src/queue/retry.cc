@@ -4,6 +4,9 @@
 
 namespace sidegate::queue {
 
+// A due time runs on the steady clock, an age on the wall's: so much later the age is surely reached.
+constexpr Duration kSurelyReached = Duration(100);
+
 Duration retry_delay(const ScheduleSettings& settings, unsigned attempts, double random) {
   const auto longest = std::max(settings.retry_max, settings.retry_first).count();
   auto delay = std::min(std::max<Duration::rep>(settings.retry_first.count(), 1), longest);
@@ -21,6 +24,15 @@ bool expired(const ScheduleSettings& settings, WallTime arrived, WallTime now) {
 
 bool delay_report_due(const ScheduleSettings& settings, WallTime arrived, WallTime now) {
   return settings.delay_report > Duration::zero() && now - arrived >= settings.delay_report;
+}
+
+WallTime due_at_latest(const ScheduleSettings& settings, WallTime arrived, WallTime now, bool tells_delay) {
+  const WallTime told = arrived + settings.delay_report, ends = arrived + settings.lifetime;
+  WallTime latest = WallTime::max();
+  if (ends > now) latest = ends + kSurelyReached;
+  if (tells_delay && settings.delay_report > Duration::zero() && told > now)
+    latest = std::min(latest, told + kSurelyReached);
+  return latest;
 }
 
 }  // namespace sidegate::queue

@@ -12,4 +12,8 @@ Duration retry_delay(const ScheduleSettings& settings, unsigned attempts, double
 bool expired(const ScheduleSettings& settings, WallTime arrived, WallTime now);
 bool delay_report_due(const ScheduleSettings& settings, WallTime arrived, WallTime now);
 
+// What waits for its next attempt is looked at by then, whatever its retries come to: the first of the delay report's
+// time (where somebody is still to be told) and the lifetime's end that is yet to come. WallTime::max(): neither is.
+WallTime due_at_latest(const ScheduleSettings& settings, WallTime arrived, WallTime now, bool tells_delay);
+
 }  // namespace sidegate::queue

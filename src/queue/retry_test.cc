@@ -62,5 +62,21 @@ TEST(DelayReport, IsDueAfterTheSettingAndNeverWhenZero) {
   EXPECT_FALSE(delay_report_due(settings, kArrived, kArrived + 1000h));
 }
 
+TEST(DueAtLatest, IsTheFirstThatIsStillToCome) {
+  const ScheduleSettings defaults;
+  const WallTime told = kArrived + 4h + 100ms, ends = kArrived + 5 * 24h + 100ms;
+  EXPECT_EQ(due_at_latest(defaults, kArrived, kArrived, true), told);
+  EXPECT_EQ(due_at_latest(defaults, kArrived, kArrived + 4h - 1ms, true), told);
+  EXPECT_EQ(due_at_latest(defaults, kArrived, kArrived + 4h, true), ends);
+  EXPECT_EQ(due_at_latest(defaults, kArrived, kArrived, false), ends);
+  EXPECT_EQ(due_at_latest(defaults, kArrived, kArrived + 5 * 24h, true), WallTime::max());
+  ScheduleSettings never = defaults;
+  never.delay_report = 0ms;
+  EXPECT_EQ(due_at_latest(never, kArrived, kArrived - 1h, true), ends);
+  ScheduleSettings late = defaults;
+  late.delay_report = 6 * 24h;
+  EXPECT_EQ(due_at_latest(late, kArrived, kArrived, true), ends);
+}
+
 }  // namespace
 }  // namespace sidegate::queue::retry_test

@@ -216,6 +216,19 @@ class Time(unittest.TestCase):
             self.assertEqual(len(s.reports()), 2)
             self.assertGreater(s.statuses().count(("busy@test", "deferred")), 1)
 
+    def test_no_retry_puts_them_off(self):
+        """The next try would be an hour off: the delay is told and the message returned when their time comes."""
+        queue = 'retry_first = "1h"\ndelay_report = "2s"\nlifetime = "4s"\n'
+        with Setting({"busy@": "450 4.2.1 busy"}, queue=queue) as s:
+            s.submit("<busy@test>")
+            first, last = wait_for(lambda: s.reports() if len(s.reports()) == 2 else None, 20, what="two reports")
+            self.assertEqual([r["Action"] for r in first[1].recipients + last[1].recipients], ["delayed", "failed"])
+            tries = [seconds_of(e["time"]) for e in s.server.events("delivery") if e["to"] == "busy@test"]
+            self.assertEqual(len(tries), 3)
+            self.assertGreaterEqual(tries[1] - tries[0], 1.9)
+            self.assertGreaterEqual(tries[2] - tries[0], 3.9)
+            s.empty()
+
     def test_delay_is_for_who_asks(self):
         with Setting({"busy": "450 4.2.1 busy"}, queue=USUAL + 'delay_report = "1s"\nlifetime = "3s"\n') as s:
             s.submit("<busy1@test> NOTIFY=FAILURE", "<busy2@test> NOTIFY=DELAY")
