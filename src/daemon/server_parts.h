@@ -57,6 +57,7 @@ struct Server::Parts {
         cache(l.settings.store.content_cache),
         ids(clock),
         certificates(l.settings.store.path, clock, log),
+        started(l.settings),
         loaded(std::move(l)) {}
 
   Clock& clock = system_clock();
@@ -81,6 +82,7 @@ struct Server::Parts {
   QueueIdSource ids;
   Certificates certificates;
   mutable std::mutex reload_mutex;  // over loaded and ways, which only start and reload change
+  const config::Settings started;   // what runs of the keys that need a restart
   config::Loaded loaded;
   std::shared_ptr<const deliver::Ways> ways;
   std::unique_ptr<queue::Store> store;
@@ -107,6 +109,7 @@ struct Server::Parts {
   queue::Scheduler::Router router() const;
   admin::SenderRule sender_rule() const;
   void route_anew();
+  std::vector<std::string> pending_restart() const;  // keys whose value of now only a restart brings into force
 
   Status open_queue();
   void keep_srs_secret();
@@ -122,6 +125,7 @@ struct Server::Parts {
   net::Awaitable<void> tell_postmaster();
   void make_pickup();
   std::vector<admin::CertificateRow> certificate_rows() const;
+  std::vector<std::string> warnings(std::vector<std::string> texts) const;  // behind those of the start
   void add_dnssec_warning(std::vector<std::string>& texts) const;
   void set_ways(const config::Settings& from);
   void set_entry_routes();

@@ -101,6 +101,11 @@ void Server::Parts::set_users(const config::Settings& from) {
   intake->users.set(from.users);
 }
 
+// Against what the process began with: a reload brings none of these keys into force, so that stays what runs.
+std::vector<std::string> Server::Parts::pending_restart() const {
+  return config::needs_restart(started, loaded.settings);
+}
+
 Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   Parts& p = *parts_;
   std::vector<std::shared_ptr<const intake::ListenerPolicy>> policies;
@@ -114,7 +119,6 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
   auto contexts = p.certificates.contexts_for(listeners);
   if (!contexts) return std::unexpected(contexts.error());
   p.certificates.look();
-  std::vector<std::string> restart = config::needs_restart(p.loaded.settings, loaded.settings);
   // Sockets stay as they were bound at start: a listener is known by its address and port.
   for (std::size_t i = 0; i < p.bound.size(); ++i) {
     auto same = std::ranges::find_if(policies, [&](const auto& policy) {
@@ -148,7 +152,7 @@ Result<std::vector<std::string>> Server::reload(config::Loaded loaded) {
       commands->set_router(router, rule);
     });
   p.loaded = std::move(loaded);
-  return restart;
+  return p.pending_restart();
 }
 
 }  // namespace sidegate::daemon

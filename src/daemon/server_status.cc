@@ -9,32 +9,32 @@ namespace sidegate::daemon {
 void Server::Parts::make_control(int descriptor, About about,
                                  std::function<Result<std::vector<std::string>>()> reload) {
   if (descriptor < 0) return;
-  commands = std::make_unique<admin::Commands>(admin::Parts{.loop = loops[0],
-                                                            .pool = workers,
-                                                            .store = *store,
-                                                            .scheduler = scheduler,
-                                                            .router = router(),
-                                                            .reload = std::move(reload),
-                                                            .warnings =
-                                                                [this, off = std::move(about.off)] {
-                                                                  std::lock_guard lock(reload_mutex);
-                                                                  std::vector<std::string> texts = off;
-                                                                  for (const config::Problem& warning : loaded.warnings)
-                                                                    texts.push_back(warning.text());
-                                                                  for (std::string& text : certificates.warnings())
-                                                                    texts.push_back(std::move(text));
-                                                                  add_dnssec_warning(texts);
-                                                                  return texts;
-                                                                },
-                                                            .version = std::move(about.version),
-                                                            .sandbox = std::move(about.sandbox),
-                                                            .config_path = loaded.path,
-                                                            .certificates = [this] { return certificate_rows(); },
-                                                            .filters = [this] { return filter_rows(); }});
+  commands = std::make_unique<admin::Commands>(
+      admin::Parts{.loop = loops[0],
+                   .pool = workers,
+                   .store = *store,
+                   .scheduler = scheduler,
+                   .router = router(),
+                   .reload = std::move(reload),
+                   .warnings = [this, off = std::move(about.off)] { return warnings(off); },
+                   .version = std::move(about.version),
+                   .sandbox = std::move(about.sandbox),
+                   .config_path = loaded.path,
+                   .certificates = [this] { return certificate_rows(); },
+                   .filters = [this] { return filter_rows(); }});
   commands->set_tls([this](std::string domain) { return sts.explain(loops[0], std::move(domain)); },
                     [this](const std::string& domain) { return tls->counters().days(domain); });
   control = std::make_unique<admin::ControlServer>(loops[0], descriptor, *commands);
   control->start();
+}
+
+std::vector<std::string> Server::Parts::warnings(std::vector<std::string> texts) const {
+  std::lock_guard lock(reload_mutex);
+  for (const config::Problem& warning : loaded.warnings) texts.push_back(warning.text());
+  for (const std::string& key : pending_restart()) texts.push_back(key + " takes effect after a restart");
+  for (std::string& text : certificates.warnings()) texts.push_back(std::move(text));
+  add_dnssec_warning(texts);
+  return texts;
 }
 
 std::vector<admin::FilterRow> Server::Parts::filter_rows() const {

@@ -1,4 +1,5 @@
 """SIGHUP, SIGTERM, and what the server says of a configuration it will not take."""
+import json
 import os
 import signal
 import smtplib
@@ -107,6 +108,22 @@ class Running(unittest.TestCase):
             self.reload("reloaded", number)
             leaves_as(name)
         self.assertEqual(self.sinks[0].connections, 1)
+
+    def test_what_waits_for_a_restart(self):
+        """Named at each reload and in `status` for as long as it differs from what runs, and no longer."""
+        def reload_says():
+            self.server.write_config()
+            said = self.server.command("reload", check=0).stdout
+            warnings = json.loads(self.server.command("status", "--json", check=0).stdout)["warnings"]
+            self.assertEqual([w for w in warnings if "restart" in w], said.splitlines()[1:])
+            return said.splitlines()[1:]
+        self.server.extra = '[queue]\nretry_first = "2min"\n'
+        for _ in range(3):
+            self.assertEqual(reload_says(), ["queue.retry_first takes effect after a restart"])
+        self.server.extra = '[queue]\nretry_max = "2h"\n'
+        self.assertEqual(reload_says(), ["queue.retry_max takes effect after a restart"])
+        self.server.extra = ""
+        self.assertEqual(reload_says(), [])
 
     def test_relay_added_while_mail_waits(self):
         self.server.relay = relay(free_port(), extra='retry_after = "10min"\n')
