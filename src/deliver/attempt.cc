@@ -12,8 +12,6 @@ namespace {
 
 using smtp::Phase;
 
-constexpr Duration kOldEnoughForRows = Duration(60'000);
-
 }  // namespace
 
 net::Awaitable<Attempted> Attempt::run(Connection& connection, bool reused) {
@@ -72,13 +70,13 @@ net::Awaitable<Status> Attempt::load() {
     if (!content) co_return std::unexpected(content.error());
     content_ = std::move(*content);
   }
-  // A first attempt at everything: no row is there yet. (A delay report alone writes rows without counting.)
+  // A first attempt at everything: no row is there yet. (A delay report alone writes rows without counting; it takes
+  // the message out of memory.)
   std::size_t mine = std::ranges::count_if(content_.message->classes, [&](queue::ClassId id) {
     return std::ranges::find(lease_.classes, id) != lease_.classes.end();
   });
   bool all = mine == content_.message->classes.size();
-  bool young = taken_ - lease_.id.time() < kOldEnoughForRows;
-  if (from_memory && all && young && lease_.attempts == 0) {
+  if (from_memory && all && lease_.attempts == 0) {
     take_targets({});
     co_return Status{};
   }

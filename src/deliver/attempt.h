@@ -35,7 +35,8 @@ struct Parts {
   net::WorkerPool& workers;
   QueueIdSource& ids;
   queue::ScheduleSettings schedule;
-  // A fresh message from memory, or nothing (queue/content_cache.h); forget() when it has ended.
+  // A fresh message from memory, or nothing (queue/content_cache.h); forget() when it has ended, and
+  // when rows say more of it than its attempts.
   std::function<std::optional<Content>(QueueId)> cached;
   std::function<void(QueueId)> forget;
   const helper::Client* helper = nullptr;  // null: nothing is delivered on this machine

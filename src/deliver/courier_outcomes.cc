@@ -57,8 +57,10 @@ void Courier::settle(queue::Lease lease, Settled settled) {
     parts_.scheduler.finish(lease, settled.results, loop);
     return;
   }
+  // A report is noted in rows, also where no attempt is counted: the next one must read them (Attempt::load).
+  const bool reported = !settled.outcome.reports.empty();
+  if ((settled.outcome.finished || reported) && parts_.forget) parts_.forget(lease.id);
   if (settled.outcome.finished) {
-    if (parts_.forget) parts_.forget(lease.id);
     parts_.loop.log().info("removed", {{"id", lease.id.text()}});
   }
   bool usual = settled.outcome.finished && settled.outcome.reports.empty();

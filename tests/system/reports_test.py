@@ -237,6 +237,19 @@ class Time(unittest.TestCase):
             self.assertEqual([(r["Final-Recipient"], r["Action"]) for r in last[1].recipients], [("rfc822;busy1@test", "failed")])
             s.empty()
 
+    def test_delay_told_while_the_relay_was_down_is_not_told_again(self):
+        """The report alone counts as no attempt; the first one, over the relay that is back, knows of it all the same."""
+        port = free_port()
+        with Setting(port=port, queue=USUAL + 'delay_report = "1s"\n') as s:
+            s.submit("<busy@test>")
+            delays = lambda: [e for e in s.server.events("report") if e["kind"] == "delay"]
+            wait_for(delays, 30, what="the report")
+            sink = Sink(port=port, reply=lambda stage, text: "451 4.3.0 later" if stage == "rcpt" else None).start()
+            self.addCleanup(sink.stop)
+            wait_for(lambda: ("busy@test", "deferred") in [(e["to"], e["status"]) for e in s.server.events("delivery")
+                                                           if "451" in e["reply"]], 30, what="an attempt")
+            self.assertEqual(len(delays()), 1)
+
     def test_way_down_till_the_end(self):
         """Nothing can leave: the message expires, its report too, and that one is kept."""
         with Setting(port=free_port(), queue=USUAL + 'delay_report = "0s"\nlifetime = "2s"\n') as s:
