@@ -242,7 +242,8 @@ int relay_test_command(const Context& context, const RelayTest& test) {
   if (chosen->configured) {
     for (const Sender& sender : senders_by(chosen->loaded, run.relay))
       run.options.senders.push_back({sender.address, sender.guessed});
-    if (!test.from) run.domains = domains_in_use(chosen->loaded, {});
+    run.domains = test.from ? domains_of(chosen->loaded, run.relay, sender_of(*test.from).value_or(""))
+                            : domains_in_use(chosen->loaded, {});
     run.options.max_message_size = largest_taken(chosen->loaded.settings);
   }
   run.options.send_to = test.send_to;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "deliver/way.h"
 #include "dkim/signer.h"
 #include "mail/idna.h"
 #include "mail/mailbox.h"
@@ -21,7 +22,45 @@ void add(std::vector<Sender>& all, std::string address, const std::string& used_
   // localhost in our domain is a name for ourselves: no mail leaves so.
   if (domain.find('.') == std::string::npos || istarts_with(domain, "localhost.")) return;
   if (std::ranges::any_of(all, [&](const Sender& s) { return iequals(s.address, address); })) return;
-  if (all.size() < kMostSenders) all.push_back({std::move(address), used_by, guessed});
+  all.push_back({std::move(address), used_by, guessed});
+}
+
+// Which senders' mail may leave by which way: the server's own table, asked without knowing whom mail is for.
+class Routing {
+ public:
+  explicit Routing(const config::Settings& settings) : settings_(settings) {
+    deliver::DeliverSettings deliver = settings.deliver;
+    for (deliver::RelaySettings& relay : deliver.relays) relay.tls = deliver::TlsMode::kNone;  // nothing is opened
+    ways_ = deliver::Ways::make(std::move(deliver));
+  }
+  // sender: an address, "@domain", or a user of this machine.
+  bool leads(std::string sender, std::string_view way) const {
+    if (sender.starts_with('@')) sender.insert(0, "postmaster");
+    if (sender.find('@') == std::string::npos) sender += "@" + settings_.hostname;
+    if (settings_.incoming) sender = settings_.incoming->apply(sender, rewrite::kEnvelopeSender);
+    return has(ways_->table.ways_of_sender(lower(sender)), way);
+  }
+  bool is_used(std::string_view way) const { return has(ways_->table.ways_of_sender(std::nullopt), way); }
+  // Anybody who may send as something else leaves as the account.
+  bool uses_account(const deliver::RelaySettings& relay) const {
+    return relay.identity == deliver::Identity::kKeep ? leads(relay.address, relay.name) : is_used(relay.name);
+  }
+
+ private:
+  bool has(const std::vector<queue::WayId>& ids, std::string_view way) const {
+    return std::ranges::any_of(ids, [&](queue::WayId id) { return iequals(ways_->list[id]->settings.name, way); });
+  }
+
+  const config::Settings& settings_;
+  std::shared_ptr<const deliver::Ways> ways_;
+};
+
+// A [[route]] whose senders are addresses or one domain's.
+void add_routed(const deliver::RouteSettings& route, const std::string& used_by, std::vector<Sender>& all) {
+  for (const std::string& sender : route.conditions.senders) {
+    if (sender.starts_with('/')) continue;  // a regular expression
+    add(all, sender.starts_with("*@") ? sender.substr(1) : sender, used_by);
+  }
 }
 
 // Of everybody who sends here, whatever the way.
@@ -35,27 +74,40 @@ void add_everybody(const config::Loaded& loaded, std::vector<Sender>& all) {
     const bool ours = iequals(domain, settings.hostname);
     add(all, "postmaster@" + domain, given && !ours ? "local_domains" : "hostname", !given || ours);
   }
+  for (std::size_t i = 0; i < settings.deliver.routes.size(); ++i)
+    add_routed(settings.deliver.routes[i], fmt::format("route {}", i + 1), all);
+  if (settings.deliver.dkim) {
+    for (const dkim::Signer& signer : settings.deliver.dkim->all()) add(all, "postmaster@" + signer.domain, "dkim");
+  }
   // Cron and other programs of this machine, whoever else sends.
   add(all, "root@" + settings.hostname, "hostname", true);
 }
 
 // What maps make of senders that stand nowhere else, as masquerading and generics then leave it.
-void add_targets(const rewrite::Outgoing& rules, std::vector<Sender>& all) {
+void add_targets(const rewrite::Outgoing& rules, const Routing& routing, const std::string& way,
+                 std::vector<Sender>& all) {
   rewrite::Outgoing after = rules;
   after.canonical = {};
   for (const rewrite::AddressMap* map : {&rules.canonical.all, &rules.canonical.sender}) {
-    for (const rewrite::MapEntry& entry : map->entries())
-      add(all, after.apply(entry.value, rewrite::AddressClass::kEnvelopeSender), "canonical_out");
+    for (const rewrite::MapEntry& entry : map->entries()) {
+      if (routing.leads(entry.key, way))
+        add(all, after.apply(entry.value, rewrite::AddressClass::kEnvelopeSender), "canonical_out");
+    }
   }
-  for (const rewrite::MapEntry& entry : rules.generic.entries()) add(all, entry.value, "generic");
+  for (const rewrite::MapEntry& entry : rules.generic.entries()) {
+    if (routing.leads(entry.key, way)) add(all, entry.value, "generic");
+  }
 }
 
-// As the rules (masquerading, generics) make of them; the account's own address they do not concern. What a rule has
-// made of an address somebody wrote down, whatever it was made of.
-std::vector<Sender> rewritten(const rewrite::Outgoing* rules, const std::vector<Sender>& all) {
+// Everybody whose mail may leave by that way, as its rules (masquerading, generics) make of them; the account's own
+// address they do not concern. What a rule has made of an address somebody wrote down, whatever it was made of.
+std::vector<Sender> leaving_by(const config::Loaded& loaded, const Routing& routing, const std::string& way,
+                               const rewrite::Outgoing* rules) {
+  std::vector<Sender> all, out;
+  add_everybody(loaded, all);
+  std::erase_if(all, [&](const Sender& sender) { return !routing.leads(sender.address, way); });
   if (rules == nullptr || rules->empty()) return all;
-  std::vector<Sender> out;
-  add_targets(*rules, out);
+  add_targets(*rules, routing, way, out);
   for (const Sender& sender : all) {
     const std::string made = rules->apply(sender.address, rewrite::AddressClass::kEnvelopeSender);
     add(out, made, sender.used_by, sender.guessed && iequals(made, sender.address));
@@ -80,6 +132,38 @@ std::vector<doctor::KeyPublished> keys_for(const config::Settings& settings, con
   return out;
 }
 
+std::vector<Sender> senders_of(const config::Loaded& loaded, const Routing& routing,
+                               const deliver::RelaySettings& relay) {
+  std::vector<Sender> account;
+  add(account, relay.address, "relay " + relay.name);
+  if (relay.identity == deliver::Identity::kAccount) return account;
+  if (relay.identity == deliver::Identity::kAllowed) {
+    for (const std::string& address : relay.allowed) {
+      if (routing.leads(address, relay.name)) add(account, address, "relay " + relay.name);
+    }
+    return account;
+  }
+  const auto known = [&](const Sender& sender) {
+    return std::ranges::any_of(account, [&](const Sender& s) { return iequals(s.domain(), sender.domain()); });
+  };
+  for (const Sender& sender : leaving_by(loaded, routing, relay.name, rules_of(loaded.settings, relay)))
+    if (!sender.guessed || !known(sender)) add(account, sender.address, sender.used_by, sender.guessed);
+  return account;
+}
+
+doctor::DomainLook look_of(const config::Settings& settings, const Sender& sender) {
+  const auto ascii = mail::to_ascii(sender.domain());  // as its records are written
+  const std::string domain = lower(ascii ? *ascii : sender.domain());
+  doctor::DomainLook look{
+      domain, sender.used_by, sender.address, sender.guessed, {}, keys_for(settings, domain), settings.hostname};
+  look.patience = settings.doctor.patience;
+  return look;
+}
+
+bool is_program(const deliver::RelaySettings& relay) {
+  return relay.host.starts_with('/');
+}
+
 }  // namespace
 
 bool goes_direct(const config::Settings& settings) {
@@ -91,59 +175,47 @@ bool goes_direct(const config::Settings& settings) {
 }
 
 std::vector<Sender> senders_by(const config::Loaded& loaded, const deliver::RelaySettings& relay) {
-  std::vector<Sender> account, all;
-  add(account, relay.address, "relay " + relay.name);
-  if (relay.identity == deliver::Identity::kAccount) return account;
-  if (relay.identity == deliver::Identity::kAllowed) {
-    for (const std::string& address : relay.allowed) add(account, address, "relay " + relay.name);
-    return account;
-  }
-  add_everybody(loaded, all);
-  const auto known = [&](const Sender& sender) {
-    return std::ranges::any_of(account, [&](const Sender& s) { return iequals(s.domain(), sender.domain()); });
-  };
-  for (const Sender& sender : rewritten(rules_of(loaded.settings, relay), all))
-    if (!sender.guessed || !known(sender)) add(account, sender.address, sender.used_by, sender.guessed);
-  return account;
+  std::vector<Sender> all = senders_of(loaded, Routing(loaded.settings), relay);
+  if (all.size() > kMostSenders) all.resize(kMostSenders);
+  return all;
 }
 
 std::vector<doctor::DomainLook> domains_in_use(const config::Loaded& loaded, const std::vector<std::string>& own) {
   const config::Settings& settings = loaded.settings;
+  const Routing routing(settings);
   std::vector<doctor::DomainLook> looks;
   auto note = [&](const Sender& sender, const doctor::DomainWay& way) {
-    const auto ascii = mail::to_ascii(sender.domain());  // as its records are written
-    const std::string domain = lower(ascii ? *ascii : sender.domain());
-    auto at = std::ranges::find(looks, domain, &doctor::DomainLook::domain);
+    doctor::DomainLook look = look_of(settings, sender);
+    auto at = std::ranges::find(looks, look.domain, &doctor::DomainLook::domain);
     if (at == looks.end()) {
       if (looks.size() >= kMostSenders) return;
-      doctor::DomainLook look{
-          domain, sender.used_by, sender.address, sender.guessed, {}, keys_for(settings, domain), settings.hostname};
-      look.patience = settings.doctor.patience;
       at = looks.insert(looks.end(), std::move(look));
     }
     at->guessed = at->guessed && sender.guessed;
-    at->ways.push_back(way);
+    if (std::ranges::find(at->ways, way.name, &doctor::DomainWay::name) == at->ways.end()) at->ways.push_back(way);
   };
   for (const deliver::RelaySettings& relay : settings.deliver.relays) {
-    if (relay.host.starts_with('/')) continue;
-    std::vector<std::string> seen;
-    for (const Sender& sender : senders_by(loaded, relay)) {
-      if (std::ranges::find(seen, lower(sender.domain())) != seen.end()) continue;
-      seen.push_back(lower(sender.domain()));
-      note(sender, {relay.name, relay.host, {}});
+    if (is_program(relay)) continue;
+    const bool as_account = routing.uses_account(relay);
+    for (const Sender& sender : senders_of(loaded, routing, relay)) {
+      if (as_account || !iequals(sender.address, relay.address)) note(sender, {relay.name, relay.host, {}});
     }
   }
   if (goes_direct(settings)) {
-    std::vector<Sender> all;
-    add_everybody(loaded, all);
-    std::vector<std::string> seen;
-    for (const Sender& sender : rewritten(settings.deliver.rewrite.get(), all)) {
-      if (std::ranges::find(seen, lower(sender.domain())) != seen.end()) continue;
-      seen.push_back(lower(sender.domain()));
+    for (const Sender& sender : leaving_by(loaded, routing, deliver::kDirectWay, settings.deliver.rewrite.get()))
       note(sender, {deliver::kDirectWay, {}, own});
-    }
   }
   return looks;
+}
+
+std::vector<doctor::DomainLook> domains_of(const config::Loaded& loaded, const deliver::RelaySettings& relay,
+                                           const std::string& address) {
+  std::vector<Sender> senders;
+  add(senders, address, "--from");
+  if (senders.empty() || is_program(relay)) return {};
+  doctor::DomainLook look = look_of(loaded.settings, senders.front());
+  look.ways = {{relay.name, relay.host, {}}};
+  return {std::move(look)};
 }
 
 }  // namespace sidegate::cli

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "dkim/signer.h"
+
 namespace sidegate::cli::senders_test {
 namespace {
 
@@ -76,6 +78,92 @@ TEST(Senders, DomainsWithTheWaysThatTheyLeaveBy) {
   EXPECT_THAT(domains("[rewrite]\ngeneric = { root = \"me@one.example\" }\n"),
               ElementsAre("one.example: direct", "box.home.example: direct?"));
   EXPECT_THAT(domains("[direct]\nenabled = false\n"), ElementsAre());
+}
+
+TEST(Senders, RoutesSayWhoLeavesByWhat) {
+  const std::string own = "local_domains = [\"own.example\"]\n";
+  const std::string relays =
+      "[[relay]]\nname = \"isp\"\nhost = \"smtp.isp.example\"\n"
+      "[[relay]]\nname = \"prov\"\nhost = \"smtp.provider.example\"\n";
+  const std::string box = "box.home.example: isp?";
+  struct {
+    const char *what, *routes, *own;
+  } cases[] = {
+      {"two providers by sender",
+       "[[route]]\nsender = \"@own.example\"\nways = [\"prov\"]\n[[route]]\nways = [\"isp\"]\n", "own.example: prov"},
+      {"as for users", "[[route]]\nsender = \"*@own.example\"\nways = [\"prov\"]\n[[route]]\nways = [\"isp\"]\n",
+       "own.example: prov"},
+      {"for some recipients only",
+       "[[route]]\nsender = \"@own.example\"\nrecipient = \"a.example\"\nways = [\"prov\"]\n"
+       "[[route]]\nways = [\"isp\"]\n",
+       "own.example: isp prov"},
+      {"for all recipients",
+       "[[route]]\nsender = \"@own.example\"\nrecipient = \"*\"\nways = [\"prov\"]\n[[route]]\nways = [\"isp\"]\n",
+       "own.example: prov"},
+      {"some users only",
+       "[[route]]\nsender = \"@own.example\"\nuser = \"taro\"\nways = [\"prov\"]\n[[route]]\nways = [\"isp\"]\n",
+       "own.example: isp prov"},
+      {"one of its addresses",
+       "[[route]]\nsender = \"me@own.example\"\nways = [\"prov\"]\n[[route]]\nways = [\"isp\"]\n",
+       "own.example: isp prov"},
+      {"what is held goes by the next rule",
+       "[[route]]\nsender = \"@own.example\"\naction = \"hold\"\n[[route]]\nways = [\"isp\"]\n", "own.example: isp"},
+      {"what is thrown away goes nowhere",
+       "[[route]]\nsender = \"@own.example\"\naction = \"discard\"\n[[route]]\nways = [\"isp\"]\n", nullptr},
+  };
+  for (const auto& c : cases) {
+    std::vector<std::string> want = {box};
+    if (c.own != nullptr) want.insert(want.begin(), c.own);
+    EXPECT_THAT(domains(own + relays + c.routes), testing::UnorderedElementsAreArray(want)) << c.what;
+  }
+}
+
+TEST(Senders, AnAccountWhoseRelayIsNotUsedLeavesByNone) {
+  const std::string relay =
+      "[[relay]]\nname = \"isp\"\nhost = \"smtp.isp.example\"\naddress = \"me@own.example\"\n"
+      "[[relay]]\nname = \"prov\"\nhost = \"smtp.provider.example\"\n";
+  EXPECT_THAT(domains(relay + "[[route]]\nways = [\"prov\"]\n"), testing::ElementsAre("box.home.example: prov?"));
+  EXPECT_THAT(domains(relay + "[[route]]\nsender = \"@own.example\"\nways = [\"prov\"]\n[[route]]\nways = [\"isp\"]\n"),
+              testing::UnorderedElementsAre("own.example: prov", "box.home.example: isp?"));
+}
+
+TEST(Senders, WhoStandsInARouteOnly) {
+  const std::string relay = "[[relay]]\nname = \"isp\"\nhost = \"smtp.isp.example\"\n";
+  EXPECT_THAT(
+      domains(relay + "[[route]]\nsender = [\"@own.example\", \"@.below.example\", \"/@.*x.example/\", \"<>\"]\n"
+                      "ways = [\"isp\"]\n"),
+      testing::UnorderedElementsAre("own.example: isp", "box.home.example: isp?"));
+}
+
+deliver::RelaySettings isp() {
+  deliver::RelaySettings relay;
+  relay.name = "isp";
+  relay.host = "smtp.isp.example";
+  return relay;
+}
+
+TEST(Senders, WhoseMailIsSigned) {
+  config::Loaded loaded;
+  loaded.settings.hostname = "box.home.example";
+  loaded.settings.deliver.relays = {isp()};
+  dkim::Signer signer;
+  signer.domain = "own.example";
+  loaded.settings.deliver.dkim = std::make_shared<dkim::Signers>(std::vector<dkim::Signer>{signer});
+  const auto looks = domains_in_use(loaded, {});
+  ASSERT_FALSE(looks.empty());
+  EXPECT_EQ(looks.front().domain, "own.example");
+  EXPECT_EQ(looks.front().used_by, "dkim");
+}
+
+TEST(Senders, OneAddressByOneRelay) {
+  config::Loaded loaded;
+  loaded.settings.hostname = "box.home.example";
+  const deliver::RelaySettings relay = isp();
+  const auto looks = domains_of(loaded, relay, "me@Own.example");
+  ASSERT_EQ(looks.size(), 1u);
+  EXPECT_EQ(looks[0].domain, "own.example");
+  EXPECT_EQ(looks[0].ways.at(0).host, "smtp.isp.example");
+  for (const char* none : {"", "<>", "root@box"}) EXPECT_TRUE(domains_of(loaded, relay, none).empty()) << none;
 }
 
 }  // namespace

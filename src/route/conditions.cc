@@ -182,4 +182,12 @@ Misfit Conditions::misfit(const queue::ClassKey& key) const {
   return Misfit::kNone;
 }
 
+Conditions::Fit Conditions::of_sender(const std::optional<std::string>& sender) const {
+  if (sender && !any_fits(senders_, *sender)) return Fit::kNever;
+  const auto is_any = [](const Pattern& p) { return p.kind == Pattern::Kind::kAny; };
+  const bool every_recipient = recipients_.empty() || std::ranges::any_of(recipients_, is_any);
+  const bool every_sender = sender || senders_.empty();
+  return every_sender && every_recipient && users_.empty() && listeners_.empty() ? Fit::kAlways : Fit::kPerhaps;
+}
+
 }  // namespace sidegate::route

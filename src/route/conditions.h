@@ -1,6 +1,7 @@
 // The conditions of one [[route]] block: which classes it is for. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,9 @@ class Conditions {
 
   // The first condition that does not fit.
   Misfit misfit(const queue::ClassKey& key) const;
+  // What can be said where the sender alone is known (lower case; nullopt: not even that).
+  enum class Fit : std::uint8_t { kNever, kPerhaps, kAlways };
+  Fit of_sender(const std::optional<std::string>& sender) const;
   const RouteConditions& written() const { return written_; }
 
  private:

@@ -46,6 +46,21 @@ const std::vector<queue::WayId>& Table::ways(const queue::ClassKey& key) const {
   return first ? first->ways : none;
 }
 
+std::vector<queue::WayId> Table::ways_of_sender(const std::optional<std::string>& sender) const {
+  std::vector<queue::WayId> out;
+  for (const Rule& rule : rules_) {
+    const bool leaves =
+        rule.whom == Rule::For::kRoute || rule.whom == Rule::For::kLeaves || rule.whom == Rule::For::kAll;
+    const Conditions::Fit fit = rule.conditions.of_sender(sender);
+    if (!leaves || rule.holds || fit == Conditions::Fit::kNever) continue;
+    for (queue::WayId id : rule.ways) {
+      if (std::ranges::find(out, id) == out.end()) out.push_back(id);
+    }
+    if (fit == Conditions::Fit::kAlways) break;
+  }
+  return out;
+}
+
 std::optional<queue::WayId> Table::after(const queue::ClassKey& key, queue::WayId way) const {
   const auto& all = ways(key);
   auto at = std::ranges::find(all, way);

@@ -51,6 +51,10 @@ class Table {
   const Rule* rule(const queue::ClassKey& key) const;           // null: none fits
   const Rule* rule_at_entry(const queue::ClassKey& key) const;  // and one that holds counts
   const std::vector<Rule>& rules() const { return rules_; }
+  // The ways out that mail of this sender (lower case; nullopt: of anyone) may go, whoever it is for and whoever brings
+  // it: those of each rule that may fit, up to the first that fits whatever else the mail is. Relay domains have a way
+  // of their own and are left out. Each once.
+  std::vector<queue::WayId> ways_of_sender(const std::optional<std::string>& sender) const;
   // The way after `way` for this class, if there is one.
   std::optional<queue::WayId> after(const queue::ClassKey& key, queue::WayId way) const;
 

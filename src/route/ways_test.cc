@@ -14,6 +14,30 @@ TEST(Ways, AllInFileOrder) {
   EXPECT_EQ(table.after(key, 7), std::nullopt);
 }
 
+Rule rule_for(std::vector<queue::WayId> ways, std::vector<std::string> senders, std::vector<std::string> recipients,
+              std::vector<std::string> users) {
+  Rule rule{std::move(ways), Rule::For::kRoute};
+  rule.conditions = *Conditions::make({std::move(senders), std::move(recipients), std::move(users), {}});
+  return rule;
+}
+
+TEST(Ways, OfASenderWhoeverItIsFor) {
+  Rule held = rule_for({}, {}, {}, {});
+  held.holds = true;
+  const Table table({{{9}, Rule::For::kDomain, "inside.example"},
+                     held,
+                     rule_for({0}, {"@own.example"}, {"a.example"}, {}),
+                     rule_for({1, 0}, {"@own.example"}, {"*"}, {}),
+                     rule_for({2}, {}, {}, {"*"}),
+                     {{3}, Rule::For::kLeaves},
+                     {{4}, Rule::For::kStays}});
+  using Ids = std::vector<queue::WayId>;
+  EXPECT_EQ(table.ways_of_sender("me@own.example"), (Ids{0, 1}));
+  EXPECT_EQ(table.ways_of_sender("me@other.example"), (Ids{2, 3}));
+  EXPECT_EQ(table.ways_of_sender(""), (Ids{2, 3}));
+  EXPECT_EQ(table.ways_of_sender(std::nullopt), (Ids{0, 1, 2, 3}));
+}
+
 mail::Recipient to(std::string address) {
   mail::Recipient recipient;
   recipient.address = std::move(address);
