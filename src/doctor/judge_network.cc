@@ -182,6 +182,16 @@ Finding told_direct_by_route(Finding f, const std::vector<PortView>& views, cons
   return f;
 }
 
+// Too little was seen to say: no target was tried there, or too few that were alive.
+bool is_unknown(const std::vector<PortView>& views, std::uint16_t port) {
+  const auto tried = [](const PortView& v) { return !v.silent.empty() || !v.refused.empty() || !v.answered.empty(); };
+  const auto of_port = [&](const PortView& v) { return v.port == port; };
+  const bool none_tried = std::ranges::none_of(views, [&](const PortView& v) { return of_port(v) && tried(v); });
+  return none_tried || std::ranges::any_of(views, [&](const PortView& v) {
+           return of_port(v) && tried(v) && v.verdict == PortVerdict::kUnknown;
+         });
+}
+
 bool direct_is_closed(const std::vector<PortView>& views) {
   return !is_open(views, 25);
 }
@@ -365,7 +375,7 @@ Finding judge_way_out(const NetworkSeen& seen, const WayOut& way) {
   }
   f.mark = Mark::kWrong;
   const bool anything = std::ranges::any_of(views, [](const PortView& v) { return v.verdict == PortVerdict::kOpen; });
-  if (!others_tried && !known_closed && !intercepted && !dead) {
+  if (is_unknown(views, 25) && !known_closed && !intercepted && !dead) {
     f.mark = Mark::kWarning;
     f.text = _("no relay is set up, and whether port 25 is open here is not known");
     f.next = _("name more targets, of unrelated providers, in [doctor] targets; or remove it for the built-in ones");

@@ -264,6 +264,24 @@ TEST(Network, Port25AloneWithoutARelay) {
   EXPECT_THAT(way.text, HasSubstr("not known"));
 }
 
+TEST(Network, AHostThatIsOffIsNoBlock) {
+  Net net;
+  net.trial("198.51.100.99", 25, How::kNoRoute).trial("smtp.provider.example", 465, How::kOpen);
+  EXPECT_EQ(net.verdict(25), "unknown");
+  Finding way = judge_way_out(net.seen, {});
+  EXPECT_EQ(way.mark, Mark::kWarning);
+  EXPECT_THAT(way.text, HasSubstr("not known"));
+  Net off;  // as silent as the others
+  off.trial("198.51.100.99", 25, How::kNoRoute).three(25, How::kTimeout).three(587, How::kOpen);
+  EXPECT_EQ(off.verdict(25), "timeout");
+  Net no_family = net;
+  no_family.seen.route4 = false;
+  EXPECT_EQ(no_family.verdict(25), "no_route");
+  Net untried;  // nobody's port 25
+  untried.trial("smtp.provider.example", 465, How::kOpen);
+  EXPECT_THAT(judge_way_out(untried.seen, {}).text, HasSubstr("not known"));
+}
+
 TEST(Network, ARouteThatGoesDirectIsJudged) {
   WayOut both{.relay_configured = true, .direct_by_route = true, .reverse_names_good = true};
   Net closed;

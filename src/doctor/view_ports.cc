@@ -12,7 +12,7 @@ namespace {
 // All trials of one target at one port, by one family.
 struct Group {
   std::string target, owner;
-  bool open = false, timeout = false, refused = false, no_route = false, chosen = false;
+  bool open = false, timeout = false, refused = false, no_route = false, silent = false, chosen = false;
   const Trial* best = nullptr;
 };
 
@@ -35,6 +35,7 @@ std::vector<Group> groups_of(const NetworkSeen& seen, std::uint16_t port, Family
     at->timeout |= *t.failed == ErrorKind::kTimeout;
     at->refused |= is_refusal(*t.failed);
     at->no_route |= *t.failed == ErrorKind::kUnreachable;
+    at->silent = at->timeout || at->no_route;
     if (at->best == nullptr) at->best = &t;
   }
   return groups;
@@ -95,8 +96,10 @@ PortVerdict closed_how(const NetworkSeen& seen, const std::vector<Group>& groups
     owners.insert(g.owner);
     all_unrouted &= g.no_route && !g.timeout && !g.refused;
   }
-  if (all_unrouted) return PortVerdict::kNoRoute;
-  const std::size_t timeouts = owners_where(groups, &Group::timeout), refusals = owners_where(groups, &Group::refused);
+  // A host that is off is "unreachable" too: what its last router says of it is no more than its silence.
+  const bool route = view.family == Family::kSix ? seen.route6 : seen.route4;
+  if (all_unrouted && (!route || owners.size() >= 2)) return PortVerdict::kNoRoute;
+  const std::size_t timeouts = owners_where(groups, &Group::silent), refusals = owners_where(groups, &Group::refused);
   if (family_is_dead(seen, view.family)) return PortVerdict::kSilent;
   view.only_one = owners.size() < 2;
   // One target says something only where it is known to be alive.
