@@ -25,6 +25,7 @@ std::string RecordQuestions::key_of(const std::string& name, RecordType type) {
   if (type == RecordType::kSrv) word = "SRV";
   if (type == RecordType::kTlsa) word = "TLSA";
   if (type == RecordType::kAaaa) word = "IPv6 address";
+  if (type == RecordType::kCname) word = "CNAME";
   return std::string(word) + " of " + name;
 }
 

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include "base/i18n.h"
 #include "base/text.h"
 #include "dns/system_files.h"
 #include "doctor/targets.h"
 #include "spf/dmarc.h"
+#include "spf/record.h"
 
 namespace sidegate::doctor {
 namespace {
@@ -48,24 +48,33 @@ Finding exists(const DomainSeen& seen) {
   return f;
 }
 
-std::optional<std::string> record_of(const Found& spf) {
-  if (!spf) return std::nullopt;
+std::vector<std::string> records_of(const Found& spf) {
+  std::vector<std::string> out;
+  if (!spf) return out;
   for (const std::string& text : *spf) {
-    if (spf::is_record(text)) return text;
+    if (spf::is_record(text)) out.push_back(text);
   }
-  return std::nullopt;
+  std::ranges::sort(out);  // a name server tells them in any order
+  return out;
+}
+
+// By its own addresses, or ours.
+std::vector<std::string> addresses_of(const WayAdmitted& way) {
+  std::vector<std::string> out;
+  for (const WayAdmitted::Tried& t : way.tried) {
+    if (way.host.empty() && t.evaluation.result == spf::Verdict::kPass) continue;
+    out.push_back((dns::is_six(t.address) ? "ip6:" : "ip4:") + t.address);
+  }
+  return out;
 }
 
 // What would admit the way.
-std::string term_for(const WayAdmitted& way) {
-  if (!way.include.empty()) return "include:" + way.include;
-  if (!way.host.empty()) return "a:" + way.host;
-  std::string out;
-  for (const WayAdmitted::Tried& t : way.tried) {
-    if (t.evaluation.result == spf::Verdict::kPass) continue;
-    out += (out.empty() ? "" : " ") + std::string(dns::is_six(t.address) ? "ip6:" : "ip4:") + t.address;
-  }
-  return out;
+std::vector<std::string> terms_for(const WayAdmitted& way, Remedy remedy) {
+  const bool networks = remedy == Remedy::kNetworks;
+  if (networks && !way.networks.empty()) return way.networks;
+  if (!way.include.empty()) return {"include:" + way.include};
+  if (!way.host.empty() && !networks) return {"a:" + way.host};
+  return addresses_of(way);
 }
 
 const spf::Evaluation* worst_of(const WayAdmitted& way) {
@@ -101,17 +110,13 @@ Finding admits(const DomainSeen& seen, const WayAdmitted& way, bool dkim_good) {
     f.text = tr("SPF of {}: not known whether it admits {}: its address is not known", domain, name);
     return f;
   }
-  const std::string term = term_for(way);
-  const auto record = record_of(seen.spf);
   if (verdict == spf::Verdict::kPermError) {
     f.mark = Mark::kWarning;
     f.text = tr("SPF of {}: the record is broken: {}", domain, printable(e->why, 300));
     f.why = _("receivers treat it as if nothing were admitted, or refuse");
-    f.next = _("correct it; with what this way needs it would be:");
-    f.paste = txt_line(seen.domain, with_term({}, term));
     return f;
   }
-  if (!record) {
+  if (records_of(seen.spf).empty()) {
     f.mark = seen.guessed ? Mark::kNote : Mark::kWarning;
     f.text = tr("SPF of {}: there is no record", domain);
     f.why = dkim_good ? _("DKIM alone makes up for it at many receivers") : _("big providers refuse or mark such mail");
@@ -122,13 +127,62 @@ Finding admits(const DomainSeen& seen, const WayAdmitted& way, bool dkim_good) {
     f.text = tr("SPF of {}: does not admit {} ({})", domain, name, spf::name(verdict));
     f.why = fails ? _("receivers refuse mail that leaves by it") : _("receivers mark mail that leaves by it");
   }
+  return f;
+}
+
+// The domain's record does not admit the way, and that is known.
+bool lacks(const DomainSeen& seen, const WayAdmitted& way) {
+  if (way.admitted() || way.tried.empty() || trouble(seen.spf)) return false;
+  return worst_of(way)->result != spf::Verdict::kTempError;
+}
+
+// What to publish: one record for all that the domain lacks.
+void advise(Finding& f, const DomainSeen& seen) {
+  const std::size_t records = records_of(seen.spf).size();
+  const std::string domain = printable(seen.domain, 255);
   if (seen.guessed) {  // a machine's name needs no records: it should not be a sender
     f.next = _("send as another domain: identity = \"account\" in [[relay]], or masquerade_domains");
-    return f;
+    return;
   }
-  f.next = _("publish:");
-  f.paste = txt_line(seen.domain, with_term(record.value_or(""), term));
-  return f;
+  if (!seen.alias_of.empty()) {  // RFC 1034 section 3.6.2
+    f.next =
+        tr("{} is an alias (CNAME) of {}, and no other record can stand beside a CNAME: give it MX, A and TXT "
+           "records of its own in the place of the CNAME, or have this published at {}: {}",
+           domain, printable(seen.alias_of, 255), printable(seen.alias_of, 255), record_needed(seen));
+    return;
+  }
+  if (seen.remedy == Remedy::kNone) {
+    f.next =
+        tr("no record can be offered: with what is missing it would be broken: {}. A record may ask DNS ten times "
+           "(RFC 7208 section 4.6.4): put addresses (ip4:, ip6:) in the place of an include, or take out what is "
+           "not used",
+           printable(seen.remedy_why, 300));
+    return;
+  }
+  f.next = seen.remedy == Remedy::kNetworks
+               ? _("publish (with addresses, as an include or a name more would ask DNS too often):")
+           : records > 1 ? _("publish, in the place of all SPF records that are there:")
+                         : _("publish:");
+  f.paste = txt_line(seen.domain, record_needed(seen));
+}
+
+// Each way; the record that is to be published stands at the first that needs it, for all of them.
+Findings admitted_ways(const DomainSeen& seen, bool dkim_good) {
+  Findings out;
+  bool advised = false;
+  for (const WayAdmitted& way : seen.ways) {
+    Finding f = admits(seen, way, dkim_good);
+    if (lacks(seen, way)) {
+      if (advised) {
+        f.next = _("what is said above is for this way too");
+      } else {
+        advise(f, seen);
+      }
+      advised = true;
+    }
+    out.push_back(std::move(f));
+  }
+  return out;
 }
 
 // p= of a key record, without spaces.
@@ -270,22 +324,13 @@ const char* include_of_provider(std::string_view relay_host) {
   return nullptr;
 }
 
-std::string with_term(std::string_view record, std::string_view term) {
-  if (!spf::is_record(record)) return "v=spf1 " + std::string(term) + (term.empty() ? "" : " ") + "~all";
-  std::vector<std::string> words;
-  for (std::string_view word : split(record, ' ')) {
-    if (!word.empty()) words.emplace_back(word);
+std::string record_needed(const DomainSeen& seen) {
+  std::vector<std::string> terms;
+  for (const WayAdmitted& way : seen.ways) {
+    if (!lacks(seen, way)) continue;
+    for (std::string& term : terms_for(way, seen.remedy)) terms.push_back(std::move(term));
   }
-  auto is_end = [](const std::string& word) {
-    const std::string bare =
-        lower(word.substr(word.find_first_not_of("+-~?") == std::string::npos ? 0 : word.find_first_not_of("+-~?")));
-    return bare == "all" || bare.starts_with("redirect=") || bare.starts_with("exp=");
-  };
-  auto at = std::find_if(words.begin() + 1, words.end(), is_end);
-  const bool ended = at != words.end();
-  for (std::string_view part : split(term, ' ')) at = words.insert(at, std::string(part)) + 1;
-  if (!ended) words.emplace_back("~all");
-  return fmt::format("{}", fmt::join(words, " "));
+  return terms.empty() ? std::string() : spf::merged(records_of(seen.spf), terms);
 }
 
 std::string txt_line(std::string_view name, std::string_view value) {
@@ -308,7 +353,7 @@ Findings judge_domain(const DomainSeen& seen) {
   if (!there(seen.exchangers) && !there(seen.addresses)) return out;
   const bool dkim_good = std::ranges::any_of(seen.keys, [](const KeyPublished& k) { return matches(k); });
   const bool spf_good = !seen.ways.empty() && std::ranges::all_of(seen.ways, &WayAdmitted::admitted);
-  for (const WayAdmitted& way : seen.ways) out.push_back(admits(seen, way, dkim_good));
+  for (Finding& f : admitted_ways(seen, dkim_good)) out.push_back(std::move(f));
   for (const KeyPublished& key : seen.keys) out.push_back(published(seen, key));
   if (!seen.guessed) out.push_back(policy(seen, spf_good, dkim_good));
   return out;

@@ -59,7 +59,8 @@ TEST(Domain, SpfThatLacksTheWay) {
       {spf::Verdict::kNone, "", Mark::kWarning, "\"v=spf1 include:spf.isp.example ~all\""},
       {spf::Verdict::kFail, "v=spf1 redirect=x.example", Mark::kWarning,
        "\"v=spf1 include:spf.isp.example redirect=x.example\""},
-      {spf::Verdict::kPermError, "v=spf1 bad -all", Mark::kWarning, "\"v=spf1 include:spf.isp.example ~all\""},
+      {spf::Verdict::kPermError, "v=spf1 a:vps.example foo:bar -all", Mark::kWarning,
+       "\"v=spf1 a:vps.example include:spf.isp.example -all\""},
       {spf::Verdict::kTempError, "v=spf1 mx -all", Mark::kNote, ""},
   };
   for (const auto& c : kCases) {
@@ -79,6 +80,58 @@ TEST(Domain, DirectNeedsAllItsAddresses) {
   EXPECT_FALSE(direct.admitted());
   seen.ways = {direct};
   EXPECT_THAT(find(judge_domain(seen), "spf").paste, HasSubstr("ip4:192.0.2.10 ip6:2001:db8:1::10 -all"));
+}
+
+std::vector<std::string> pastes(const DomainSeen& seen) {
+  std::vector<std::string> out;
+  for (const Finding& f : judge_domain(seen)) {
+    if (f.check == "spf" && !f.paste.empty()) out.push_back(f.paste);
+  }
+  return out;
+}
+
+// Two records for one name would be a permerror (RFC 7208 section 4.5).
+TEST(Domain, OneRecordForAllItsWays) {
+  DomainSeen seen = domain(spf::Verdict::kFail, "v=spf1 mx -all");
+  WayAdmitted other = way(spf::Verdict::kFail, "smtp.provider.example");
+  other.way = "prov", other.include = "spf.provider.example";
+  seen.ways.push_back(other);
+  EXPECT_THAT(pastes(seen), testing::ElementsAre("home.example. IN TXT \"v=spf1 mx include:spf.isp.example "
+                                                 "include:spf.provider.example -all\""));
+  EXPECT_THAT(judge_domain(seen).at(2).next, HasSubstr("above"));
+  seen.ways[0].include_found = true;
+  EXPECT_THAT(pastes(seen),
+              testing::ElementsAre("home.example. IN TXT \"v=spf1 mx include:spf.provider.example -all\""));
+  seen.ways[1].tried.clear();  // of what is not known nothing is published
+  EXPECT_THAT(pastes(seen), testing::ElementsAre());
+}
+
+TEST(Domain, TwoRecordsBecomeOne) {
+  DomainSeen seen = domain(spf::Verdict::kPermError, "v=spf1 mx -all");
+  seen.spf->push_back("v=spf1 include:spf.isp.example -all");
+  EXPECT_THAT(pastes(seen), testing::ElementsAre("home.example. IN TXT \"v=spf1 include:spf.isp.example mx -all\""));
+  EXPECT_THAT(find(judge_domain(seen), "spf").next, HasSubstr("in the place of all"));
+}
+
+TEST(Domain, ARecordThatAsksTooOften) {
+  DomainSeen seen = domain(spf::Verdict::kFail, "v=spf1 mx -all");
+  seen.remedy = Remedy::kNetworks;
+  seen.ways[0].networks = {"ip4:203.0.113.0/24", "ip6:2001:db8:1::/48"};
+  EXPECT_THAT(pastes(seen),
+              testing::ElementsAre("home.example. IN TXT \"v=spf1 mx ip4:203.0.113.0/24 ip6:2001:db8:1::/48 -all\""));
+  seen.ways[0].include.clear(), seen.ways[0].networks.clear();
+  EXPECT_THAT(pastes(seen), testing::ElementsAre("home.example. IN TXT \"v=spf1 mx ip4:203.0.113.25 -all\""));
+  seen.remedy = Remedy::kNone;
+  seen.remedy_why = "more than 10 terms that ask DNS";
+  EXPECT_THAT(pastes(seen), testing::ElementsAre());
+  EXPECT_THAT(find(judge_domain(seen), "spf").next, HasSubstr("more than 10 terms"));
+}
+
+TEST(Domain, BesideAnAliasNothingCanStand) {
+  DomainSeen seen = domain(spf::Verdict::kFail, "v=spf1 -all");
+  seen.alias_of = "web.host.example";
+  EXPECT_THAT(pastes(seen), testing::ElementsAre());
+  EXPECT_THAT(find(judge_domain(seen), "spf").next, HasSubstr("CNAME) of web.host.example"));
 }
 
 TEST(Domain, AProvidersIncludeCounts) {

@@ -6,12 +6,14 @@
 #include "dns/system_files.h"
 #include "doctor/targets.h"
 #include "spf/dmarc.h"
+#include "spf/record.h"
 
 namespace sidegate::doctor {
 namespace {
 
 constexpr Duration kLongest{15'000};  // for all of one domain's questions
 constexpr std::size_t kMostAddresses = 4;
+constexpr const char* kStranger = "240.0.0.1";  // RFC 1112 section 4: nobody's
 
 // Names that never exist in the world's DNS (RFC 2606, RFC 6761, RFC 6762, RFC 8375).
 bool is_reserved(const std::string& domain) {
@@ -30,6 +32,9 @@ class Look {
   net::Awaitable<Found> records(std::string name, dns::RecordType type);
   net::Awaitable<spf::Answer> answer(spf::Question question);
   net::Awaitable<spf::Evaluation> evaluate(std::string address, std::string domain);
+  net::Awaitable<void> find_alias();
+  net::Awaitable<void> find_networks(WayAdmitted* way);
+  net::Awaitable<void> try_remedy();
   net::Awaitable<void> look_at_way(DomainWay way);
   net::Awaitable<void> find_include(WayAdmitted* way);
   net::Awaitable<void> look_at_policy();
@@ -112,6 +117,7 @@ net::Awaitable<DomainSeen> Look::run() {
     DomainWay copy = way;
     co_await look_at_way(std::move(copy));
   }
+  co_await try_remedy();
   for (KeyPublished& key : seen_.keys) {
     std::string name = key.name;
     key.found = co_await records(std::move(name), dns::RecordType::kTxt);
@@ -163,6 +169,59 @@ net::Awaitable<void> Look::find_include(WayAdmitted* way) {
     const bool usable = tried.evaluation.result != spf::Verdict::kPermError;
     way->include_found |= usable && std::ranges::find(visited, lower(way->include)) != visited.end();
   }
+}
+
+net::Awaitable<void> Look::find_alias() {
+  const Found found = co_await records(look_.domain, dns::RecordType::kCname);
+  if (found && !found->empty()) seen_.alias_of = found->front();
+}
+
+// The include's record, where it is made of addresses alone.
+net::Awaitable<void> Look::find_networks(WayAdmitted* way) {
+  if (way->include.empty()) co_return;
+  const spf::Question question{spf::Type::kTxt, lower(way->include)};
+  if (!known_.contains(question)) {
+    spf::Question asked = question;
+    known_[question] = co_await answer(std::move(asked));
+  }
+  for (const std::string& text : known_[question].list) {
+    auto record = spf::parse_record(text);
+    if (!record) continue;
+    for (const spf::Directive& d : record->directives) {
+      if (d.mechanism == spf::Mechanism::kAll) break;
+      const bool plain = d.qualifier == spf::Qualifier::kPass && !d.address.empty();
+      if (!plain || record->redirect) {
+        way->networks.clear();
+        co_return;
+      }
+      way->networks.push_back(d.text);
+    }
+  }
+}
+
+// What we would have published is tried first, as if it stood there: a record that is broken, or asks DNS too often
+// (RFC 7208 section 4.6.4), would lose the domain what it has. By an address that no term is for, so that every term
+// is evaluated.
+net::Awaitable<void> Look::try_remedy() {
+  if (seen_.guessed || record_needed(seen_).empty()) co_return;
+  co_await find_alias();
+  const spf::Question own{spf::Type::kTxt, look_.domain};
+  const auto standing = known_.find(own);
+  const spf::Answer before = standing == known_.end() ? spf::Answer() : standing->second;
+  for (Remedy remedy : {Remedy::kTerms, Remedy::kNetworks}) {
+    seen_.remedy = remedy;
+    if (remedy == Remedy::kNetworks) {
+      for (WayAdmitted& way : seen_.ways) co_await find_networks(&way);
+    }
+    known_[own] = {spf::Answer::Kind::kFound, {record_needed(seen_)}};
+    std::string stranger = kStranger, domain = look_.domain;
+    const spf::Evaluation e = co_await evaluate(std::move(stranger), std::move(domain));
+    if (e.result != spf::Verdict::kPermError) break;
+    if (remedy != Remedy::kNetworks) continue;
+    seen_.remedy = Remedy::kNone;
+    seen_.remedy_why = e.why;
+  }
+  known_[own] = before;
 }
 
 // RFC 7489 section 6.6.3: the domain's own record, else its organisation's.

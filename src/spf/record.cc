@@ -126,7 +126,65 @@ bool is_modifier(std::string_view term) {
                              [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.'; });
 }
 
+// A record as it is put together again.
+struct Parts {
+  std::vector<std::string> mechanisms;
+  std::string all, redirect, explanation;
+
+  void add(const std::string& term) {
+    const auto same = [&](const std::string& known) { return iequals(known, term); };
+    if (std::ranges::none_of(mechanisms, same)) mechanisms.push_back(term);
+  }
+  void take(std::string_view record);
+  std::string text() const;
+};
+
+// The terms that are understood. RFC 7208 section 6.1: beside "all" a redirect says nothing.
+void Parts::take(std::string_view record) {
+  std::string own_all, own_redirect;
+  for (std::string_view part : split(record.substr(kVersion.size()), ' ')) {
+    const std::string term(part);
+    if (term.empty() || !parse_record(std::string(kVersion) + " " + term)) continue;
+    const std::string bare = lower(term.substr(std::min(term.find_first_not_of("+-~?"), term.size())));
+    if (bare == "all") {
+      own_all = term;
+    } else if (bare.starts_with("redirect=")) {
+      own_redirect = term.substr(term.find('=') + 1);
+    } else if (bare.starts_with("exp=")) {
+      if (explanation.empty()) explanation = term;
+    } else {
+      add(term);
+    }
+  }
+  if (!own_all.empty()) {
+    all = all.empty() || iequals(all, own_all) ? own_all : "~all";
+  } else if (redirect.empty()) {
+    redirect = own_redirect;
+  } else if (!own_redirect.empty()) {
+    add("include:" + own_redirect);
+  }
+}
+
+std::string Parts::text() const {
+  std::string out(kVersion);
+  const auto append = [&out](const std::string& term) { out += " " + term; };
+  for (const std::string& term : mechanisms) append(term);
+  if (!redirect.empty()) append((all.empty() ? "redirect=" : "include:") + redirect);
+  if (!all.empty() || redirect.empty()) append(all.empty() ? "~all" : all);
+  if (!explanation.empty()) append(explanation);
+  return out;
+}
+
 }  // namespace
+
+std::string merged(const std::vector<std::string>& records, const std::vector<std::string>& terms) {
+  Parts parts;
+  for (const std::string& record : records) {
+    if (is_record(record)) parts.take(record);
+  }
+  for (const std::string& term : terms) parts.add(term);
+  return parts.text();
+}
 
 bool is_record(std::string_view text) {
   return istarts_with(text, kVersion) && (text.size() == kVersion.size() || text[kVersion.size()] == ' ');

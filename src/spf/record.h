@@ -34,6 +34,10 @@ bool is_record(std::string_view text);
 // kBadInput: a syntax error anywhere in it; the text says which term. RFC 7208 section 4.6.
 Result<Record> parse_record(std::string_view text);
 
+// One record that says what all of these say and has the new terms too, before its "all". What is not understood is
+// left out. Where the records' own "all" disagree it is "~all": nothing is refused for what nobody has decided.
+std::string merged(const std::vector<std::string>& records, const std::vector<std::string>& terms);
+
 // Whether the address lies in the network; of different families: never.
 bool in_network(std::string_view address, std::string_view network, unsigned bits);
 

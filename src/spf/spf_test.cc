@@ -293,5 +293,25 @@ TEST(Dmarc, Alignment) {
   EXPECT_EQ(organizational_domain("example"), "example");
 }
 
+TEST(Record, MergedWithWhatItLacks) {
+  struct {
+    std::vector<std::string> records, terms;
+    const char* want;
+  } cases[] = {
+      {{}, {"include:spf.isp.example"}, "v=spf1 include:spf.isp.example ~all"},
+      {{"v=spf1 mx -all"}, {"include:a.example", "ip4:192.0.2.1"}, "v=spf1 mx include:a.example ip4:192.0.2.1 -all"},
+      {{"v=spf1 mx"}, {"a"}, "v=spf1 mx a ~all"},
+      {{"v=spf1 a:vps.example foo:bar -all"}, {"a"}, "v=spf1 a:vps.example a -all"},
+      {{"V=SPF1 Include:A.example ?all"}, {"include:a.example"}, "v=spf1 Include:A.example ?all"},
+      {{"v=spf1 mx -all", "v=spf1 a mx -all"}, {"ptr"}, "v=spf1 mx a ptr -all"},
+      {{"v=spf1 mx -all", "v=spf1 a ?all"}, {}, "v=spf1 mx a ~all"},
+      {{"v=spf1 redirect=x.example"}, {"a"}, "v=spf1 a redirect=x.example"},
+      {{"v=spf1 redirect=x.example", "v=spf1 mx -all"}, {}, "v=spf1 mx include:x.example -all"},
+      {{"v=spf1 exp=e.example redirect=x.example -all"}, {"a"}, "v=spf1 a -all exp=e.example"},
+      {{"another text"}, {"a"}, "v=spf1 a ~all"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(merged(c.records, c.terms), c.want);
+}
+
 }  // namespace
 }  // namespace sidegate::spf::spf_test

@@ -1,4 +1,5 @@
 """`sidegate doctor` on every kind of line: the right verdict on each, and no alarm where mail goes."""
+import contextlib
 import json
 import os
 import subprocess
@@ -150,6 +151,16 @@ class Lines(DoctorCase):
         self.assertTrue(all(f["generic"] for f in reverse), reverse)
         self.assertEqual(self.one(findings, "way_out")["mark"], "warning")
 
+    def test_a_target_that_is_off_is_no_block(self):
+        """Nobody answers at one host, whose router says so: nothing is known of port 25, and nothing is broken for it."""
+        self.gate(targets=(f"{plan.NOBODY}:25", SUBMISSION[0]), more="[direct]\nenabled = true\n")
+        self.lab.set(port25="open")
+        findings = self.doctor("--only", "network", code=1)
+        self.assertEqual(self.ports(findings)[25, "IPv4"], "unknown", findings)
+        way = self.one(findings, "way_out")
+        self.assertEqual(way["mark"], "warning", way)
+        self.assertIn("not known", way["text"])
+
     def test_other_ports(self):
         self.gate(gate.isp())
         self.lab.close_port(587)
@@ -233,6 +244,55 @@ class Domains(DoctorCase):
         finally:
             self.lab.change_zone("home.example.", "v=spf1 include:spf.provider.example", "v=spf1 include:spf.isp.example include:spf.provider.example")
         self.doctor("--only", "domains", code=0)
+
+    def test_two_providers_by_sender(self):
+        """A record need not admit the relay that a [[route]] keeps the domain's mail from."""
+        routes = '[[route]]\nsender = "@home.example"\nways = ["provider"]\n[[route]]\nways = ["isp"]\n'
+        self.gate(gate.isp() + gate.provider(), more=routes)
+        self.enterContext(self.published("include:spf.provider.example -all"))
+        ways = {(f["domain"], f["way"]) for f in self.doctor("--only", "domains", code=0) if f["check"] == "spf"}
+        self.assertEqual({way for domain, way in ways if domain == "home.example"}, {"provider"}, ways)
+        done = self.sidegate("relay", "test", "isp", "--json")
+        self.assertNotIn("home.example", done.stdout)
+        # Who asks for one address by one relay is told of that.
+        done = self.sidegate("relay", "test", "isp", "--from", "ann@home.example", "--json")
+        (spf,) = (step for step in map(json.loads, done.stdout.splitlines()) if step["step"] == "spf")
+        self.assertEqual((spf["way"], spf["admitted"]), ("isp", False), spf)
+
+    @contextlib.contextmanager
+    def published(self, record):
+        """Another SPF record of home.example, for a while."""
+        standing = "include:spf.isp.example include:spf.provider.example -all"
+        self.lab.change_zone("home.example.", standing, record)
+        try:
+            yield
+        finally:
+            self.lab.change_zone("home.example.", record, standing)
+
+    def spf(self):
+        found = [f for f in self.doctor("--only", "domains", code=1) if f["check"] == "spf" and f["domain"] == "home.example"]
+        return found, [f["paste"].replace('" "', "") for f in found if f.get("paste")]   # strings of 255 octets
+
+    def test_what_is_to_be_published_is_no_harm(self):
+        self.gate(gate.isp() + gate.provider(), domains=["home.example"])
+        isp, provider = (f"ip4:{host.v4} ip6:{host.v6}" for host in (plan.RELAY, plan.PROVIDER))
+        names = "a:mail.dane.example a:mail.sts.example a:mail.plain.example a:vps.own.example a:ns.example " \
+                "a:border.example a:dns.example a:filter.isp.example a:old.isp.example"
+        for what, standing, wanted in (
+                ("two ways", "-all", "include:spf.isp.example include:spf.provider.example -all"),
+                ("broken", "a:vps.own.example foo:bar -all", "a:vps.own.example include:spf.isp.example include:spf.provider.example -all"),
+                ("two records", 'mx -all"\n@ TXT "v=spf1 include:spf.isp.example -all', "include:spf.isp.example mx include:spf.provider.example -all"),
+                ("too many", f"{names} -all", f"{names} {isp} {provider} -all"),
+                ("too many already", f"{names} mx a:gw.isp.example -all", None)):
+            with self.subTest(what), self.published(standing):
+                found, pastes = self.spf()
+                self.assertEqual(pastes, [f'home.example. IN TXT "v=spf1 {wanted}"'] if wanted else [], found)
+
+    def test_a_domain_that_is_an_alias(self):
+        self.gate(gate.isp(), domains=["news.chain.example"])
+        (spf,) = (f for f in self.doctor("--only", "domains", code=1) if f["check"] == "spf")
+        self.assertNotIn("paste", spf)
+        self.assertIn("alias (CNAME) of first.chain.example", spf["next"])
 
     def test_a_domain_that_does_not_exist(self):
         self.gate(gate.isp(), domains=["nowhere.example"])
