@@ -87,9 +87,14 @@ void Courier::for_each_idle(Fn fn) {
   for (Line* line : sleeping) fn(*line);
 }
 
+// Not one whose block a reload has made anew or taken away.
+bool Courier::in_use(const Way& way) const {
+  if (way.family) return ways_->direct == way.family;
+  return way.id < ways_->list.size() && ways_->list[way.id].get() == &way;
+}
+
 bool Courier::keeps(const Line& line) const {
-  if (line.way->family) return !stopping_ && ways_->direct == line.way->family;
-  return !stopping_ && line.id() < ways_->list.size() && ways_->list[line.id()] == line.way;
+  return !stopping_ && in_use(*line.way);
 }
 
 void Courier::kick(queue::WayId way) {
@@ -264,6 +269,7 @@ void Courier::port25_step(const Ways& ways, Port25::Step step) {
       [[fallthrough]];
     case Port25::Step::kStill:
       if (ways.settings.direct.through_interceptor && port25.state() == Port25::State::kIntercepted) break;
+      if (!in_use(*ways.direct)) break;
       return parts_.scheduler.way_down(ways.direct->id, step.pause, reason);
     case Port25::Step::kOpen:
       parts_.loop.log().info("port25_open", {{"explanation", "Port 25 leads out again: mail goes direct."}});
@@ -390,7 +396,9 @@ void Courier::opening_failed(Line& line, const OpenTrouble& trouble) {
   way_trouble(*line.way, trouble.verdict, trouble.trouble.phase, trouble.reason, false);
 }
 
+// What a connection of before a reload meets says nothing of the block as it is now.
 void Courier::way_trouble(Way& way, const Verdict& verdict, Phase phase, std::string reason, bool was_standing) {
+  if (!in_use(way)) return;
   unsigned standing = way.standing.load();
   if (was_standing && standing > 0) --standing;
   Advice advice = way.health.trouble(parts_.loop.clock().steady(), phase, verdict.meaning, standing, verdict.hold);
@@ -418,7 +426,7 @@ void Courier::way_trouble(Way& way, const Verdict& verdict, Phase phase, std::st
 }
 
 void Courier::way_good(Way& way, Phase phase) {
-  if (!way.health.good(phase)) return;
+  if (!in_use(way) || !way.health.good(phase)) return;
   parts_.loop.log().info("way_up", {{"relay", way.settings.name}, {"destination", way.domain}});
   parts_.scheduler.way_up(way.id);
 }

@@ -55,6 +55,7 @@ class Courier {
   net::Awaitable<bool> deliver(Line& line, Connection& connection);
   net::Awaitable<void> give_overdue(std::vector<queue::Lease> leases);
   net::Awaitable<void> room_for_outcomes();
+  bool in_use(const Way& way) const;
   bool keeps(const Line& line) const;
 
   net::Awaitable<bool> open_direct(Line& line);
@@ -66,7 +67,7 @@ class Courier {
   void opening_failed(Line& line, const OpenTrouble& trouble);
   void way_trouble(Way& way, const Verdict& verdict, smtp::Phase phase, std::string reason, bool was_standing);
   void way_good(Way& way, smtp::Phase phase);
-  void give_back(const queue::Lease& lease);  // untouched
+  void give_back(const queue::Lease& lease);                        // untouched
   bool had_ended(Attempted::Fate fate, const queue::Lease& lease);  // true: and the lease is finished
   void after_unread(const queue::Lease& lease);
 

@@ -234,10 +234,12 @@ static std::vector<RelaySettings> built_in(const LocalSettings& local, bool lmtp
 }
 
 // The way of one block: the old one where nothing has changed, and its id wherever there was one of its name.
-static queue::WayId place(Ways& ways, const RelaySettings& relay, const Ways* previous) {
+static queue::WayId place(Ways& ways, const RelaySettings& relay, const Ways* previous, bool anew = false) {
   auto old = find(previous, relay.name);
   auto id = old ? old->id : static_cast<queue::WayId>(ways.list.size());
-  auto way = old && unchanged(*old, relay) ? old : make_way(id, relay);
+  const bool kept = old && !anew && unchanged(*old, relay);
+  auto way = kept ? old : make_way(id, relay);
+  if (old && !kept) way->edition = old->edition + 1;
   if (old) {
     ways.list[id] = std::move(way);
   } else {
@@ -279,15 +281,29 @@ static RelaySettings direct_block(const DirectSettings& direct) {
   return block;
 }
 
-// What is known of port 25 and of destinations stays, whatever the block says now.
+// The routes in which direct delivery stands. What is behind it there says how long a destination that refuses us is
+// left in peace (kRefusedFor, kRefusedAlone).
+static std::vector<std::vector<std::string>> routes_of_direct(const DeliverSettings& settings) {
+  const auto is_direct = [](const std::string& name) { return iequals(name, kDirectWay); };
+  std::vector<std::vector<std::string>> routes;
+  for (const RouteSettings& route : settings.routes) {
+    if (std::ranges::any_of(route.ways, is_direct)) routes.push_back(route.ways);
+  }
+  if (settings.relays.empty()) routes.push_back({kDirectWay});
+  return routes;
+}
+
+// What is known of port 25 stays, whatever the block says now; what single destinations said of us goes with what they
+// saw of us.
 static void place_direct(Ways& ways, const DeliverSettings& settings, const Ways* previous) {
   RelaySettings block = direct_block(settings.direct);
   give_replies(block, settings.replies);
-  const queue::WayId id = place(ways, block, previous);
+  const bool same = previous != nullptr && previous->settings.direct == settings.direct &&
+                    previous->settings.hostname == settings.hostname &&
+                    routes_of_direct(previous->settings) == routes_of_direct(settings);
+  const queue::WayId id = place(ways, block, previous, !same);
   ways.direct = ways.list[id];
-  const bool kept =
-      previous != nullptr && previous->direct == ways.direct && previous->settings.direct == settings.direct;
-  if (kept) ways.members = previous->members;
+  if (previous != nullptr && previous->direct == ways.direct) ways.members = previous->members;
   if (!ways.direct->direct)
     ways.direct->direct =
         previous != nullptr && previous->direct ? previous->direct->direct : std::make_shared<Direct>();
@@ -441,7 +457,8 @@ std::vector<queue::WayLimits> Ways::limits() const {
                       .each = way == direct ? settings.direct.connections_per_destination : 0,
                       .account = way->retired ? std::string() : account_of(way->settings),
                       .limits = limits_of(way->settings),
-                      .next_when_full = way->settings.when_full == WhenFull::kNext});
+                      .next_when_full = way->settings.when_full == WhenFull::kNext,
+                      .edition = way->edition});
   return limits;
 }
 

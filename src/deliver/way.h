@@ -80,8 +80,9 @@ struct Way {
   std::shared_ptr<const tls::ClientContext> tls;  // null: tls_error, or tls = "none"
   // For a peer of that name: made once and kept. Thread-safe. null: tls_error.
   std::shared_ptr<const tls::ClientContext> tls_for(const std::string& name);
-  std::string tls_error;  // an unreadable CA file: the way waits
-  bool retired = false;   // its block is gone from the configuration
+  std::string tls_error;      // an unreadable CA file: the way waits
+  bool retired = false;       // its block is gone from the configuration
+  std::uint32_t edition = 0;  // of the block: how often one of this name has been made anew
   // Of direct delivery: the family, and of its members which destination it is (members.h).
   std::shared_ptr<Direct> direct;
   std::shared_ptr<Way> family;  // null: this is no member

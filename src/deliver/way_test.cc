@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace sidegate::deliver::way_test {
 namespace {
 
@@ -32,6 +34,56 @@ TEST(Way, ChangedRetryAfterMakesANewWay) {
   EXPECT_EQ(before->list[0], same->list[0]);
   EXPECT_NE(same->list[0], after->list[0]);
   EXPECT_EQ(after->list[0]->id, same->list[0]->id);
+}
+
+std::uint32_t edition(const Ways& ways, const std::string& name) {
+  for (const queue::WayLimits& one : ways.limits()) {
+    if (one.name == name) return one.edition;
+  }
+  return ~0u;
+}
+
+// What tells the scheduler that a pause is over.
+TEST(Way, ABlockThatChangedIsOfAnotherEdition) {
+  DeliverSettings settings;
+  settings.relays.resize(2);
+  settings.relays[0].name = "mended";
+  settings.relays[1].name = "same";
+  auto before = Ways::make(settings);
+  settings.relays[0].password = "good";
+  auto after = Ways::make(settings, before.get());
+  EXPECT_NE(edition(*before, "mended"), edition(*after, "mended"));
+  EXPECT_EQ(edition(*before, "same"), edition(*after, "same"));
+  EXPECT_EQ(edition(*before, "direct"), edition(*after, "direct"));
+  auto again = Ways::make(settings, after.get());
+  EXPECT_EQ(edition(*after, "mended"), edition(*again, "mended"));
+}
+
+// Whatever of it changed, and what stands behind it in a route: a refused destination's pause depends on that.
+TEST(Way, AnotherEditionOfDirect) {
+  DeliverSettings settings;
+  settings.relays.resize(1);
+  settings.relays[0].name = "isp";
+  settings.routes = {{.conditions = {}, .ways = {"direct", "isp"}, .text = {}}};
+  const std::pair<const char*, std::function<void(DeliverSettings&)>> changes[] = {
+      {"interceptor", [](auto& s) { s.direct.through_interceptor = true; }},
+      {"source", [](auto& s) { s.direct.source_address = "192.0.2.10"; }},
+      {"hello", [](auto& s) { s.direct.hello = "mail.example.org"; }},
+      {"hostname", [](auto& s) { s.hostname = "mail.example.org"; }},
+      {"no next way", [](auto& s) { s.routes[0].ways = {"direct"}; }},
+      {"no relay", [](auto& s) { s.routes.clear(), s.relays.clear(); }},
+  };
+  auto before = Ways::make(settings);
+  for (const auto& [what, change] : changes) {
+    DeliverSettings other = settings;
+    change(other);
+    auto after = Ways::make(other, before.get());
+    EXPECT_NE(edition(*before, "direct"), edition(*after, "direct")) << what;
+    EXPECT_NE(before->members, after->members) << what;
+  }
+  auto same = Ways::make(settings, before.get());
+  EXPECT_EQ(edition(*before, "direct"), edition(*same, "direct"));
+  EXPECT_EQ(before->members, same->members);
 }
 
 // A [[reply]] block that names no way is for direct delivery too; one that names another is not.

@@ -32,6 +32,7 @@ struct WayLimits {
   std::string account = {};               // ways of one account share what they use of their limits; empty: of none
   std::vector<quota::Limit> limits = {};  // on messages and recipients of the account
   bool next_when_full = true;             // what finds no room goes by the next way; else it waits for this one
+  std::uint32_t edition = 0;              // another one than before: its settings have changed, so it is tried at once
 };
 
 // One message for one way, all of its classes that go there now. Held until finish().

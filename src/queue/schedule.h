@@ -148,6 +148,7 @@ class Schedule {
   bool up(WayId way) const { return health(way) == Health::kUp; }
   bool on_trial_already(WayId way) const;
   bool takes(WayId way) const;
+  void give_settings(WayId way, const WayLimits& limits);
   WayId resolve(const ClassTable::Class& cls, std::uint8_t rank) const;
   void resolve_lanes();
   bool may_try(const Lane& lane, WayId way) const;
@@ -163,6 +164,7 @@ class Schedule {
   WayStatus status_of(WayId way) const;
 
   // --- families (schedule_families.cc)
+  static constexpr std::int64_t kOwnTrouble = 60 * 60 * 1000;  // a pause from this on is one member's own matter
   WayFamily* family_of(WayId way) { return is_member(way) ? families_.family(families_.state(way).family) : nullptr; }
   bool may_open(WayId way) const;
   bool take_member_slot(WayId way, bool wants);
@@ -170,7 +172,7 @@ class Schedule {
   void wake_sleeper_of(WayFamily& family, WayId but);
   void call_members(WayId family, bool all);
   void call_family_trial(WayId family);
-  void forgive_members(WayId family);
+  void forgive_members(WayId family, std::int64_t shorter_than = kOwnTrouble);
   WayId member_to_try(const Lane& lane, WayId family) const;
 
   ScheduleSettings settings_;

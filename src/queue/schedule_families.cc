@@ -101,12 +101,11 @@ void Schedule::call_family_trial(WayId whole) {
 }
 
 // What was wrong with single members for a moment was the family's trouble, or is over with it. Those that refuse us
-// stay as they are.
-void Schedule::forgive_members(WayId whole) {
-  constexpr std::int64_t kOwnTrouble = 60 * 60 * 1000;
+// stay as they are (their pause is longer than that), unless all of the family is other than it was.
+void Schedule::forgive_members(WayId whole, std::int64_t shorter_than) {
   families_.for_each_restless([&](WayId id) {
     WayState& one = families_.state(id);
-    if (one.family == whole && !one.up() && one.pause < kOwnTrouble) one.go_up();
+    if (one.family == whole && !one.up() && one.pause < shorter_than) one.go_up();
   });
 }
 

@@ -1,5 +1,6 @@
 // Ways: which one a class takes now, who is woken for what is ready, and how a way comes back.
 #include <algorithm>
+#include <limits>
 
 #include "queue/schedule.h"
 
@@ -53,15 +54,28 @@ void Schedule::resolve_lanes() {
   }
 }
 
+// What was known of another way, or of other settings, says nothing of these: it is tried at once. An account that has
+// used up what it may is the same account, whatever else its block says now.
+void Schedule::give_settings(WayId id, const WayLimits& limits) {
+  WayState& way = ways_[id];
+  const bool renamed = way.name != limits.name, changed = way.edition != limits.edition;
+  const std::uint32_t account = way.account;
+  way.name = limits.name;
+  way.edition = limits.edition;
+  way.connections.limit = limits.connections;
+  give_account(id, limits);
+  const bool still_spent = way.spent && way.account == account && account != kNone;
+  if (!renamed && (!changed || still_spent)) return;
+  way.go_up();
+  if (families_.family(id) != nullptr) forgive_members(id, std::numeric_limits<std::int64_t>::max());
+}
+
 void Schedule::set_ways(std::vector<WayLimits> ways, Router router) {
   while (ways_.size() < ways.size()) ways_.emplace_back(loops_);
   accounts_.clear_ways();
   for (std::size_t i = 0; i < ways_.size(); ++i) {
-    const std::string name = i < ways.size() ? ways[i].name : std::string();
-    if (ways_[i].name != name) ways_[i].go_up();  // another way: what was known of the old one says nothing of it
-    ways_[i].name = name;
-    ways_[i].connections.limit = name.empty() ? 0 : ways[i].connections;
-    give_account(static_cast<WayId>(i), name.empty() ? WayLimits{} : ways[i]);
+    const bool there = i < ways.size() && !ways[i].name.empty();
+    give_settings(static_cast<WayId>(i), there ? ways[i] : WayLimits{.name = {}, .connections = 0});
   }
   has_limits_ = false;
   for (std::uint32_t at = 0; at < accounts_.size(); ++at) {

@@ -180,6 +180,19 @@ TEST_F(Families, AReloadKeepsWhatIsKnown) {
   EXPECT_EQ(drain(kRelay).size(), 2u);
 }
 
+TEST_F(Families, WithOtherSettingsEachIsTriedAtOnce) {
+  add(1, to("a.example")), add(2, to("b.example"));
+  const WayId a = member("a.example"), b = member("b.example");
+  s->way_down(a, 24h, "refuses our address");
+  s->way_down(kDirect, 1h, "port 25 is closed");
+  take_wakes();
+  s->set_ways({{"relay", 10}, {.name = "direct", .connections = 3, .each = 2, .edition = 1}},
+              [](const ClassKey&) { return Route{kDirect}; });
+  EXPECT_TRUE(wakes_name(a) && wakes_name(b));
+  EXPECT_EQ(id_of(s->lease(a)), 1u);
+  EXPECT_EQ(id_of(s->lease(b)), 2u);
+}
+
 TEST_F(Families, GivenBackWhenNothingUsedItForAnHour) {
   constexpr std::uint64_t kMany = 2000;
   std::vector<WayId> old;

@@ -230,6 +230,25 @@ TEST_F(LimitsTest, ASpentAccountIsHeldAsAWhole) {
   EXPECT_EQ(id_of(s->lease(kB)), 2u);
 }
 
+// A reload is no way round it, unless another account stands there now.
+TEST_F(LimitsTest, ASpentAccountStaysSpentWhateverElseItsBlockSays) {
+  WayLimits a = way("a", {}, true, "h u"), b = way("b", {}, true, "h u");
+  ways({a, b});
+  s->account_down(kA, 1h, "550 5.4.5 quota", Duration(4h));
+  a.edition = 1;
+  ways({a, b});
+  EXPECT_FALSE(status(kA).up);
+  a.edition = 2;
+  a.account = "another u";
+  ways({a, b});
+  EXPECT_TRUE(status(kA).up);
+  EXPECT_FALSE(status(kB).up);
+  b.edition = 1;
+  s->account_down(kB, 1min, "535 bad password", std::nullopt);  // that is no matter of how much it has sent
+  ways({a, b});
+  EXPECT_TRUE(status(kB).up);
+}
+
 TEST_F(LimitsTest, OverdueMailIsFoundWhileItWaitsForRoom) {
   restart(1, 3, {.lifetime = 1h, .delay_report = 0s});
   ways({way("a", {messages(Span::kDay, 1)})});

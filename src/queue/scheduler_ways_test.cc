@@ -332,6 +332,29 @@ TEST_F(WaysTest, ReloadRoutesAnew) {
   EXPECT_EQ(drain(kA).size(), 2u);
 }
 
+// Who reloads may have mended what kept a way down.
+TEST_F(WaysTest, AWayWithOtherSettingsIsTriedAtOnce) {
+  const auto reload = [&](std::uint32_t a) {
+    s->set_ways({{.name = "a", .edition = a}, {.name = "b"}},
+                [](const ClassKey& key) { return Route{key.recipient_domain.starts_with('a') ? kA : kB}; });
+  };
+  reload(0);
+  add(1, cls("a")), add(2, cls("b"));
+  for (WayId way : {kA, kB}) s->way_down(way, 1h, "535 bad password");
+  take_wakes();
+  reload(0);
+  EXPECT_TRUE(take_wakes().empty()) << "nothing has changed";
+  reload(1);
+  EXPECT_TRUE(s->take_slot(kA, 0));
+  EXPECT_FALSE(take_wakes().empty());
+  EXPECT_TRUE(s->ways()[kA].up);
+  EXPECT_FALSE(s->ways()[kB].up) << "the other block is as it was";
+  s->way_down(kA, 30s, "535 bad password");
+  EXPECT_EQ(s->ways()[kA].again_at, clock.wall() + 30s) << "its failures of before count no more";
+  reload(1);
+  EXPECT_FALSE(s->ways()[kA].up);
+}
+
 TEST_F(WaysTest, FailoverOfManyMessagesIsWorkPerClass) {
   for (std::uint64_t id = 1; id <= 200'000; ++id) add(id, cls("ab"));
   const std::clock_t began = std::clock();

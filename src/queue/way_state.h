@@ -89,6 +89,7 @@ struct WayState {
   unsigned failures = 0;      // in a row: each doubles the pause
   QueueId trial;              // the message that tries a way on trial
 
+  std::uint32_t edition = 0;                  // of its settings, as WayLimits has it
   std::uint32_t account = ~std::uint32_t{0};  // ~0: of none
   std::vector<quota::Limit> limits;           // empty: none, whatever the account's other ways have
   bool next_when_full = true;

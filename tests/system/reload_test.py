@@ -134,6 +134,16 @@ class Running(unittest.TestCase):
         self.reload("reloaded", 2)
         self.arrives(self.sinks[1], "waits@test")
 
+    def test_mended_relay(self):
+        """What waits for a relay goes at once when the mistake in its block is mended."""
+        self.server.relay = relay(free_port(), extra='retry_after = "10min"\n')
+        self.reload("reloaded")
+        self.submit("mended@test")
+        wait_for(lambda: self.server.events("way_down"), 20, what="the way's trouble")
+        self.server.relay = relay(self.sinks[1].port, extra='retry_after = "10min"\n')
+        self.reload("reloaded", 2)
+        self.arrives(self.sinks[1], "mended@test")
+
     def test_term_drains(self):
         """A message under way is taken to its 250 and is there after the restart; no new connection, exit 0."""
         client, idle = RawClient(self.server.port), RawClient(self.server.port)
