@@ -128,8 +128,10 @@ bool all_step_aside(queue::ClassId id, std::span<const Target> targets) {
 Duration least_hold(queue::ClassId id, std::span<const Target> targets) {
   Duration least = Duration(0);
   for (const Target& t : targets) {
-    // An account that has used up what it may is held as a whole: its messages are free to go by another way.
-    if (t.class_id == id && !ended(t) && !t.verdict.spent) least = std::max(least, t.verdict.hold);
+    // What holds the way or its account is their pause, not the message's: that is free to go by another way, or by
+    // this one when its block is mended.
+    const bool of_the_way = t.verdict.spent || t.verdict.scope == Scope::kWay;
+    if (t.class_id == id && !ended(t) && !of_the_way) least = std::max(least, t.verdict.hold);
   }
   return least;
 }

@@ -121,5 +121,30 @@ TEST(Settle, NoAttemptIsMadeEarlierForAReportThatNobodyGets) {
   }
 }
 
+// A destination that refuses our address is left in peace for a day; the message in hand only until its own next try,
+// when another way may be there, or this one mended.
+TEST(Settle, AWaysPauseIsNotTheMessages) {
+  for (const std::size_t ways : {1u, 2u}) {  // without a next way, and with one that may be down
+    Deferred deferred({});
+    deferred.routes = route::Table::all(ways);
+    Circumstances c;
+    c.message = &deferred.message;
+    c.lease = &deferred.lease;
+    c.schedule = &deferred.schedule;
+    c.routes = &deferred.routes;
+    c.now = c.arrived = kArrived;
+    c.blame_way_only = false;
+    Target& target = deferred.target;
+    target.class_id = 1;
+    target.verdict.scope = Scope::kWay;
+    target.verdict.action = Action::kNextWay;
+    target.verdict.otherwise = Action::kHoldWay;
+    target.verdict.hold = 24h;
+    const Settled settled = settle(c, {&target, 1});
+    ASSERT_EQ(settled.results.size(), 1u);
+    EXPECT_LE(settled.results[0].due, kArrived + 2 * deferred.schedule.retry_first) << ways;
+  }
+}
+
 }  // namespace
 }  // namespace sidegate::deliver::settle_test
