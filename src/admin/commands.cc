@@ -312,15 +312,17 @@ Live Commands::live(const queue::ListRow& row) const {
   auto key = classes_.find(row.due.front().class_id);
   if (key == classes_.end()) return live;
   const std::vector<queue::WayStatus> ways = parts_.scheduler.ways_of(key->second, parts_.router(key->second));
-  // The first of its ways that takes it, else the first that is up, else the first: as the scheduler has it.
+  // The first of its ways that takes it, else the first that is up, else the one that is tried first: whichever of them
+  // comes back takes the message.
   const auto rank = [](const queue::WayStatus& way) {
     const bool takes = way.up ? !way.room_at || way.waits_when_full : way.spent && way.waits_when_full;
-    return takes ? 2 : way.up ? 1 : 0;
+    return takes ? 0 : way.up ? 1 : 2;
   };
-  const queue::WayStatus* chosen = nullptr;
-  for (const queue::WayStatus& way : ways) {
-    if (chosen == nullptr || rank(way) > rank(*chosen)) chosen = &way;
-  }
+  const auto order = [&](const queue::WayStatus& way) {
+    return std::pair(rank(way), rank(way) == 2 ? way.again_at.value_or(WallTime{}) : WallTime{});
+  };
+  const auto first = std::ranges::min_element(ways, {}, order);
+  const queue::WayStatus* chosen = first == ways.end() ? nullptr : &*first;
   if (chosen == nullptr && leads_nowhere(key->second)) {
     live.relay_up = false;
     live.relay_reason = kNoWayOutReason;

@@ -168,6 +168,19 @@ TEST_F(CommandsTest, AReasonIsWhyTheRelayIsDown) {
   EXPECT_EQ(member(listed.rows[0], "state"), "waiting");
 }
 
+// Of ways that are all down, the one that is tried first is what it waits for.
+TEST_F(CommandsTest, AMessageWaitsForTheWayThatIsTriedFirst) {
+  scheduler_.way_down(0, std::chrono::hours(1), "550 5.4.5 quota");
+  scheduler_.way_down(1, std::chrono::minutes(5), "connection refused");
+  Answered shown = ask({.verb = Verb::kShow, .selection = {.ids = {ids_[0].text()}}});
+  ASSERT_EQ(shown.rows.size(), 1u);
+  EXPECT_EQ(member(shown.rows[0], "relay"), "backup");
+  EXPECT_EQ(member(shown.rows[0], "relay_down"), "connection refused");
+  EXPECT_EQ(member(shown.rows[0], "relay_again_at"), time_text(clock_.wall() + std::chrono::minutes(5)));
+  scheduler_.way_up(0);
+  EXPECT_EQ(member(ask({.verb = Verb::kShow, .selection = {.ids = {ids_[0].text()}}}).rows.at(0), "relay"), "isp");
+}
+
 TEST_F(CommandsTest, ShowsEveryAttempt) {
   queue::AttemptRow attempt{clock_.wall(),
                             "isp",
