@@ -192,7 +192,7 @@ TEST_F(CliTest, TheQueueIsReadWhileTheServerIsDown) {
   EXPECT_EQ(run({"queue", "list", "--json", "--to", "@example.net"}), EX_OK);
   EXPECT_THAT(out_.str(), HasSubstr("\"id\":\"" + message->id.text() + "\""));
   EXPECT_EQ(run({"queue", "show", message->id.text()}), EX_OK);
-  EXPECT_THAT(out_.str(), HasSubstr("no attempt was made yet"));
+  EXPECT_THAT(out_.str(), HasSubstr("no attempt that counts was made yet"));
   EXPECT_EQ(run({"queue", "show", QueueId{99}.text()}), EX_NOINPUT);
   EXPECT_EQ(run({"queue", "hold", "--all"}), EX_UNAVAILABLE);
 }

@@ -211,7 +211,7 @@ std::string show_text(const Terminal& t, const std::string& row) {
   }
   const json::value* tries = o.if_contains("tries");
   if (tries == nullptr || !tries->is_array() || tries->as_array().empty())
-    return out + _("no attempt was made yet") + "\n";
+    return out + _("no attempt that counts was made yet") + "\n";
   out += fmt::format("{}\n", _("attempts:"));
   for (const json::value& a : tries->as_array())
     out += a.is_object() ? try_lines(a.as_object(), &a == &tries->as_array().back()) : "";
