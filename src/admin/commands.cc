@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <set>
 
 #include "admin/tls_rows.h"
 #include "admin/user_rows.h"
 #include "base/text.h"
 #include "queue/await_commit.h"
+#include "queue/matches.h"
 
 namespace sidegate::admin {
 namespace {
@@ -29,11 +31,6 @@ const char* store_word(queue::StoreState state) {
   return "failed";
 }
 
-bool address_matches(std::string_view address, std::string_view wanted) {
-  const std::string a = lower(address), w = lower(wanted);
-  return w.starts_with('@') ? a.ends_with(w) : a.find(w) != std::string::npos;
-}
-
 template <typename T>
 Result<T> flat(Result<Result<T>> nested) {
   if (!nested) return std::unexpected(nested.error());
@@ -44,31 +41,43 @@ Result<T> flat(Result<Result<T>> nested) {
 
 Result<std::vector<QueueId>> parse_ids(const std::vector<std::string>& ids) {
   std::vector<QueueId> out;
+  std::set<QueueId> seen;
   for (const std::string& text : ids) {
     auto id = QueueId::parse(text);
     if (!id)
       return bad(fmt::format("\"{}\" is not a queue id: 13 letters and digits, as `sidegate queue list` shows them",
                              printable(text, 60)));
-    out.push_back(*id);
+    if (seen.insert(*id).second) out.push_back(*id);
   }
   return out;
 }
 
 bool matches(const queue::ListRow& row, const Selection& selection) {
   const mail::Envelope& e = row.message.envelope;
-  if (!selection.from.empty() && !address_matches(e.reverse_path, selection.from)) return false;
+  if (!queue::address_matches(e.reverse_path, selection.from)) return false;
   if (selection.to.empty()) return true;
   for (std::size_t n = 0; n < e.recipients.size(); ++n) {
-    if (is_pending(row, n) && address_matches(e.recipients[n].address, selection.to)) return true;
+    if (is_pending(row, n) && queue::address_matches(e.recipients[n].address, selection.to)) return true;
   }
   return false;
 }
 
 const char* would_be(Verb verb, const queue::ListRow& row, bool leased) {
-  const bool held = std::ranges::any_of(row.due, &queue::DueRow::held);
-  if (verb == Verb::kRelease && !held) return "not_held";
-  if (verb == Verb::kRetry && leased) return "under_way";
+  if (leased && verb != Verb::kDelete) return "under_way";  // it ends first, and nothing but `delete` goes before it
+  if (verb == Verb::kRelease && std::ranges::none_of(row.due, &queue::DueRow::held)) return "not_held";
+  // Held recipients stay held, and where there is no other nothing is tried.
+  if (verb == Verb::kRetry && !row.due.empty() && std::ranges::all_of(row.due, &queue::DueRow::held)) return "held";
   return "would";
+}
+
+std::string list_end(const Listed& listed, bool offline) {
+  json::object end{{"messages", listed.given}};
+  if (listed.more) end["more"] = true;
+  json::array missing;
+  for (QueueId id : listed.missing) missing.emplace_back(id.text());
+  if (!missing.empty()) end["missing"] = std::move(missing);
+  if (offline) end["offline"] = true;
+  return json::serialize(end);
 }
 
 std::string dry_run_end(std::uint64_t matched, std::uint64_t would, bool offline) {
@@ -86,6 +95,7 @@ struct Commands::Walk {
   QueueId after{};
   bool end = false;
 
+  QueueId asked() const { return by_id && at < ids.size() ? ids[at] : QueueId{}; }  // by the next page; 0: by no id
   static Result<Walk> of(const Selection& selection) {
     auto ids = parse_ids(selection.ids);
     if (!ids) return std::unexpected(ids.error());
@@ -354,21 +364,22 @@ net::Awaitable<Result<std::string>> Commands::list(Request request, RowSink& row
   auto walk = Walk::of(request.selection);
   if (!walk) co_return std::unexpected(walk.error());
   if (auto learnt = co_await learn_classes(); !learnt) co_return std::unexpected(learnt.error());
-  std::uint64_t given = 0;
+  Listed listed;
   while (!walk->end) {
+    const QueueId asked = walk->asked();
     auto page = co_await next_page(*walk);
     if (!page) co_return std::unexpected(page.error());
+    if (asked && page->empty()) listed.missing.push_back(asked);
     for (const queue::ListRow& row : *page) {
       if (!selected(request.selection, row)) continue;
       std::string text = list_row_json(row, live(row), parts_.loop.clock().wall());
       auto sent = co_await rows.row(std::move(text));
       if (!sent) co_return std::unexpected(sent.error());
-      ++given;
-      if (request.limit != 0 && given >= request.limit)
-        co_return json::serialize(json::object{{"messages", given}, {"more", true}});
+      listed.more = ++listed.given == request.limit;
+      if (listed.more) co_return list_end(listed, false);
     }
   }
-  co_return json::serialize(json::object{{"messages", given}});
+  co_return list_end(listed, false);
 }
 
 net::Awaitable<Result<std::string>> Commands::show(Request request, RowSink& rows) {
@@ -413,7 +424,7 @@ net::Awaitable<Result<std::string>> Commands::change(Request request, RowSink& r
   }
   std::uint64_t matched = 0, changed = 0, would = 0;
   while (!walk->end) {
-    const QueueId asked = walk->by_id && walk->at < walk->ids.size() ? walk->ids[walk->at] : QueueId{};
+    const QueueId asked = walk->asked();
     auto page = co_await next_page(*walk);
     if (!page) co_return std::unexpected(page.error());
     if (asked && page->empty()) {
@@ -426,7 +437,7 @@ net::Awaitable<Result<std::string>> Commands::change(Request request, RowSink& r
       const QueueId id = row.message.id;
       const bool leased = parts_.scheduler.is_leased(id);
       const char* result = would_be(request.verb, row, leased);
-      if (!request.dry_run) result = co_await apply(request.verb, id);
+      if (!request.dry_run) result = co_await apply(request.verb, row);
       const std::string_view word = result;
       would += word == "would";
       changed += word == "done" || word == "done_under_way";
@@ -438,10 +449,12 @@ net::Awaitable<Result<std::string>> Commands::change(Request request, RowSink& r
   co_return json::serialize(json::object{{"matched", matched}, {"changed", changed}, {"dry_run", false}});
 }
 
-net::Awaitable<const char*> Commands::apply(Verb verb, QueueId id) {
+net::Awaitable<const char*> Commands::apply(Verb verb, const queue::ListRow& row) {
+  const QueueId id = row.message.id;
   if (verb == Verb::kRetry) {
     // The due time on disk stays as it is: after a crash the message is tried then, at the latest.
-    if (parts_.scheduler.is_leased(id)) co_return "under_way";
+    const char* hindered = would_be(verb, row, parts_.scheduler.is_leased(id));
+    if (std::string_view(hindered) != "would") co_return hindered;
     parts_.scheduler.retry_now(id);
     co_return "done";
   }

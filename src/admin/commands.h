@@ -89,7 +89,7 @@ class Commands final : public Control {
 
   net::Awaitable<Page> next_page(Walk& walk);
   net::Awaitable<Status> learn_classes();
-  net::Awaitable<const char*> apply(Verb verb, QueueId id);
+  net::Awaitable<const char*> apply(Verb verb, const queue::ListRow& row);
   net::Awaitable<const char*> hold(QueueId id, bool held);
   net::Awaitable<Page> read_one(QueueId id);
   net::Awaitable<Status> commit(queue::Change change);
@@ -104,7 +104,7 @@ class Commands final : public Control {
   std::unordered_map<queue::ClassId, queue::ClassKey> classes_;
 };
 
-// The ids of a selection; kBadInput names the first that is none.
+// The ids of a selection, each once; kBadInput names the first that is none.
 Result<std::vector<QueueId>> parse_ids(const std::vector<std::string>& ids);
 // By sender and by the recipients whose story has not ended: who deletes what is for one of them means no message that
 // this one has got already.
@@ -112,5 +112,11 @@ bool matches(const queue::ListRow& row, const Selection& selection);
 // What a dry run says of a message: "would", or why nothing would be changed.
 const char* would_be(Verb verb, const queue::ListRow& row, bool leased);
 std::string dry_run_end(std::uint64_t matched, std::uint64_t would, bool offline);
+struct Listed {  // what a list came to
+  std::uint64_t given = 0;
+  bool more = false;
+  std::vector<QueueId> missing = {};  // asked for by id, and not in the queue
+};
+std::string list_end(const Listed& listed, bool offline);
 
 }  // namespace sidegate::admin

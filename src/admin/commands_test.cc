@@ -47,7 +47,7 @@ class CommandsTest : public testing::Test {
   QueueId add(const std::string& to) {
     auto message = std::make_shared<queue::Message>();
     message->id = source_.next();
-    message->envelope.reverse_path = "me@example.com";
+    message->envelope.reverse_path = sender_;
     message->envelope.recipients.push_back({to, {}, {}});
     message->header_size = 100;
     bool fresh = false;
@@ -89,6 +89,7 @@ class CommandsTest : public testing::Test {
     return out;
   }
 
+  std::string sender_ = "me@example.com";
   ManualClock clock_;
   queue::MemoryCluster cluster_{clock_};
   queue::MemoryStore store_{cluster_, 0, std::chrono::hours(24 * 365)};
@@ -246,6 +247,65 @@ TEST_F(CommandsTest, HoldsOnDiskAndReleases) {
               ElementsAre("not_held", "done", "done"));
   EXPECT_FALSE(store_.find({}, QueueId{ids_[1].value - 1}, 1)->front().due.front().held);
   EXPECT_EQ(scheduler_.totals().held, 0u);
+}
+
+TEST_F(CommandsTest, WhatIsHeldStaysHeldAndSaysSo) {
+  ask({.verb = Verb::kHold, .selection = {.ids = {ids_[1].text()}}});
+  for (bool dry_run : {true, false}) {
+    Answered retried = ask({.verb = Verb::kRetry, .selection = {.all = true}, .dry_run = dry_run});
+    const char* free = dry_run ? "would" : "done";
+    EXPECT_THAT(members(retried, "result"), ElementsAre(free, "held", free));
+    EXPECT_THAT(*retried.end, HasSubstr(dry_run ? "\"would\":2" : "\"matched\":3,\"changed\":2"));
+  }
+  EXPECT_EQ(scheduler_.totals().held, 1u);
+}
+
+// A rehearsal says what the performance would: all but `delete` find the attempt under way.
+TEST_F(CommandsTest, ADryRunKnowsWhatIsUnderWay) {
+  auto lease = scheduler_.lease(0);
+  ASSERT_TRUE(lease);
+  for (Verb verb : {Verb::kRetry, Verb::kHold, Verb::kRelease})
+    EXPECT_THAT(members(ask({.verb = verb, .selection = {.ids = {ids_[0].text()}}, .dry_run = true}), "result"),
+                ElementsAre("under_way"));
+  EXPECT_THAT(members(ask({.verb = Verb::kDelete, .selection = {.ids = {ids_[0].text()}}, .dry_run = true}), "result"),
+              ElementsAre("would"));
+}
+
+TEST_F(CommandsTest, AnIdCountsOnceAndOneThatIsNotThereIsNamed) {
+  const std::string id = ids_[1].text(), nobody = QueueId{77}.text();
+  Answered listed = ask({.verb = Verb::kList, .selection = {.ids = {id, nobody, id}}});
+  EXPECT_THAT(members(listed, "id"), ElementsAre(id));
+  EXPECT_EQ(*listed.end, "{\"messages\":1,\"missing\":[\"" + nobody + "\"]}");
+  std::vector<std::string> rows;
+  auto offline = read_offline(store_, {.verb = Verb::kList, .selection = {.ids = {id, nobody, id}}}, clock_.wall(),
+                              [&](std::string row) {
+                                rows.push_back(std::move(row));
+                                return true;
+                              });
+  EXPECT_EQ(rows.size(), 1u);
+  EXPECT_EQ(*offline, "{\"messages\":1,\"missing\":[\"" + nobody + "\"],\"offline\":true}");
+  EXPECT_EQ(*ask({.verb = Verb::kDelete, .selection = {.ids = {id, id}}}).end,
+            "{\"matched\":1,\"changed\":1,\"dry_run\":false}");
+}
+
+TEST_F(CommandsTest, TheNullSenderIsFoundAsItIsShown) {
+  EXPECT_EQ(ask({.verb = Verb::kList, .selection = {.from = "<>"}}).rows.size(), 0u);
+  sender_.clear();
+  const QueueId report = add("me@example.org");
+  for (Verb verb : {Verb::kList, Verb::kHold})
+    EXPECT_THAT(members(ask({.verb = verb, .selection = {.from = "<>"}}), "id"), ElementsAre(report.text()));
+}
+
+// While its relay is down a message is not tried when it is due, but when the relay is.
+TEST_F(CommandsTest, TheNextTryIsNotBeforeTheRelays) {
+  const auto next = [&] {
+    return member(ask({.verb = Verb::kShow, .selection = {.ids = {ids_[1].text()}}}).rows.at(0), "next");
+  };
+  EXPECT_EQ(next(), time_text(clock_.wall()));
+  scheduler_.way_down(1, std::chrono::minutes(5), "535 bad password");
+  Answered shown = ask({.verb = Verb::kShow, .selection = {.ids = {ids_[1].text()}}});
+  EXPECT_EQ(next(), member(shown.rows.at(0), "relay_again_at"));
+  EXPECT_GT(next(), time_text(clock_.wall()));
 }
 
 TEST_F(CommandsTest, RetriesNow) {

@@ -31,33 +31,56 @@ Result<std::string> show(queue::Store& store, const std::vector<QueueId>& ids, W
   return json::serialize(json::object{{"messages", ids.size()}, {"offline", true}});
 }
 
+// Those with these ids, or else the whole queue page by page; until one of the two says false.
+Status walk(queue::Store& store, const Selection& selection, const std::vector<QueueId>& ids,
+            const std::function<bool(const queue::ListRow&)>& on_row, const std::function<bool(QueueId)>& on_missing) {
+  for (QueueId id : ids) {
+    auto row = read_one(store, id);
+    const bool missing = !row && row.error().kind == ErrorKind::kNotFound;
+    if (!row && !missing) return std::unexpected(row.error());
+    if (missing ? !on_missing(id) : matches(*row, selection) && !on_row(*row)) return {};
+  }
+  if (!ids.empty()) return {};
+  for (QueueId after{};;) {
+    auto page = store.find({selection.to, selection.from}, after, kPage);
+    if (!page) return std::unexpected(page.error());
+    for (const queue::ListRow& row : *page) {
+      if (matches(row, selection) && !on_row(row)) return {};
+    }
+    if (page->size() < kPage) return {};
+    after = page->back().message.id;
+  }
+}
+
 // What a change would do: the same rows as the server's, from the disk.
 Result<std::string> rehearse(queue::Store& store, const Request& request, const std::vector<QueueId>& ids,
                              const std::function<bool(std::string)>& on_row) {
   std::uint64_t matched = 0, would = 0;
-  auto tell = [&](const queue::ListRow& row) {
-    if (!matches(row, request.selection)) return true;
+  const auto tell = [&](const queue::ListRow& row) {
     ++matched;
     const char* result = would_be(request.verb, row, false);
     would += std::string_view(result) == "would";
     return on_row(action_json(row.message.id, result, &row));
   };
-  for (QueueId id : ids) {
-    auto row = read_one(store, id);
-    const bool missing = !row && row.error().kind == ErrorKind::kNotFound;
-    if (!row && !missing) return std::unexpected(row.error());
-    if (missing ? !on_row(action_json(id, "not_found", nullptr)) : !tell(*row)) break;
-  }
-  if (!ids.empty()) return dry_run_end(matched, would, true);
-  for (QueueId after{};;) {
-    auto page = store.find({request.selection.to, request.selection.from}, after, kPage);
-    if (!page) return std::unexpected(page.error());
-    for (const queue::ListRow& row : *page) {
-      if (!tell(row)) return dry_run_end(matched, would, true);
-    }
-    if (page->size() < kPage) return dry_run_end(matched, would, true);
-    after = page->back().message.id;
-  }
+  const auto missing = [&](QueueId id) { return on_row(action_json(id, "not_found", nullptr)); };
+  if (auto done = walk(store, request.selection, ids, tell, missing); !done) return std::unexpected(done.error());
+  return dry_run_end(matched, would, true);
+}
+
+Result<std::string> list(queue::Store& store, const Request& request, const std::vector<QueueId>& ids, WallTime now,
+                         const std::function<bool(std::string)>& on_row) {
+  Listed listed;
+  const auto tell = [&](const queue::ListRow& row) {
+    if (!on_row(list_row_json(row, {}, now))) return false;
+    listed.more = ++listed.given == request.limit;
+    return !listed.more;
+  };
+  const auto missing = [&](QueueId id) {
+    listed.missing.push_back(id);
+    return true;
+  };
+  if (auto done = walk(store, request.selection, ids, tell, missing); !done) return std::unexpected(done.error());
+  return list_end(listed, true);
 }
 
 }  // namespace
@@ -73,23 +96,7 @@ Result<std::string> read_offline(queue::Store& store, const Request& request, Wa
   if (!ids) return std::unexpected(ids.error());
   if (rehearsal) return rehearse(store, request, *ids, on_row);
   if (request.verb == Verb::kShow) return show(store, *ids, now, on_row, rule);
-  std::uint64_t given = 0;
-  const queue::Filter filter{request.selection.to, request.selection.from};
-  for (QueueId after{};;) {
-    auto page = store.find(filter, after, kPage);
-    if (!page) return std::unexpected(page.error());
-    for (const queue::ListRow& row : *page) {
-      if (!ids->empty() && std::ranges::find(*ids, row.message.id) == ids->end()) continue;
-      if (!matches(row, request.selection)) continue;
-      if (!on_row(list_row_json(row, {}, now))) break;
-      ++given;
-      if (request.limit != 0 && given >= request.limit)
-        return json::serialize(json::object{{"messages", given}, {"more", true}, {"offline", true}});
-    }
-    if (page->size() < kPage) break;
-    after = page->back().message.id;
-  }
-  return json::serialize(json::object{{"messages", given}, {"offline", true}});
+  return list(store, request, *ids, now, on_row);
 }
 
 }  // namespace sidegate::admin

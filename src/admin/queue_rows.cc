@@ -35,12 +35,21 @@ const queue::RecipientRow* row_for(const queue::ListRow& row, std::size_t n) {
   return nullptr;
 }
 
-std::optional<WallTime> next_try(const queue::ListRow& row) {
+std::optional<WallTime> next_due(const queue::ListRow& row) {
   std::optional<WallTime> next;
   for (const queue::DueRow& due : row.due) {
     if (!due.held && (!next || due.due < *next)) next = due.due;
   }
   return next;
+}
+
+// When it is due, and not before its relay is tried again or has room; none where nobody knows when that is.
+std::optional<WallTime> next_try(const queue::ListRow& row, const Live& live, WallTime now) {
+  std::optional<WallTime> next = next_due(row);
+  if (!next) return std::nullopt;
+  if (!live.relay_up && !live.relay_again_at && *next < now) return std::nullopt;
+  if (!live.relay_up) next = std::max(*next, live.relay_again_at.value_or(*next));
+  return std::max(*next, live.relay_room_at.value_or(*next));
 }
 
 unsigned attempts_of(const queue::ListRow& row) {
@@ -112,7 +121,7 @@ json::object base_json(const queue::ListRow& row, const Live& live, WallTime now
                    {"to", std::move(to)},
                    {"recipients", m.envelope.recipients.size()},
                    {"attempts", attempts_of(row)}};
-  if (auto next = next_try(row)) out["next"] = time_text(*next);
+  if (auto next = next_try(row, live, now)) out["next"] = time_text(*next);
   if (!live.relay.empty()) out["relay"] = live.relay;
   if (std::string reason = reason_of(row, live); !reason.empty()) out["reason"] = clean(reason);
   if (json::array reasons = reasons_of(row); live.relay_up && !reasons.empty()) out["reasons"] = std::move(reasons);
@@ -165,7 +174,7 @@ const char* state_of(const queue::ListRow& row, const Live& live, WallTime now) 
   if (live.leased) return "active";
   if (live.suspended) return "held";
   if (std::ranges::any_of(row.due, [](const queue::DueRow& due) { return due.held; })) return "held";
-  auto next = next_try(row);
+  auto next = next_due(row);
   if (next && *next > now) return "deferred";
   if (live.known && !live.relay_up) return "waiting";
   return live.relay_full.empty() ? "ready" : "limited";

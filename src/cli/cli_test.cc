@@ -69,6 +69,9 @@ TEST_F(CliTest, ArgumentsAndExitCodes) {
        "there is no command \"sidegate queue lst\"\n  did you mean sidegate queue list?"},
       {{"queue", "delete", "--all", "--dryrun"}, EX_USAGE, "", "sidegate queue delete --help"},
       {{"queue"}, EX_USAGE, "", "sidegate queue --help"},
+      {{"queue", "list", "--limit", "-1"}, EX_USAGE, "", "--limit"},
+      {{"queue", "list", "--limit", "0"}, EX_USAGE, "", "--limit"},
+      {{"queue", "list", "--limit", "few"}, EX_USAGE, "", "--limit"},
       {{"queue", "list", "--nonsense"}, EX_USAGE, "", "sidegate queue list --help"},
       {{"queue", "delete"}, EX_USAGE, "", "--all"},
       {{"queue", "show", "xyz"}, EX_DATAERR, "", "\"xyz\" is not a queue id"},
@@ -194,6 +197,13 @@ TEST_F(CliTest, TheQueueIsReadWhileTheServerIsDown) {
   EXPECT_EQ(run({"queue", "show", message->id.text()}), EX_OK);
   EXPECT_THAT(out_.str(), HasSubstr("no attempt that counts was made yet"));
   EXPECT_EQ(run({"queue", "show", QueueId{99}.text()}), EX_NOINPUT);
+  for (const char* form : {"--json", "--to=@example.net"}) {  // the same exit codes for people and programs
+    EXPECT_EQ(run({"queue", "list", message->id.text(), form}), EX_OK) << form;
+    EXPECT_EQ(run({"queue", "list", QueueId{99}.text(), message->id.text(), form}), EX_NOINPUT) << form;
+    EXPECT_THAT(out_.str(), HasSubstr(message->id.text()));
+    EXPECT_THAT(err_.str(), HasSubstr(QueueId{99}.text()));
+    EXPECT_EQ(run({"queue", "delete", "--dry-run", QueueId{99}.text(), form}), EX_NOINPUT) << form;
+  }
   EXPECT_EQ(run({"queue", "hold", "--all"}), EX_UNAVAILABLE);
 }
 

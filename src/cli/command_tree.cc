@@ -86,7 +86,8 @@ void add_queue(CLI::App& root, Arguments& a) {
       continue;
     }
     add_selection(app, a, admin::writes(row.verb));
-    if (row.verb == admin::Verb::kList) app->add_option("--limit", a.request.limit, _("show at most this many"));
+    if (row.verb == admin::Verb::kList)
+      app->add_option("--limit", a.request.limit, _("show at most this many"))->check(CLI::PositiveNumber);
   }
 }
 

@@ -22,6 +22,7 @@ class Printer {
   bool row(const std::string& json) {
     const Terminal& t = context_.terminal;
     ++rows_;
+    if (admin::writes(request_.verb)) count_failures(json);
     if (context_.common.json) {
       t.out << json << "\n";
     } else if (request_.verb == Verb::kList) {
@@ -30,7 +31,6 @@ class Printer {
     } else if (request_.verb == Verb::kShow) {
       t.out << (rows_ > 1 ? "\n" : "") << show_text(t, json);
     } else {
-      count_failures(json);
       t.out << action_text(t, request_.verb, json);
     }
     if (rows_ % 500 == 0 && !t.out_is_terminal) t.progress(tr("{} messages", rows_));
@@ -41,7 +41,10 @@ class Printer {
     const Terminal& t = context_.terminal;
     t.end_progress();
     if (!context_.common.json) t.out << summary_text(request_.verb, json);
-    if (admin::writes(request_.verb) && context_.common.json && rows_ == 0) return EX_OK;
+    for (const std::string& id : missing_of(json)) {
+      t.error(tr("there is no message {} in the queue", id), _("the messages there are: sidegate queue list"));
+      missing_ = true;
+    }
     return missing_ ? EX_NOINPUT : failed_ ? EX_TEMPFAIL : EX_OK;
   }
 

@@ -127,6 +127,7 @@ std::string try_lines(const json::object& a, bool last) {
 const char* action_words(admin::Verb verb, const std::string& result) {
   if (result == "not_found") return N_("is not in the queue");
   if (result == "not_held") return N_("was not held");
+  if (result == "held") return N_("stays held; `sidegate queue release` lets it go");
   if (result == "under_way") return N_("is being delivered just now");
   if (result == "done_under_way") return N_("deleted; the attempt under way may still deliver it");
   if (result == "failed") return N_("could not be changed: the queue did not take it");
@@ -240,6 +241,10 @@ std::string summary_text(admin::Verb verb, const std::string& done) {
 
 std::string result_of(const std::string& row) {
   return text(object_of(row), "result");
+}
+
+std::vector<std::string> missing_of(const std::string& done) {
+  return texts(object_of(done), "missing");
 }
 
 }  // namespace sidegate::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "admin/protocol.h"
 #include "base/clock.h"
@@ -15,7 +16,8 @@ std::string list_text(const Terminal& terminal, const std::string& json, WallTim
 std::string show_text(const Terminal& terminal, const std::string& json);
 std::string action_text(const Terminal& terminal, admin::Verb verb, const std::string& json);
 std::string summary_text(admin::Verb verb, const std::string& json);
-std::string result_of(const std::string& json);  // "done", "not_found", ...
+std::string result_of(const std::string& json);                // "done", "not_found", ...
+std::vector<std::string> missing_of(const std::string& json);  // of a list's end: ids that are not in the queue
 
 // The server's advice ("relay-needed", "no-way-out") as what it means and the lines to write; empty: another, or none.
 std::string relay_needed_text(std::string_view advice);

@@ -445,8 +445,9 @@ TEST_P(StoreConformance, FindFiltersAndPages) {
   };
   for (const auto& [filter, expected] :
        {Case{{}, 9}, Case{{.to = "@example.net", .from = ""}, 3}, Case{{.to = "third", .from = ""}, 3},
-        Case{{.to = "", .from = "ODD@"}, 5}, Case{{.to = "@example.org", .from = ""}, 0},
-        Case{{.to = "@sub.example.org", .from = "odd"}, 5}, Case{{.to = "nobody", .from = ""}, 0}}) {
+        Case{{.to = "", .from = "ODD@"}, 5}, Case{{.to = "", .from = "<>"}, 4},
+        Case{{.to = "@example.org", .from = ""}, 0}, Case{{.to = "@sub.example.org", .from = "odd"}, 5},
+        Case{{.to = "nobody", .from = ""}, 0}}) {
     std::vector<QueueId> found;
     QueueId after;
     for (int i = 0; i < 20; ++i) {

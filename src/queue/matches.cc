@@ -3,21 +3,19 @@
 #include "base/text.h"
 
 namespace sidegate::queue {
-namespace {
 
-bool address_matches(std::string_view wanted, std::string_view address) {
+bool address_matches(std::string_view address, std::string_view wanted) {
   if (wanted.empty()) return true;
-  std::string low_wanted = lower(wanted), low = lower(address);
+  if (wanted == "<>") return address.empty();
+  const std::string low = lower(address), low_wanted = lower(wanted);
   return wanted.starts_with('@') ? low.ends_with(low_wanted) : low.find(low_wanted) != std::string::npos;
 }
 
-}  // namespace
-
 bool matches(const Filter& filter, const Message& message) {
-  if (!address_matches(filter.from, message.envelope.reverse_path)) return false;
+  if (!address_matches(message.envelope.reverse_path, filter.from)) return false;
   if (filter.to.empty()) return true;
   return std::ranges::any_of(message.envelope.recipients,
-                             [&](const auto& r) { return address_matches(filter.to, r.address); });
+                             [&](const auto& r) { return address_matches(r.address, filter.to); });
 }
 
 }  // namespace sidegate::queue

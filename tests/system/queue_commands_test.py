@@ -91,7 +91,7 @@ class Commands(unittest.TestCase):
         self.server.start()
         wait_for(lambda: [r["state"] for r in self.rows("list")] == ["held", "held", "deferred"], 10, 0.1, "the same states")
         self.busy = False
-        self.assertEqual([r["result"] for r in self.rows("retry", "--all")], ["done"] * 3)
+        self.assertEqual([r["result"] for r in self.rows("retry", "--all")], ["held", "held", "done"])
         wait_for(lambda: self.ids() == [one, two], 20, 0.1, "the delivery of what is not held")
         self.assertEqual([r["result"] for r in self.rows("release", one)], ["done"])
         wait_for(lambda: self.ids() == [two], 20, 0.1, "the delivery of what was released")
@@ -107,9 +107,12 @@ class Commands(unittest.TestCase):
         one = self.ids()[0]
         for arguments, code in ((("list",), OK), (("show", one), OK), (("show", "nonsense"), DATA), (("show", NOBODY), NO_INPUT),
                                 (("delete",), USAGE), (("delete", NOBODY), NO_INPUT), (("retry", "--relay", "other"), NO_INPUT),
-                                (("dance",), USAGE), (("list", "--nonsense"), USAGE), (("delete", one, "--dry-run"), OK)):
+                                (("dance",), USAGE), (("list", "--nonsense"), USAGE), (("delete", one, "--dry-run"), OK),
+                                (("list", NOBODY), NO_INPUT), (("list", one, NOBODY), NO_INPUT), (("hold", NOBODY), NO_INPUT),
+                                (("list", "--limit", "-1"), USAGE)):
             result = self.queue(*arguments)
             self.assertEqual(result.returncode, code, (arguments, result.stdout, result.stderr))
+            self.assertEqual(self.queue(*arguments, "--json").returncode, code, arguments)
             self.assertEqual(bool(result.stdout + result.stderr), True)
 
     def test_status(self):
