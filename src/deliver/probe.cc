@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/i18n.h"
 #include "base/text.h"
 #include "deliver/find_candidates.h"
 #include "deliver/probe_advice.h"
@@ -24,6 +25,19 @@ smtp::ClientTimeouts patient(const Timeouts& timeouts, Duration most) {
 
 std::string shown(const std::vector<std::string>& words) {
   return printable(fmt::format("{}", fmt::join(words, " ")), 500);
+}
+
+std::string all_or(const std::vector<std::string>& words, const char* if_empty) {
+  return words.empty() ? if_empty : shown(words);
+}
+
+std::string validity_words(const std::optional<int>& days_left) {
+  if (!days_left) return _("no end date");
+  if (*days_left >= 0) return tr("{} days left", *days_left);
+  const int ago = tls::days_ended(*days_left);
+  return ago == 0   ? std::string(_("expired today"))
+         : ago == 1 ? _("expired 1 day ago")
+                    : tr("expired {} days ago", ago);
 }
 
 }  // namespace
@@ -92,9 +106,9 @@ net::Awaitable<bool> Probe::run() {
                    {},       {},
                    {},       {{"host", relay_.host}, {"port", std::int64_t(relay_.port)}}};
   const bool sent = good && !options_.send_to.empty();
-  result.text = sent   ? fmt::format("{} took the message; whether it arrives is to be seen in the mailbox", where)
-                : good ? fmt::format("{} would take mail; nothing was sent", where)
-                       : fmt::format("{} would not take mail; nothing was sent", where);
+  result.text = sent   ? tr("{} took the message; whether it arrives is to be seen in the mailbox", where)
+                : good ? tr("{} would take mail; nothing was sent", where)
+                       : tr("{} would not take mail; nothing was sent", where);
   say(std::move(result));
   co_return good;
 }
@@ -133,8 +147,8 @@ bool Probe::settings() {
   std::string host;
   if (!split_host(relay_.host, &host, &relay_.port)) {
     return failed("settings", fmt::format("host = \"{}\"", printable(relay_.host, 300)),
-                  {"this is neither a host name, an address nor [host]:port",
-                   "write host = \"smtp.provider.example\" and port = 587"});
+                  {_("this is neither a host name, an address nor [host]:port"),
+                   _("write host = \"smtp.provider.example\" and port = 587")});
   }
   relay_.host = std::move(host);
   tls::PeerPolicy policy;
@@ -147,7 +161,7 @@ bool Probe::settings() {
   auto made = tls::ClientContext::make(std::move(policy));
   if (!made) {
     return failed("settings", printable(made.error().text, 500),
-                  {"the TLS settings of this relay cannot be used", "see tls_ca_file and tls_fingerprints"});
+                  {_("the TLS settings of this relay cannot be used"), _("see tls_ca_file and tls_fingerprints")});
   }
   context_ = *made;
   return true;
@@ -158,16 +172,16 @@ net::Awaitable<bool> Probe::look_up() {
   const std::string name = relay_.proxy.host.empty() ? relay_.host : relay_.proxy.host;
   auto found = co_await resolver_.addresses(loop_, name);
   if (!found || found->list.empty()) {
-    Error error = found ? Error{ErrorKind::kNotFound, name + " has no address"} : found.error();
+    Error error = found ? Error{ErrorKind::kNotFound, tr("{} has no address", name)} : found.error();
     co_return failed("dns", printable(error.text, 500), advise_dns(relay_, error));
   }
   addresses_ = found->list;
   ProbeStep step{"dns", ProbeMark::kGood, {}, {}, {}, {{"addresses", addresses_}}};
-  step.text =
-      fmt::format("{}{}: {}", relay_.proxy.host.empty() ? "" : "proxy ", printable(name, 300), shown(addresses_));
+  step.text = relay_.proxy.host.empty() ? fmt::format("{}: {}", printable(name, 300), shown(addresses_))
+                                        : tr("proxy {}: {}", printable(name, 300), shown(addresses_));
   if (found->stale) {
     step.mark = ProbeMark::kNote;
-    step.text += " (an earlier answer: the name servers do not answer now)";
+    step.text = tr("{} (an earlier answer: the name servers do not answer now)", step.text);
   }
   say(std::move(step));
   co_return true;
@@ -187,14 +201,14 @@ net::Awaitable<bool> Probe::connect() {
   for (ProbeStep& step : unreached_) {
     if (stream_) {
       step.mark = ProbeMark::kNote;
-      step.cause += "; no obstacle, as another address answers";
+      step.cause = tr("{}; no obstacle, as another address answers", step.cause);
       step.cure.clear();
     }
     say(std::move(step));
   }
   if (!stream_) {
-    co_return failed("connect", "no address could be reached",
-                     {"none of the addresses above took the connection", "see the lines above"});
+    co_return failed("connect", _("no address could be reached"),
+                     {_("none of the addresses above took the connection"), _("see the lines above")});
   }
   session_ =
       std::make_unique<smtp::ClientSession>(*stream_, options_.hostname, patient(relay_.timeouts, options_.patience));
@@ -224,7 +238,7 @@ net::Awaitable<bool> Probe::connect_one(std::string address) {
   step.name = "connect";
   step.details = {{"family", family}, {"address", address}, {"milliseconds", std::int64_t(took)}};
   if (stream) {
-    step.text = fmt::format("{} {}: connected in {} ms", family, to.text(), took);
+    step.text = tr("{} {}: connected in {} ms", family, to.text(), took);
     if (stream_) {
       (*stream)->close();
     } else {
@@ -237,7 +251,7 @@ net::Awaitable<bool> Probe::connect_one(std::string address) {
   bool no_network = stream.error().kind == ErrorKind::kUnreachable;
   step.mark = ProbeMark::kFailed;
   step.text = fmt::format("{}: {}", family, printable(stream.error().text, 300));
-  step.cause = no_network ? "this machine has no " + family + " towards the outside" : advice.cause;
+  step.cause = no_network ? tr("this machine has no {} towards the outside", family) : advice.cause;
   step.cure = advice.cure;
   step.details.emplace_back("error", std::string(sidegate::name(stream.error().kind)));
   unreached_.push_back(std::move(step));
@@ -263,7 +277,7 @@ net::Awaitable<bool> Probe::hello(std::string name) {
   ProbeStep step{std::move(name), ProbeMark::kGood, shown(said->raw), {}, {}, {}};
   if (!said->esmtp) {
     step.mark = ProbeMark::kNote;
-    step.text = fmt::format("HELO alone, no TLS and no AUTH; to EHLO it said: {}", printable(said->refusal, 300));
+    step.text = tr("HELO alone, no TLS and no AUTH; to EHLO it said: {}", printable(said->refusal, 300));
   }
   step.details = {{"host", printable(said->host, 300)},
                   {"keywords", said->raw},
@@ -281,7 +295,7 @@ net::Awaitable<bool> Probe::hello(std::string name) {
 net::Awaitable<bool> Probe::secure() {
   const bool required = relay_.tls != TlsMode::kOpportunistic;
   if (!session_->capabilities().starttls) {
-    no_tls("starttls", fmt::format("not offered on port {}", relay_.port), advise_starttls(relay_, false, nullptr));
+    no_tls("starttls", tr("not offered on port {}", relay_.port), advise_starttls(relay_, false, nullptr));
     if (required) co_await other_port();
     co_return !required;
   }
@@ -299,8 +313,8 @@ void Probe::no_tls(std::string name, std::string text, ProbeAdvice advice) {
   say({std::move(name),
        ProbeMark::kNote,
        std::move(text),
-       "with tls = \"opportunistic\" mail then goes in the clear: whoever sits between can read and change it",
-       "tls = \"starttls\" has it wait instead",
+       _("with tls = \"opportunistic\" mail then goes in the clear: whoever sits between can read and change it"),
+       _("tls = \"starttls\" has it wait instead"),
        {}});
 }
 
@@ -355,29 +369,27 @@ bool Probe::certificate() {
        {},
        {{"version", v.version}, {"cipher", v.cipher}, {"bits", std::int64_t(v.bits)}}});
   ProbeStep step{"certificate", ProbeMark::kGood, {}, {}, {}, {}};
-  step.text = fmt::format("for {}; by {}; {}", v.names.empty() ? printable(v.subject, 300) : shown(v.names),
-                          printable(v.issuer, 300),
-                          !v.days_left        ? "no end date"
-                          : *v.days_left >= 0 ? fmt::format("{} days left", *v.days_left)
-                                              : "expired " + tls::ended_text(*v.days_left));
+  const std::string whose = v.names.empty() ? printable(v.subject, 300) : shown(v.names);
+  const std::string seen = tr("for {}; by {}; {}", whose, printable(v.issuer, 300), validity_words(v.days_left));
   step.details = {{"verified", v.verified}, {"why", v.why},       {"names", v.names},
                   {"subject", v.subject},   {"issuer", v.issuer}, {"fingerprint", v.fingerprint}};
   if (v.days_left) step.details.emplace_back("days_left", std::int64_t(*v.days_left));
   if (v.verified) {
-    step.text += "; verified";
+    step.text = tr("{}; verified", seen);
     if (v.days_left && *v.days_left < 7) {
       step.mark = ProbeMark::kNote;
-      step.cause = "the certificate ends soon, and mail waits if it does";
+      step.cause = _("the certificate ends soon, and mail waits if it does");
     }
   } else if (!relay_.tls_verify) {
     step.mark = ProbeMark::kNote;
-    step.text += "; not verified";
-    step.cause = "this relay is set to take any certificate (tls_verify = false): whoever sits between reads the mail";
-    step.cure = fmt::format("pin it instead: tls_fingerprints = [\"{}\"]", v.fingerprint);
+    step.text = tr("{}; not verified", seen);
+    step.cause =
+        _("this relay is set to take any certificate (tls_verify = false): whoever sits between reads the mail");
+    step.cure = tr("pin it instead: tls_fingerprints = [\"{}\"]", v.fingerprint);
   } else {
     trusted_ = false;
     step.mark = ProbeMark::kFailed;
-    step.text += "; NOT verified";
+    step.text = tr("{}; NOT verified", seen);
     ProbeAdvice advice = advise_certificate(relay_, v);
     step.cause = std::move(advice.cause);
     step.cure = std::move(advice.cure);
@@ -410,18 +422,17 @@ bool Probe::mechanisms() {
       "mechanisms", ProbeMark::kGood,
       {},           {},
       {},           {{"offered", offered}, {"allowed", relay_.mechanisms}, {"usable", usable_}, {"why_not", why}}};
-  step.text = fmt::format("offered {}; allowed {}; usable {}", offered.empty() ? "none" : shown(offered),
-                          relay_.mechanisms.empty() ? "all" : shown(relay_.mechanisms),
-                          usable_.empty() ? "none" : shown(usable_));
+  step.text = tr("offered {}; allowed {}; usable {}", all_or(offered, _("none")), all_or(relay_.mechanisms, _("all")),
+                 all_or(usable_, _("none")));
   if (!relay_.has_credentials()) {
     step.mark = ProbeMark::kNote;
-    step.text += "; no user is set, so there is no login";
+    step.text = tr("{}; no user is set, so there is no login", step.text);
   } else if (usable_.empty()) {
     step.mark = ProbeMark::kFailed;
     step.cause = printable(auth::no_common_mechanism(offered, relay_.mechanisms, here), 2000);
-    step.cure = offered.empty() && here.tls ? "ask the provider which port takes a login"
-                : offered.empty() ? "many servers offer AUTH only inside TLS: set tls = \"starttls\" or \"implicit\""
-                                  : "see the reasons above; each says what would make that mechanism usable";
+    step.cure = offered.empty() && here.tls ? _("ask the provider which port takes a login")
+                : offered.empty() ? _("many servers offer AUTH only inside TLS: set tls = \"starttls\" or \"implicit\"")
+                                  : _("see the reasons above; each says what would make that mechanism usable");
   }
   bool good = step.ok();
   say(std::move(step));
@@ -441,7 +452,7 @@ net::Awaitable<bool> Probe::log_in() {
   }
   say({"auth",
        ProbeMark::kGood,
-       fmt::format("{} as {}: {}", used, printable(relay_.user, 200), printable(granted->line(), 300)),
+       tr("{} as {}: {}", used, printable(relay_.user, 200), printable(granted->line(), 300)),
        {},
        {},
        {{"mechanism", used}, {"user", relay_.user}, {"reply", granted->line()}}});
@@ -454,12 +465,12 @@ void Probe::limits() {
   ProbeStep step{"limits", ProbeMark::kGood, {}, {}, {}, {}};
   if (said.size) {
     const std::uint64_t size = *said.size;
-    step.text = fmt::format("messages up to {} octets", size);
+    step.text = tr("messages up to {} octets", size);
     step.details.emplace_back("size", static_cast<std::int64_t>(std::min<std::uint64_t>(size, INT64_MAX)));
     if (options_.max_message_size > size) {
       step.mark = ProbeMark::kNote;
-      step.cause = "our listeners take larger ones; what no relay takes is refused there once that is known";
-      step.cure = fmt::format("max_message_size = \"{}\" in [[listener]] says so from the beginning", size);
+      step.cause = _("our listeners take larger ones; what no relay takes is refused there once that is known");
+      step.cure = tr("max_message_size = \"{}\" in [[listener]] says so from the beginning", size);
     }
   }
   for (const std::string& line : said.raw) {
@@ -483,12 +494,12 @@ net::Awaitable<bool> Probe::try_senders() {
   if (all.empty()) {
     say({"mail",
          ProbeMark::kNote,
-         "not tried: no sender is known",
-         "the user is no mail address",
-         "give one with --from ADDRESS",
+         _("not tried: no sender is known"),
+         _("the user is no mail address"),
+         _("give one with --from ADDRESS"),
          {}});
     co_return options_.send_to.empty() ||
-        failed("send", "not sent: no sender is known", {"", "give one with --from ADDRESS"});
+        failed("send", _("not sent: no sender is known"), {"", _("give one with --from ADDRESS")});
   }
   bool good = true;
   for (const ProbeSender& sender : all) {
@@ -544,7 +555,7 @@ net::Awaitable<bool> Probe::send(std::string from) {
   ProbeStep step{"send", ProbeMark::kGood, {}, {}, {}, {{"recipient", options_.send_to}}};
   const std::string to = printable(options_.send_to, 300);
   if (done.final && done.final->positive()) {
-    step.text = fmt::format("sent to <{}>: {}", to, printable(done.final->line(), 300));
+    step.text = tr("sent to <{}>: {}", to, printable(done.final->line(), 300));
     step.details.emplace_back("reply", done.final->line());
     say(std::move(step));
     co_return true;
@@ -556,11 +567,11 @@ net::Awaitable<bool> Probe::send(std::string from) {
   }
   if (!trouble.reply && done.broken) trouble = *done.broken;
   if (done.broken) session_.reset();
-  std::string text = fmt::format("to <{}>: {}", to, words_of(trouble));
+  std::string text = tr("to <{}>: {}", to, words_of(trouble));
   const bool later = trouble.reply && trouble.reply->transient();
   co_return failed("send", std::move(text),
-                   {later ? "the relay does not take this message now" : "the relay does not take this message",
-                    "its words say why"});
+                   {later ? _("the relay does not take this message now") : _("the relay does not take this message"),
+                    _("its words say why")});
 }
 
 // For the advice's sake: does port 465 of the same host speak TLS? A handshake, and not one octet after it.
@@ -582,11 +593,12 @@ net::Awaitable<void> Probe::other_port() {
   if (secured) {
     const tls::Verdict& v = (*stream)->verdict();
     step.details.emplace_back("verified", v.verified);
-    step.text = fmt::format("port 465 of the same host speaks {}, certificate {}", v.version,
-                            v.verified ? "verified" : "not verified: " + printable(v.why, 300));
-    step.cure = "set port = 465 and tls = \"implicit\"";
+    step.text = v.verified ? tr("port 465 of the same host speaks {}, certificate verified", v.version)
+                           : tr("port 465 of the same host speaks {}, certificate not verified: {}", v.version,
+                                printable(v.why, 300));
+    step.cure = _("set port = 465 and tls = \"implicit\"");
   } else {
-    step.text = fmt::format("port 465 of the same host does not help: {}", printable(secured.error().text, 300));
+    step.text = tr("port 465 of the same host does not help: {}", printable(secured.error().text, 300));
   }
   if (stream) (*stream)->close();
   say(std::move(step));
@@ -605,7 +617,7 @@ net::Awaitable<bool> probe(net::Loop& loop, dns::Resolver& resolver, RelaySettin
   if (!found) {
     ProbeAdvice advice = advise_dns(relay, found.error());
     sink({"dns", ProbeMark::kFailed, printable(found.error().text, 500), advice.cause, advice.cure, {}});
-    sink({"result", ProbeMark::kFailed, "no server was found; nothing was sent", {}, {}, {}});
+    sink({"result", ProbeMark::kFailed, _("no server was found; nothing was sent"), {}, {}, {}});
     co_return false;
   }
   for (const Candidate& candidate : *found) {

@@ -35,7 +35,7 @@ struct ProbeStep {
   std::string name;
   ProbeMark mark = ProbeMark::kGood;
   std::string text;         // what was seen, one line, free of control characters
-  std::string cause, cure;  // plain English, where mark is kFailed (and sometimes for a kNote)
+  std::string cause, cure;  // plain words, where mark is kFailed (and sometimes for a kNote)
   std::vector<std::pair<std::string, ProbeValue>> details;  // for --json
   bool ok() const { return mark != ProbeMark::kFailed; }
 };

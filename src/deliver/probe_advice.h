@@ -1,4 +1,5 @@
-// What a failed step of the way to a relay means, and what to do: pure, from what was seen to plain English.
+// What a failed step of the way to a relay means, and what to do: pure, from what was seen to plain words in the
+// reader's language.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
 // A step of `relay test` as text and as JSON.
+#include "base/i18n.h"
 #include "base/text.h"
 #include "deliver/probe.h"
 
@@ -6,7 +7,7 @@ namespace sidegate::deliver {
 namespace {
 
 const char* sign(ProbeMark mark) {
-  return mark == ProbeMark::kGood ? "ok" : mark == ProbeMark::kNote ? "--" : "FAILED";
+  return mark == ProbeMark::kGood ? _("ok") : mark == ProbeMark::kNote ? "--" : _("FAILED");
 }
 const char* word(ProbeMark mark) {
   return mark == ProbeMark::kGood ? "ok" : mark == ProbeMark::kNote ? "note" : "failed";
@@ -48,10 +49,11 @@ std::string probe_text(const ProbeStep& step, bool colour) {
                       : step.mark == ProbeMark::kGood ? "\x1b[32m"
                       : step.mark == ProbeMark::kNote ? "\x1b[33m"
                                                       : "\x1b[31m";
+  // fmt fills up by the columns a terminal shows, where a character of Japanese takes two.
   std::string out =
       fmt::format("{}{:<6}{} {:<11} {}\n", begin, sign(step.mark), colour ? "\x1b[0m" : "", step.name, step.text);
-  if (!step.cause.empty()) out += fmt::format("{:19}cause: {}\n", "", step.cause);
-  if (!step.cure.empty()) out += fmt::format("{:19}cure:  {}\n", "", step.cure);
+  if (!step.cause.empty()) out += fmt::format("{:19}{}\n", "", tr("cause: {}", step.cause));
+  if (!step.cure.empty()) out += fmt::format("{:19}{}\n", "", tr("cure:  {}", step.cure));
   return out;
 }
 

@@ -81,7 +81,7 @@ TEST(ProbeAdvice, Certificate) {
              {"mx.isp.example"},
              9,
              "set `host` to a name"},
-        Case{"certificate expired 3 days ago", {"a"}, -3, "must renew"},
+        Case{"certificate expired 3 days ago", {"a"}, -4, "must renew"},
         Case{"certificate is self-signed", {"a"}, 9, "tls_fingerprints = [\"sha256:00\"]"},
         Case{"certificate is signed by an unknown CA (x is not among the system's CAs)", {"a"}, 9, "tls_ca_file"}}) {
     tls::Verdict verdict;
@@ -89,6 +89,7 @@ TEST(ProbeAdvice, Certificate) {
     verdict.names = c.names;
     verdict.days_left = c.days;
     verdict.fingerprint = "sha256:00";
+    verdict.issuer = "x";
     ProbeAdvice advice = advise_certificate(relay(), verdict);
     EXPECT_THAT(advice.cause, HasSubstr(c.why));
     EXPECT_THAT(advice.cure, HasSubstr(c.cure));

@@ -3,6 +3,7 @@ what it says, cause and cure of each failure, that no secret is shown, the exit 
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-from support import dovecot, postfix                    # noqa: E402
+from support import dovecot, japanese, postfix          # noqa: E402
 from support.certificates import Authority              # noqa: E402
 from support.peer import Peer                           # noqa: E402
 from support.server import BINARY, Server, free_port    # noqa: E402
@@ -280,6 +281,74 @@ class AgainstAPeer(Case):
                 self.assertIn(told, result.stdout + result.stderr)
         finally:
             server.discard()
+
+
+KANA = re.compile("[\u3040-\u30ff]")
+
+
+class InJapanese(Case):
+    """All that a person reads is translated; what programs read is not"""
+    WORDS_OF_THE_SERVER = ("dns", "greeting", "ehlo", "starttls", "tls", "ehlo_tls", "auth", "mail")   # in good steps
+
+    @classmethod
+    def setUpClass(cls):
+        cls.language = japanese.environment(folder)
+
+    def say(self, block, *peer_arguments):
+        """(`relay test`, its steps as JSON here and in C, `doctor --only relays`)"""
+        peer = Peer(*peer_arguments).start()
+        server = Server(relay='[[relay]]\nname = "isp"\nhost = "127.0.0.1"\ntls_name = "localhost"\n' +
+                              (block if "port =" in block else f"port = {peer.port}\n{block}"))
+        here = dict(server.child_environment(), **self.language)
+
+        def run(*arguments):
+            return subprocess.run([BINARY, *arguments, "--config", server.config_path], capture_output=True, text=True, timeout=60, env=here).stdout
+        try:
+            told, as_json, doctor = run("relay", "test"), run("relay", "test", "--json"), run("doctor", "--only", "relays")
+            plain = server.command("relay", "test", "--json").stdout
+        finally:
+            server.discard()
+            peer.discard()
+        return told, as_json, plain, doctor
+
+    def all_japanese(self, told):
+        for line in told.splitlines():
+            if line.startswith(" "):
+                self.assertRegex(line, "^ +(原因|対処): ")
+                self.assertRegex(line, KANA)
+                continue
+            mark, step, text = line.split(None, 2)
+            self.assertIn(mark, ("正常", "失敗", "--"))
+            if mark == "失敗" and step in ("connect", "auth"):   # the error, the server's reply: their cause says what it means
+                continue
+            if step not in self.WORDS_OF_THE_SERVER or mark == "失敗":
+                self.assertRegex(text, "[\u3040-\u30ff\u4e00-\u9fff]")
+
+    def test_each_failure(self):
+        cert, key = authority.issue("japanese")
+        other, other_key = authority.issue("japanese-other", names=("other.test",), addresses=("127.99.0.1",))
+        tls = ("--cert", cert, "--key", key, "--auth", "tls", "--user", f"me@test:{PASSWORD}")
+        known = f'tls_ca_file = "{authority.ca}"\nuser = "me@test"\n'
+        for name, block, arguments, words in (
+                ("well", f'{known}password = "{PASSWORD}"\n', tls, ("検証済み", "メールを受け取ります。何も送っていません")),
+                ("password", f'{known}password = "not it"\n', tls, ("サーバーがこのユーザー名とパスワードを受け付けません", "アプリパスワード")),
+                ("name", f'{known}password = "x"\n', ("--cert", other, "--key", other_key), ("検証できません", "other.test")),
+                ("authority", 'user = "me@test"\npassword = "x"\n', tls, ("未知の CA", "tls_ca_file")),
+                ("no STARTTLS", f'{known}password = "x"\n', ("--no-starttls",), ("STARTTLS を提示しない", "ポート 465")),
+                ("mechanism", f'{known}password = "x"\nmechanisms = ["SCRAM-SHA-256"]\n', (*tls, "--mechanisms", "PLAIN"), ("共通の認証方式がありません",)),
+                ("nobody", f'port = {free_port()}\n{known}password = "x"\n', (), ("何も待ち受けていません", "メールを受け取りません"))):
+            with self.subTest(name):
+                told, as_json, plain, doctor = self.say(block, *arguments)
+                for word in words:
+                    self.assertIn(word, told)
+                self.all_japanese(told)
+                (line,) = [line for line in doctor.splitlines() if "リレー isp" in line]
+                if name == "password":
+                    self.assertIn("サーバーがこのユーザー名とパスワードを受け付けません", line)
+                    self.assertIn("アプリパスワード", line)
+                self.assertNotRegex(as_json, KANA)
+                self.assertEqual(*([(s["step"], s["mark"], s.get("cause"), s.get("cure")) for s in map(json.loads, text.splitlines())]
+                                   for text in (as_json, plain)))
 
 
 if __name__ == "__main__":
