@@ -69,6 +69,7 @@ struct Attempted {
   std::optional<WayTrouble> trouble;
   bool usable = true;     // the connection may carry another message
   bool answered = false;  // the relay judged the message: the way works
+  bool put_off = false;   // it put a recipient off, or all of it
 };
 
 class Attempt {

@@ -376,6 +376,7 @@ void Attempt::judge_all(const Verdict& verdict, Phase phase, const std::string& 
 }
 
 void Attempt::note_trouble(const Target& target) {
+  result_.put_off |= target.by_peer && target.verdict.action == Action::kDefer;
   // A destination that refuses us, and the message goes on by the next way.
   const bool closes = target.verdict.action == Action::kNextWay && target.verdict.scope == Scope::kWay;
   if ((target.verdict.action != Action::kHoldWay && !closes) || result_.trouble) return;

@@ -32,6 +32,7 @@ class Connection {
   std::string host, address;  // "smtp.isp.example", "192.0.2.1:587"
   std::string how;  // the peer is known: "verified:dane-ee TLSv1.3 ...", "encrypted ...", "none"; empty: no TLS here
   Duration took{};  // from the first look-up to here
+  bool others = false;  // the destination has other hosts, which are not passed over (passed_over.h)
 };
 
 }  // namespace sidegate::deliver

@@ -19,6 +19,7 @@ Duration spent_at_most(const Verdict& verdict) {
   return verdict.hold >= Duration(1h) ? kSpentDay : kSpentPace;
 }
 
+constexpr Duration kPassedOver = 10min;
 constexpr Duration kLook = 250ms;  // between two looks at what ends by itself
 
 // One connection's coroutine. It holds a slot of the way for as long as it lives.
@@ -380,6 +381,7 @@ net::Awaitable<bool> Courier::deliver(Line& line, Connection& connection) {
     after_unread(lease);
     co_return true;
   }
+  if (connection.others && (attempted.trouble || attempted.put_off)) pass_over(line, connection, attempted);
   if (attempted.answered && !attempted.trouble) way_good(*line.way, Phase::kFinal);
   // Before the lease goes back: what waits must find the way down, not this connection's place.
   if (attempted.trouble) {
@@ -388,6 +390,14 @@ net::Awaitable<bool> Courier::deliver(Line& line, Connection& connection) {
   }
   settle(std::move(lease), std::move(attempted.settled));
   co_return attempted.usable;
+}
+
+// RFC 5321 section 5.1: what one exchanger does not take now, another one may: it is asked the next time, and soon.
+void Courier::pass_over(Line& line, const Connection& connection, Attempted& attempted) {
+  Duration wait = kPassedOver;
+  if (attempted.trouble) wait = std::max(wait, std::exchange(attempted.trouble->verdict.hold, Duration(0)));
+  line.way->passed_over.add(connection.host, parts_.loop.clock().steady() + wait);
+  line.carried = line.way->settings.messages_per_connection;  // this one has done
 }
 
 // --- health

@@ -50,6 +50,7 @@ class Courier {
   net::Awaitable<void> run(std::shared_ptr<const Ways> ways, std::shared_ptr<Way> way, bool probes);
   net::Awaitable<Served> serve(Line& line);
   bool take_lease(Line& line);
+  void pass_over(Line& line, const Connection& connection, Attempted& attempted);
   net::Awaitable<bool> next_lease(Line& line);
   net::Awaitable<bool> open(Line& line);
   net::Awaitable<bool> deliver(Line& line, Connection& connection);

@@ -1,6 +1,9 @@
 #include "deliver/direct_opening.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
+#include <limits>
 
 #include "base/text.h"
 #include "deliver/dane.h"
@@ -170,7 +173,14 @@ net::Awaitable<Opened> DirectOpening::run() {
   if (ours && list.empty()) co_return std::unexpected(loop_found(domain));
   co_await find_published();
   std::optional<OpenTrouble> told;
+  const SteadyTime now = loop_.clock().steady();
+  auto in_turn = [&](const dns::Exchanger& one) { return !way_.passed_over.has(one.host, now); };
+  std::vector<dns::Exchanger> last;
+  std::ranges::copy_if(list, std::back_inserter(last), std::not_fn(in_turn));
+  std::erase_if(list, std::not_fn(in_turn));
+  list.insert(list.end(), last.begin(), last.end());
   bool kept_out = false, temporary = false;
+  unsigned ours_at = std::numeric_limits<unsigned>::max();  // our own preference
   std::string why = any ? "" : "the MX records of " + domain + " name no host";
   std::size_t tried = 0;
   std::vector<Places> alike;  // of the hosts with the preference of the one in turn
@@ -178,12 +188,10 @@ net::Awaitable<Opened> DirectOpening::run() {
     if (i == 0 || list[i].preference != list[first].preference) {
       first = i;
       alike = co_await places_of_equals(list, i);
-      if (std::ranges::any_of(alike, &Places::ours)) {  // those and what is no better, in whatever order they stand
-        ours = true;
-        break;
-      }
+      // Those and what is no better, in whatever order they stand.
+      if (std::ranges::any_of(alike, &Places::ours)) ours_at = std::min<unsigned>(ours_at, list[i].preference);
     }
-    if (i - first >= alike.size()) continue;
+    if (list[i].preference >= ours_at || i - first >= alike.size()) continue;
     const std::string host = list[i].host;
     Places& places = alike[i - first];
     if (places.list.empty()) {
@@ -194,10 +202,16 @@ net::Awaitable<Opened> DirectOpening::run() {
     }
     ++tried;
     Opened opened = co_await try_host(host, std::move(places.list));
-    if (opened) co_return opened;
+    if (opened) {
+      (*opened)->others = std::ranges::any_of(list, [&](const dns::Exchanger& one) {
+        return one.host != host && one.preference < ours_at && in_turn(one);
+      });
+      co_return opened;
+    }
     if (!told || outweighs(opened.error(), *told)) told = std::move(opened.error());
   }
   if (told && !(ends_message(*told) && temporary)) co_return std::unexpected(std::move(*told));
+  ours |= ours_at != std::numeric_limits<unsigned>::max();
   if (ours && !kept_out && !temporary) co_return std::unexpected(loop_found(domain));
   if (kept_out && !temporary) {
     co_return std::unexpected(destination_trouble(

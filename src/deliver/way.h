@@ -15,6 +15,7 @@
 #include "deliver/busy.h"
 #include "deliver/direct.h"
 #include "deliver/members.h"
+#include "deliver/passed_over.h"
 #include "deliver/rungs.h"
 #include "deliver/settings.h"
 #include "queue/scheduler.h"
@@ -102,6 +103,7 @@ struct Way {
   ToldOnce broken_signatures;                 // of others, by what this way demands
   NullSender null_sender;                     // learnt: this relay takes no reports from <>
   std::atomic<int> good_family{0};            // 4 or 6: the one that worked last
+  PassedOver passed_over;                     // learnt: hosts of this destination to be asked after the others
   Rungs rungs;                                // learnt: which of its hosts and ports works
   enum class Port465 : int { kUnknown, kTls, kNo };
   std::atomic<Port465> port465{Port465::kUnknown};

@@ -15,8 +15,8 @@ UNRELATED = ("dane.example", "sts.example", "plain.example")
 
 
 class DirectCase(LabCase):
-    def gate(self, relay="", extra=""):
-        server = gate.Gate(self.lab, relay + DIRECT + extra)
+    def gate(self, relay="", extra="", queue=""):
+        server = gate.Gate(self.lab, relay + DIRECT + extra, queue)
         self.addCleanup(server.discard)
         self.addCleanup(server.end)
         return server.start()
@@ -60,6 +60,22 @@ class WhileItIsOpen(DirectCase):
         server.send(SENDER, ["a@private.example"])
         wait_for(lambda: [e for e in server.events("way_down") if e.get("destination") == "private.example"], what="private space")
         server.stop()
+
+    def test_the_next_exchanger_is_asked_when_the_first_one_takes_nothing(self):
+        """RFC 5321 section 5.1: one that puts mail off after RCPT, and one that refuses our address there."""
+        self.lab.set(port25="open")
+        first = self.lab.exchangers["dane"]
+        self.addCleanup(first.change, smtpd_client_restrictions="")
+        for how in ("defer", "reject_rbl_client lines.example"):
+            with self.subTest(how=how):
+                first.change(smtpd_client_restrictions=how)
+                server = self.gate(queue='[queue]\nretry_first = "2s"\nretry_max = "2s"\n')
+                recipient = f"{how.split('_')[0]}@second.example"
+                server.send(SENDER, [recipient])
+                self.arrives(server, recipient)
+                sent = wait_for(lambda: [e for e in server.events("delivery") if e["to"] == recipient and e["status"] == "sent"], what="it in the log")
+                self.assertIn(plan.PLAIN.name, sent[0]["relay"])
+                server.stop()
 
     def test_dead_ipv6_costs_nothing_per_message(self):
         self.lab.set(port25="open", ipv6="dead")

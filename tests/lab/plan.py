@@ -46,7 +46,7 @@ EXCHANGERS = {"dane": DANE, "sts": STS, "plain": PLAIN}
 ACCEPTS = {
     "dane": ("dane.example", "equal.example"),
     "sts": ("sts.example", "equal.example"),
-    "plain": ("plain.example", "equal.example", "implicit.example", "fallback.example", "v6only.example", "mxalias.example",
+    "plain": ("plain.example", "equal.example", "implicit.example", "fallback.example", "v6only.example", "mxalias.example", "second.example",
               "news.chain.example", "bogus.example", "home.example", "own.example"),
 }
 
@@ -80,6 +80,7 @@ DOMAINS = (
     ("v6only.example", "its MX has an IPv6 address alone (of plain)"),
     ("private.example", "its MX are in private space and on loopback"),
     ("self.example", "its best MX is the machine at home, then plain"),
+    ("second.example", "its best MX is dane, then plain"),
     ("twins.example", "two MX of equal preference: the machine at home under another name, and plain"),
     ("doubtful.example", "its best MX cannot be looked up (SERVFAIL), the other one is the machine at home"),
     ("addressless.example", "its MX has no address"),

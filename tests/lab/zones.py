@@ -52,6 +52,7 @@ def zones(dane_tlsa):
         "v6only.example.": (SIGNED, mail((10, "mail6.plain.example"))),
         "private.example.": (SIGNED, "@ MX 10 inside\n@ MX 20 loop\ninside A 10.20.30.40\ninside AAAA fd00::25\nloop A 127.0.0.1\nloop AAAA ::1\n"),
         "self.example.": (SIGNED, f"@ MX 10 {plan.HOME.name}.\n@ MX 20 {plain}.\n"),
+        "second.example.": (SIGNED, mail((10, dane), (20, plain))),
         "twins.example.": (SIGNED, f"@ MX 10 alias\n@ MX 10 {plain}.\nalias A {plan.HOME.v4}\n"),
         "doubtful.example.": (SIGNED, f"@ MX 10 mail.bogus.example.\n@ MX 20 {plan.HOME.name}.\n"),
         "addressless.example.": (SIGNED, "@ MX 10 mail\nmail TXT \"no address\"\n"),
