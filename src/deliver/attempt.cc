@@ -70,8 +70,8 @@ net::Awaitable<Status> Attempt::load() {
     if (!content) co_return std::unexpected(content.error());
     content_ = std::move(*content);
   }
-  // A first attempt at everything: no row is there yet. (A delay report alone writes rows without counting; it takes
-  // the message out of memory.)
+  // A first attempt at everything: no row is there yet. (A delay report, or a transaction before the attempt broke off,
+  // writes rows without counting; it takes the message out of memory.)
   std::size_t mine = std::ranges::count_if(content_.message->classes, [&](queue::ClassId id) {
     return std::ranges::find(lease_.classes, id) != lease_.classes.end();
   });

@@ -341,7 +341,10 @@ void Attempt::write_delivered(std::span<const std::size_t> batch) {
     row.last_at = parts_.loop.clock().wall();
     outcome.recipients.push_back(std::move(row));
   }
-  if (!outcome.recipients.empty()) parts_.store.commit(std::move(outcome), [](Status) {});
+  if (outcome.recipients.empty()) return;
+  // What has rows leaves memory: the next attempt must read them, also where this one does not count (load()).
+  if (parts_.forget) parts_.forget(lease_.id);
+  parts_.store.commit(std::move(outcome), [](Status) {});
 }
 
 smtp::Transmission Attempt::transmission(const RelayConnection& connection, const Guise& guise,

@@ -403,6 +403,47 @@ TEST(Courier, ADelayIsReportedOnce) {
   EXPECT_EQ(house.reports().size(), 1u);
 }
 
+TEST(Courier, ADelayToldWhileTheWayWasDownIsNotToldAgain) {
+  House house(
+      Answers{{"GREETING", "421 busyCUT"}, {"RCPT TO:<a@", "450 4.2.0 later"}, {"RCPT TO:<me@", "450 4.2.0 later"}});
+  house.in_memory = true;
+  auto id = house.add({"a@x.example"}, {}, "\r\nx\r\n", Duration(5h));
+  house.run_until([&] { return !house.scheduler.ways()[0].up && house.scheduler.totals().active == 0; });
+  house.courier.look_overdue();
+  house.run_until([&] { return house.reports().size() == 1; });
+  house.relay().answers().erase("GREETING");
+  house.run_until([&] {
+    house.scheduler.retry_now(id);
+    return house.relay().said("RCPT TO:<a@x.example>");
+  });
+  house.settle();
+  EXPECT_EQ(house.reports().size(), 1u);
+}
+
+// Several transactions, and the account is spent in the second one, which is no attempt: who has it does not get it
+// again.
+TEST(Courier, WhatWasDeliveredBeforeTheAccountWasSpentIsNotSentAgain) {
+  House house;
+  house.in_memory = true;
+  std::vector<std::string> to;
+  for (int i = 0; i < 150; ++i) to.push_back("r" + std::to_string(i) + "@x.example");
+  house.relay().answers()["RCPT TO:<r"] = "550 5.4.5 Daily user sending quota exceeded.";
+  for (int i = 0; i < 100; ++i) house.relay().answers()["RCPT TO:<r" + std::to_string(i) + "@"] = "250 2.1.5 ok";
+  auto id = house.add(to);
+  house.run_until([&] { return !house.scheduler.ways()[0].up && house.scheduler.totals().active == 0; });
+  house.relay().answers().clear();
+  house.run_until([&] {
+    house.scheduler.retry_now(id);
+    return house.gone(id);
+  });
+  std::map<std::string, int> copies;
+  for (const Carried& one : house.relay().carried) {
+    for (const std::string& rcpt : one.rcpt) ++copies[rcpt];
+  }
+  EXPECT_EQ(copies.size(), 150u);
+  for (const auto& [rcpt, n] : copies) EXPECT_EQ(n, 1) << rcpt;
+}
+
 TEST(Courier, NotifyNeverAndSuccess) {
   House house(Answers{{"RCPT TO:<never@", "550 5.1.1 no such user"}, {"MAIL FROM:<>", "450 4.2.0 later"}});
   auto silent = house.add({"never@x.example"}, [](queue::Message& m) { m.envelope.recipients[0].notify.never = true; });

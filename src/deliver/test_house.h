@@ -5,8 +5,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <map>
+#include <optional>
+
 #include "deliver/courier.h"
 #include "deliver/test_relay.h"
+#include "queue/content_cache.h"
 #include "queue/memory_store.h"
 #include "test_certificates.h"
 
@@ -97,6 +101,10 @@ struct House {
     store.commit(queue::Intern{fresh_rows}, [](Status s) { EXPECT_TRUE(s); });
     auto due = accept.due;
     QueueId id = message->id;
+    if (in_memory) {
+      auto content = [](const std::string& text) { return std::make_shared<const std::string>(text); };
+      memory[id.value] = {message, content(accept.header), content(accept.body)};
+    }
     accept.message = std::move(message);
     store.commit(std::move(accept), [](Status s) { EXPECT_TRUE(s); });
     scheduler.add(due, 0);
@@ -165,7 +173,14 @@ struct House {
   std::vector<std::unique_ptr<TestRelay>> relays;
   DeliverSettings settings;
   std::shared_ptr<const Ways> all_ways;
-  Courier courier{Parts{loop, scheduler, store, resolver, workers, ids, queue::ScheduleSettings{}, {}, {}}};
+  bool in_memory = false;  // messages added from now on are fresh: known without the store (queue/content_cache.h)
+  std::map<std::uint64_t, queue::Content> memory;
+  std::optional<queue::Content> remembered(QueueId id) const {
+    const auto known = memory.find(id.value);
+    return known == memory.end() ? std::nullopt : std::optional(known->second);
+  }
+  Courier courier{Parts{loop, scheduler, store, resolver, workers, ids, queue::ScheduleSettings{},
+                        [this](QueueId id) { return remembered(id); }, [this](QueueId id) { memory.erase(id.value); }}};
   std::uint64_t old = 0;
 };
 
