@@ -265,15 +265,26 @@ ErrorFacts error_facts(Phase phase, ErrorKind kind) {
 }
 
 // Of an MX host, which is in nobody's configuration here.
-std::string_view explanation_for_direct(std::string_view word) {
-  if (word == "connect-failed") return "No mail server of the recipient's domain can be reached. It is tried again.";
-  if (word == "timeout") return "The recipient's mail server did not answer in time. It is tried again.";
-  if (word == "protocol-broken")
-    return "The answer of the recipient's mail server was no proper SMTP reply. It is tried again.";
-  if (word == "connection-lost") return "The connection to the recipient's mail server broke. It is tried again.";
-  if (word == "tls-failed")
-    return "No trusted TLS connection to the recipient's mail server: nothing was sent. It is tried again.";
-  return {};
+ErrorFacts error_facts_direct(Phase phase, ErrorKind kind) {
+  ErrorFacts facts = error_facts(phase, kind);
+  if (phase == Phase::kConnect && kind == ErrorKind::kBadInput) return facts;  // our own address: as for a relay
+  if (phase == Phase::kConnect) {
+    facts.explanation = "No mail server of the recipient's domain can be reached. It is tried again.";
+  } else if (phase == Phase::kResolve) {
+    facts.explanation = "The recipient's mail server cannot be looked up. It is tried again.";
+  } else if (phase == Phase::kStartTls && kind == ErrorKind::kTls) {
+    facts.explanation = "The recipient's mail server offers no STARTTLS here, and nothing is sent without it.";
+  } else if (kind == ErrorKind::kTls) {
+    facts.explanation =
+        "No trusted TLS connection to the recipient's mail server: nothing was sent. It is tried again.";
+  } else if (kind == ErrorKind::kTimeout) {
+    facts.explanation = "The recipient's mail server did not answer in time. It is tried again.";
+  } else if (kind == ErrorKind::kProtocol || kind == ErrorKind::kTooLarge) {
+    facts.explanation = "The answer of the recipient's mail server was no proper SMTP reply. It is tried again.";
+  } else if (kind != ErrorKind::kAuth) {  // nobody logs in there
+    facts.explanation = "The connection to the recipient's mail server broke. It is tried again.";
+  }
+  return facts;
 }
 
 bool is_ours(ErrorKind kind) {
@@ -284,13 +295,11 @@ bool is_ours(ErrorKind kind) {
 Verdict judge_error(const RelaySettings& way, const Event& event) {
   bool in_content = event.phase == Phase::kContent || event.phase == Phase::kFinal;
   if (is_ours(event.error->kind) && in_content) return verdict_our_trouble();
-  ErrorFacts facts = error_facts(event.phase, event.error->kind);
+  const bool direct = way.protocol == Protocol::kDirect;
+  const ErrorFacts facts = (direct ? error_facts_direct : error_facts)(event.phase, event.error->kind);
   Verdict v;
   v.meaning = facts.word;
   v.explanation = facts.explanation;
-  if (way.protocol == Protocol::kDirect) {
-    if (const std::string_view text = explanation_for_direct(facts.word); !text.empty()) v.explanation = text;
-  }
   v.status = facts.status;
   return hold(v, event.phase == Phase::kAuth && event.error->kind == ErrorKind::kAuth ? Scope::kAccount : Scope::kWay);
 }

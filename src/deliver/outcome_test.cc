@@ -93,6 +93,7 @@ TEST(Errors, AreTheWaysTroubleAndNeverTheMessages) {
        {ErrorCase{Phase::kResolve, ErrorKind::kNotFound, Scope::kWay, Action::kHoldWay, "host-not-found"},
         ErrorCase{Phase::kResolve, ErrorKind::kTimeout, Scope::kWay, Action::kHoldWay, "dns-failed"},
         ErrorCase{Phase::kConnect, ErrorKind::kRefused, Scope::kWay, Action::kHoldWay, "connect-failed"},
+        ErrorCase{Phase::kConnect, ErrorKind::kBadInput, Scope::kWay, Action::kHoldWay, "source-address"},
         ErrorCase{Phase::kGreeting, ErrorKind::kTimeout, Scope::kWay, Action::kHoldWay, "timeout"},
         ErrorCase{Phase::kGreeting, ErrorKind::kClosed, Scope::kWay, Action::kHoldWay, "connection-lost"},
         ErrorCase{Phase::kStartTls, ErrorKind::kTls, Scope::kWay, Action::kHoldWay, "tls-not-offered"},
@@ -111,6 +112,26 @@ TEST(Errors, AreTheWaysTroubleAndNeverTheMessages) {
     EXPECT_EQ(v.explanation.find("tls_fingerprints") != std::string_view::npos, v.meaning == "tls-failed");
     EXPECT_FALSE(v.explanation.empty());
   }
+}
+
+TEST(Errors, OfAnMxHostSpeakOfNoRelay) {
+  RelaySettings direct, relay;
+  direct.protocol = Protocol::kDirect;
+  using enum ErrorKind;
+  for (Phase phase : {Phase::kResolve, Phase::kConnect, Phase::kGreeting, Phase::kEhlo, Phase::kStartTls, Phase::kTls,
+                      Phase::kMail, Phase::kRcpt, Phase::kContent, Phase::kFinal}) {
+    for (ErrorKind kind : {kNotFound, kRefused, kTimeout, kClosed, kTls, kProtocol, kTooLarge}) {
+      Error error{kind, "x"};
+      const Event event{.phase = phase, .error = &error};
+      const Verdict there = judge(direct, event), same = judge(relay, event);
+      EXPECT_EQ(there.explanation.find("relay"), std::string_view::npos) << there.explanation;
+      EXPECT_EQ(there.meaning, same.meaning);
+      EXPECT_EQ(there.action, same.action);
+    }
+  }
+  Error ours{kBadInput, "x"};
+  const Event event{.phase = Phase::kConnect, .error = &ours};
+  EXPECT_NE(judge(direct, event).explanation.find("source_address"), std::string_view::npos);
 }
 
 TEST(Uncertain, DefersTheMessageAndSaysSo) {
