@@ -1,9 +1,7 @@
 #include "deliver/direct_opening.h"
 
 #include <algorithm>
-#include <functional>
-#include <iterator>
-#include <limits>
+#include <span>
 
 #include "base/text.h"
 #include "deliver/dane.h"
@@ -87,6 +85,17 @@ bool drop_own(std::vector<dns::Exchanger>& list, const std::string& own_name) {
   const unsigned ours = own->preference;
   std::erase_if(list, [&](const dns::Exchanger& one) { return one.preference >= ours; });
   return true;
+}
+
+std::size_t put_last(std::vector<dns::Exchanger>& list, const PassedOver& passed_over, SteadyTime now) {
+  std::vector<dns::Exchanger> last;
+  for (const dns::Exchanger& one : list) {
+    if (passed_over.has(one.host, now)) last.push_back(one);
+  }
+  std::erase_if(list, [&](const dns::Exchanger& one) { return std::ranges::find(last, one) != last.end(); });
+  const std::size_t in_turn = list.size();
+  list.insert(list.end(), last.begin(), last.end());
+  return in_turn;
 }
 
 std::string DirectOpening::our_name() const {
@@ -174,13 +183,10 @@ net::Awaitable<Opened> DirectOpening::run() {
   co_await find_published();
   std::optional<OpenTrouble> told;
   const SteadyTime now = loop_.clock().steady();
-  auto in_turn = [&](const dns::Exchanger& one) { return !way_.passed_over.has(one.host, now); };
-  std::vector<dns::Exchanger> last;
-  std::ranges::copy_if(list, std::back_inserter(last), std::not_fn(in_turn));
-  std::erase_if(list, std::not_fn(in_turn));
-  list.insert(list.end(), last.begin(), last.end());
+  const std::size_t in_turn = put_last(list, way_.passed_over, now);
   bool kept_out = false, temporary = false;
-  unsigned ours_at = std::numeric_limits<unsigned>::max();  // our own preference
+  std::optional<unsigned> own_preference;
+  auto no_better = [&](const dns::Exchanger& one) { return own_preference && one.preference >= *own_preference; };
   std::string why = any ? "" : "the MX records of " + domain + " name no host";
   std::size_t tried = 0;
   std::vector<Places> alike;  // of the hosts with the preference of the one in turn
@@ -189,9 +195,9 @@ net::Awaitable<Opened> DirectOpening::run() {
       first = i;
       alike = co_await places_of_equals(list, i);
       // Those and what is no better, in whatever order they stand.
-      if (std::ranges::any_of(alike, &Places::ours)) ours_at = std::min<unsigned>(ours_at, list[i].preference);
+      if (std::ranges::any_of(alike, &Places::ours) && !no_better(list[i])) own_preference = list[i].preference;
     }
-    if (list[i].preference >= ours_at || i - first >= alike.size()) continue;
+    if (no_better(list[i]) || i - first >= alike.size()) continue;
     const std::string host = list[i].host;
     Places& places = alike[i - first];
     if (places.list.empty()) {
@@ -203,15 +209,15 @@ net::Awaitable<Opened> DirectOpening::run() {
     ++tried;
     Opened opened = co_await try_host(host, std::move(places.list));
     if (opened) {
-      (*opened)->others = std::ranges::any_of(list, [&](const dns::Exchanger& one) {
-        return one.host != host && one.preference < ours_at && in_turn(one);
+      (*opened)->others = std::ranges::any_of(std::span(list).first(in_turn), [&](const dns::Exchanger& one) {
+        return one.host != host && !no_better(one);
       });
       co_return opened;
     }
     if (!told || outweighs(opened.error(), *told)) told = std::move(opened.error());
   }
   if (told && !(ends_message(*told) && temporary)) co_return std::unexpected(std::move(*told));
-  ours |= ours_at != std::numeric_limits<unsigned>::max();
+  ours |= own_preference.has_value();
   if (ours && !kept_out && !temporary) co_return std::unexpected(loop_found(domain));
   if (kept_out && !temporary) {
     co_return std::unexpected(destination_trouble(

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "deliver/passed_over.h"
 #include "deliver/published_policy.h"
 #include "deliver/relay_connection.h"
 #include "dns/exchangers.h"
@@ -94,6 +95,9 @@ class DirectOpening {
 // Which hosts stand before ourselves in the list: those at our own preference or a worse one would bring mail back to
 // us. True: we are in it. RFC 5321 section 5.1.
 bool drop_own(std::vector<dns::Exchanger>& list, const std::string& own_name);
+
+// Hosts that have put mail off or refused us come after all others, each lot in its order. How many are in turn.
+std::size_t put_last(std::vector<dns::Exchanger>& list, const PassedOver& passed_over, SteadyTime now);
 
 // What is wrong with this destination, in words of our own.
 OpenTrouble destination_trouble(Action action, std::string_view meaning, mail::EnhancedCode status,

@@ -161,5 +161,21 @@ TEST(Direct, OwnNameAmongTheExchangers) {
   }
 }
 
+TEST(Direct, WhoTookNothingIsAskedAfterTheOthersForAWhile) {
+  using List = std::vector<dns::Exchanger>;
+  const SteadyTime now = system_clock().steady();
+  const List best_first{{10, "a"}, {20, "b"}, {20, "c"}, {30, "d"}};
+  PassedOver passed_over;
+  passed_over.add("c", now + Duration(1000));
+  passed_over.add("a", now + Duration(1000));
+  passed_over.add("d", now);  // over
+  List list = best_first;
+  EXPECT_EQ(put_last(list, passed_over, now), 2u);
+  EXPECT_EQ(list, (List{{20, "b"}, {30, "d"}, {10, "a"}, {20, "c"}}));
+  list = best_first;
+  EXPECT_EQ(put_last(list, passed_over, now + Duration(1000)), 4u);
+  EXPECT_EQ(list, best_first);
+}
+
 }  // namespace
 }  // namespace sidegate::deliver::direct_test
