@@ -87,10 +87,12 @@ void fill(Draft& draft, const Table& table, std::size_t index, const Block& from
       continue;
     }
     Status set = option->place.set(block, value, option->range);
-    if (!set)
-      draft.error(value.where, fmt::format("{}: {}", key, set.error().text));
-    else
+    if (set) {
       draft.loaded.sources[key_path(table, index, key)] = value.where;
+    } else {
+      draft.error(value.where, fmt::format("{}: {}", key, set.error().text));
+      draft.unread.insert(key_path(table, index, key));
+    }
   }
   for (const Option& option : table.options) {
     if (option.required && !from.values.contains(option.name))
@@ -164,7 +166,7 @@ std::string key_path(const Table& table, std::size_t index, std::string_view key
 }
 
 LoadResult load(const LoadRequest& request) {
-  Draft draft{request, {}, {}, {}, {}};
+  Draft draft{request, {}, {}, {}, {}, {}};
   read_file(draft);
   if (!draft.problems.empty())
     return std::unexpected(std::move(draft.problems));  // without the file, nothing else is worth saying

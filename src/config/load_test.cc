@@ -27,6 +27,23 @@ Settings settings_of(const LoadRequest& r) {
 
 const std::string kRelay = "[[relay]]\nhost = \"smtp.example\"\n";
 
+// What was given and could not be read is one error, and not missing as well.
+TEST(Load, WhatCouldNotBeReadIsNotMissing) {
+  for (const char* text :
+       {"[[relay]]\nhost = 3", "[[relay]]\nhosts = [1]", "[[relay]]\nprovider = 7\nuser = \"me\"\npassword = \"x\"",
+        "[[relay]]\nhost = \"x.example\"\nuser = \"me\"\npassword = 12345",
+        "[[relay]]\nhost = \"x.example\"\nuser = \"me\"\npassword_file = 7",
+        "[[relay]]\nhost = \"x.example\"\nuser = 5\npassword = \"x\"\nidentity = \"account\"",
+        "[[relay]]\nhost = \"x.example\"\nidentity = \"account\"\naddress = 1",
+        "[[relay]]\nhost = \"x.example\"\nidentity = \"allowed\"\nallowed = 1",
+        "[[relay]]\nprovider = \"ses\"\nregion = 1\nuser = \"me\"\npassword = \"x\""}) {
+    auto loaded = load(request_of(text));
+    ASSERT_FALSE(loaded) << text;
+    EXPECT_EQ(loaded.error().size(), 1u) << text << "\n" << text_of(loaded.error());
+    EXPECT_THAT(text_of(loaded.error()), HasSubstr("must be")) << text;
+  }
+}
+
 struct ErrorCase {
   const char* text;
   std::vector<const char*> expected;  // each must be there
@@ -433,6 +450,10 @@ TEST(Load, WarnsForEver) {
        "f:6: relay \"x.example\": insecure_auth = true: the password can be read"},
       {"[[relay]]\nhost = \"x.example\"\ntls = \"none\"\nuser = \"u\"\npassword = \"p\"\ninsecure_auth = \"challenge\"",
        "f:6: relay \"x.example\": insecure_auth = \"challenge\""},
+      {"[[relay]]\nhost = \"x.example\"\ntls = \"none\"\nuser = \"u\"\npassword = \"p\"\ninsecure_auth = "
+       "\"challenge\"\n"
+       "mechanisms = [\"PLAIN\", \"LOGIN\"]",
+       "f:7: relay \"x.example\": mechanisms names only those that show the password"},
       {"[[relay]]\nhost = \"x.example\"\ntls_verify = false\nuser = \"u\"\npassword = \"p\"",
        "f:3: relay \"x.example\": tls_verify = false"},
       {"[[relay]]\nhost = \"x.example\"\npassword = \"p\"", "f:3: relay \"x.example\": the password is never used"},

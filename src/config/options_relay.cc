@@ -88,7 +88,7 @@ void add_relay_place_options(Table& relay) {
           "the system chooses.")},
       {"proxy", Place(&RelayBlock::proxy, &deliver::Proxy::url), "", kAny, kLive, kSecret,
        N_("A SOCKS5 proxy that leads there and looks the name up: \"socks5://127.0.0.1:9050\", "
-          "\"socks5://user:password@proxy.example:1080\".")},
+          "\"socks5://user:password@proxy.example:1080\". In user and password %40 is an @, %3A a colon, %25 a %.")},
       {"tls_certificate", Place(&RelayBlock::certificate, &tls::Identity::cert_file).checked(check_path), "", kAny,
        kLive, kOpen,
        N_("A certificate (PEM, with its chain) that we show when asked; the login is then EXTERNAL where that is "

@@ -2,6 +2,9 @@
 // and what is unwise. Named steps, in the order load() takes them.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "config/load.h"
 
 namespace sidegate::config {
@@ -12,6 +15,7 @@ struct Draft {  // a configuration while it is being made
   Loaded loaded;
   std::vector<RelayBlock> relays;
   Problems problems;
+  std::set<std::string> unread;  // paths of keys whose values were no such thing: told of, and not missing
 
   // Where a key was set; the block where it was not.
   Where where(std::string_view list, std::size_t index, std::string_view key) const;

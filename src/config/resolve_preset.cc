@@ -125,6 +125,7 @@ void check_login(const Subject& s, const Preset& preset) {
 bool find_host(const Subject& s, const Preset& preset) {
   RelayBlock& r = s.relay;
   if (!r.host.empty() || !r.places.more_hosts.empty()) return true;
+  if (s.unread({"host", "hosts", "server", "region", "address", "user"})) return false;
   const std::string domain = domain_of(r.address.empty() ? r.user : r.address);
   auto lacks = [&](std::string_view key, const std::string& example) {
     s.error("provider", tr("{} needs {}: {}", preset.title, key, preset.note), tr("add {} = {}", key, quoted(example)));
@@ -199,7 +200,7 @@ void resolve_preset(Draft& draft, std::size_t index) {
     r.host = r.places.more_hosts.front();
     r.places.more_hosts.erase(r.places.more_hosts.begin());
   }
-  if (r.host.empty() && r.places.provider.empty())
+  if (r.host.empty() && r.places.provider.empty() && !s.unread({"host", "hosts", "provider"}))
     draft.error(draft.where("relay", index, ""), tr("{} has no {}", table("relay").title(), "host"),
                 tr("add {} = \"...\"", "host"));
 }

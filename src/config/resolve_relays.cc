@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include "auth/mechanisms.h"
 #include "base/i18n.h"
 #include "base/text.h"
 #include "config/option_checks.h"
@@ -63,8 +64,14 @@ void read_password(const Subject& s) {
     s.relay.password = std::move(*secret);
 }
 
+// TLS shows nobody who the peer is: none, or any certificate will do.
+bool is_unverified(const RelayBlock& r) {
+  return r.tls == TlsMode::kNone || (!r.tls_verify && r.tls_fingerprints.empty());
+}
+
 void check_credentials(const Subject& s) {
   const RelayBlock& r = s.relay;
+  if (s.unread({"user", "password", "password_file", "tls_certificate"})) return;
   const bool has_password = !r.password.empty() || !r.password_file.empty();
   const bool has_certificate = !r.certificate.cert_file.empty();
   if (r.has_credentials() && !has_password && has_certificate) return;
@@ -79,8 +86,7 @@ void check_credentials(const Subject& s) {
     return;
   }
   // Promise 5: a password never leaves without a verified TLS peer unless the block says so in words.
-  const bool unverified = r.tls == TlsMode::kNone || (!r.tls_verify && r.tls_fingerprints.empty());
-  if (unverified && r.insecure_auth == InsecureAuth::kNever) {
+  if (is_unverified(r) && r.insecure_auth == InsecureAuth::kNever) {
     s.warn(r.tls == TlsMode::kNone ? "tls" : "tls_verify",
            _("the password will not be sent to a peer that TLS has not verified: mail for this relay waits"),
            r.tls == TlsMode::kNone
@@ -103,6 +109,16 @@ void warn_about_tls(const Subject& s) {
   if (r.has_credentials() && r.insecure_auth == InsecureAuth::kChallenge) {
     s.warn("insecure_auth",
            _("insecure_auth = \"challenge\": who listens on the way can guess at the password without being seen"));
+    auto shows_password = [](const std::string& word) {
+      const auth::Mechanism* known = auth::find_mechanism(word);
+      return known != nullptr && known->shows == auth::Shows::kPassword;
+    };
+    if (is_unverified(r) && !r.mechanisms.empty() && std::ranges::all_of(r.mechanisms, shows_password)) {
+      s.warn("mechanisms",
+             _("mechanisms names only those that show the password, and insecure_auth = \"challenge\" "
+               "allows none of them here: mail for this relay waits"),
+             _("add \"CRAM-MD5\" or \"SCRAM-SHA-256\" to mechanisms, or remove mechanisms"));
+    }
   }
 }
 
@@ -135,6 +151,7 @@ void check_main_file(const Subject& s) {
 // The account's address: as it was given, else the user it logs in as.
 void resolve_identity(const Subject& s) {
   RelayBlock& r = s.relay;
+  if (s.unread({"user", "address", "allowed", "identity"})) return;
   const bool is_address = r.user.find('@') != std::string::npos && mail::is_mailbox(r.user, true);
   if (r.address.empty() && is_address) r.address = r.user;
   using deliver::Identity;

@@ -1,6 +1,8 @@
 // One relay while it is resolved, and how to speak of it. Internal to the room.
 #pragma once
 
+#include <algorithm>
+#include <initializer_list>
 #include <string>
 
 #include "base/i18n.h"
@@ -18,6 +20,11 @@ struct Subject {
     return relay.name.empty() ? fmt::format("[[relay]] {}", index) : tr("relay {}", quoted(relay.name));
   }
   bool given(std::string_view key) const { return draft.given("relay", index, key); }
+  // One of these was given, and could not be read: that is told already.
+  bool unread(std::initializer_list<std::string_view> keys) const {
+    return std::ranges::any_of(
+        keys, [&](std::string_view key) { return draft.unread.contains(key_path(table("relay"), index, key)); });
+  }
   Where where(std::string_view key) const { return draft.where("relay", index, key); }
   void error(std::string_view key, const std::string& what, std::string next = {}) const {
     draft.error(where(key), fmt::format("{}: {}", title(), what), std::move(next));
