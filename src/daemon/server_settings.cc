@@ -58,7 +58,7 @@ void Server::Parts::set_ways(const config::Settings& from) {
   // Couriers first: a wake for a new way must find it.
   for (auto& courier : couriers) courier->set_ways(ways);
   route_anew();
-  scheduler.set_largest(ways->largest());
+  scheduler.set_sizes(ways->largest(), ways->smallest());
 }
 
 // What is done to mail as it comes in: canonical maps, and the hashes that signatures will need.
@@ -70,11 +70,11 @@ void Server::Parts::set_rewriting(const config::Settings& from) {
   intake->mends = from.incoming || keys || deliver::rewrites_headers(from.deliver);
 }
 
-// Nothing is asked where no route refuses or holds.
 void Server::Parts::set_entry_routes() {
-  if (!ways->decides_at_entry()) return intake->entry_routes.set(nullptr);
-  intake->entry_routes.set(
-      std::make_shared<const intake::EntryRoutes>([w = ways](const queue::ClassKey& key) { return w->at_entry(key); }));
+  intake::EntryRoutes routes;
+  routes.most_octets = [w = ways](const queue::ClassKey& key) { return w->most_octets(key); };
+  if (ways->decides_at_entry()) routes.decision = [w = ways](const queue::ClassKey& key) { return w->at_entry(key); };
+  intake->entry_routes.set(std::make_shared<const intake::EntryRoutes>(std::move(routes)));
 }
 
 void Server::Parts::set_relay_domains(const config::Settings& from) {

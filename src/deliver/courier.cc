@@ -302,7 +302,7 @@ void Courier::note_size(const Line& line) {
   const std::uint64_t most = line.connection->most_octets();
   if (line.way->most_octets.exchange(most) == most) return;
   if (line.way->family) return;  // one destination's matter
-  parts_.scheduler.set_largest(ways_->largest());
+  parts_.scheduler.set_sizes(ways_->largest(), ways_->smallest());
   if (parts_.learnt_size) parts_.learnt_size(*line.way);
 }
 

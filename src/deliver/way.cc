@@ -421,18 +421,6 @@ std::shared_ptr<Way> Ways::find(queue::WayId id, const queue::Scheduler& schedul
   return members->get(id, *who, direct, now);
 }
 
-std::uint64_t Ways::largest() const {
-  if (direct_used) return 0;  // each destination has a limit of its own
-  std::uint64_t largest = 0;
-  for (const auto& way : list) {
-    if (way->retired || way->settings.protocol != Protocol::kSmtp) continue;
-    const std::uint64_t most = way->most_octets.load();
-    if (most == 0) return 0;
-    largest = std::max(largest, most);
-  }
-  return largest;
-}
-
 route::Decision Ways::at_entry(const queue::ClassKey& key) const {
   using What = route::Decision::What;
   const route::Rule* rule = table.rule_at_entry(key);

@@ -136,7 +136,11 @@ struct Ways {
   route::Decision at_entry(const queue::ClassKey& key) const;
   bool decides_at_entry() const;                 // some route refuses or holds
   std::vector<queue::WayLimits> limits() const;  // for Scheduler::set_ways
-  std::uint64_t largest() const;                 // for Scheduler::set_largest: what no relay of ours takes is larger
+  // What the relays' SIZE says, as far as it is known; 0: no bound. For Scheduler::set_sizes: of any mail that may
+  // come, and of all; and of mail of one class.
+  std::uint64_t largest() const;
+  std::uint64_t smallest() const;
+  std::uint64_t most_octets(const queue::ClassKey& key) const;
 };
 
 // Whose limits a way counts on: the same host and user are one account. Empty: none (what stays on this machine).

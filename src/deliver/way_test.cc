@@ -116,5 +116,48 @@ TEST(Way, AnotherTlsPolicyMakesDirectANewWay) {
   EXPECT_NE(ruled->direct, Ways::make(settings, ruled.get())->direct);
 }
 
+// SIZE of the relays, by what mail may go by which.
+TEST(Way, HowLargeAMessageMayBe) {
+  DeliverSettings settings;
+  settings.relays.resize(2);
+  settings.relays[0].name = "wide";
+  settings.relays[1].name = "narrow";
+  const auto route = [&](const std::string& sender, RouteAction action, std::vector<std::string> to = {}) {
+    RouteSettings one;
+    one.conditions.senders = {sender};
+    one.action = action;
+    one.ways = std::move(to);
+    settings.routes.push_back(std::move(one));
+  };
+  route("small@home.example", RouteAction::kWays, {"narrow"});
+  route("never@home.example", RouteAction::kFail);
+  const auto limit = [](const Ways& ways, const char* domain, const char* sender) {
+    return ways.most_octets({domain, sender, {}, {}, sender});
+  };
+  auto ways = Ways::make(settings);
+  EXPECT_EQ(ways->largest(), 0u);
+  EXPECT_EQ(ways->smallest(), 0u);
+  ways->list[1]->most_octets = 1000;
+  EXPECT_EQ(ways->largest(), 0u) << "the other one may take any";
+  EXPECT_EQ(ways->smallest(), 1000u);
+  EXPECT_EQ(limit(*ways, "x.example", "me@home.example"), 0u);
+  EXPECT_EQ(limit(*ways, "x.example", "small@home.example"), 1000u);
+  ways->list[0]->most_octets = 5000;
+  EXPECT_EQ(ways->largest(), 5000u);
+  EXPECT_EQ(limit(*ways, "x.example", "me@home.example"), 5000u);
+  EXPECT_EQ(limit(*ways, "x.example", "small@home.example"), 1000u);
+  EXPECT_EQ(limit(*ways, ".mailbox", "small@home.example"), 0u) << "what stays here has no such limit";
+  // A route that keeps mail here, or brings it straight to where it goes, has none either.
+  for (RouteAction action : {RouteAction::kDiscard, RouteAction::kLocal, RouteAction::kLmtp, RouteAction::kWays}) {
+    settings.routes.resize(2);
+    route("kept@home.example", action, {"direct"});
+    auto kept = Ways::make(settings, ways.get());
+    EXPECT_EQ(limit(*kept, "x.example", "kept@home.example"), 0u);
+    EXPECT_EQ(limit(*kept, "x.example", "me@home.example"), 5000u);
+    EXPECT_EQ(kept->largest(), 0u);
+    EXPECT_EQ(kept->smallest(), 1000u);
+  }
+}
+
 }  // namespace
 }  // namespace sidegate::deliver::way_test

@@ -19,8 +19,11 @@
 
 namespace sidegate::intake {
 
-// What [[route]] blocks say of mail of a class as it comes in.
-using EntryRoutes = std::function<route::Decision(const queue::ClassKey&)>;
+// What is known of the ways of a class as its mail comes in.
+struct EntryRoutes {
+  std::function<route::Decision(const queue::ClassKey&)> decision = {};   // of [[route]] blocks; empty: all passes
+  std::function<std::uint64_t(const queue::ClassKey&)> most_octets = {};  // the largest any of them takes; 0: no bound
+};
 
 class Incoming {
  public:
@@ -30,8 +33,8 @@ class Incoming {
   std::vector<std::string> domains;                 // of the recipients' classes (route::class_domain), same order
   std::unordered_set<std::string> ends;             // what aliases led to (alias::delivery_key): each gets one copy
   std::uint64_t announced = 0;                      // SIZE= of MAIL
-  std::shared_ptr<const EntryRoutes> entry_routes;  // null: no route refuses or holds anything
-  mail::Origin origin;                              // of the transaction, where entry_routes need it
+  std::shared_ptr<const EntryRoutes> entry_routes;  // null: nothing is known
+  mail::Origin origin;                              // of the transaction, where entry_routes are asked at RCPT
   QueueId id;                                       // from DATA on
   queue::InHand in_hand;                            // as long
   std::optional<mail::Reply> refusal;               // why the rest is read for nothing

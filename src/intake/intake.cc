@@ -81,6 +81,9 @@ std::optional<Reply> Intake::logged_in(const smtp::SessionInfo& session) {
 net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::MailCommand command) {
   if (auto refusal = refusal_of_mail(session, *policy_)) co_return std::move(*refusal);
   if (auto accepting = context_.store.may_accept(command.size); !accepting) co_return reply_for(accepting.error());
+  // RFC 1870 section 6.1: more than EHLO has offered.
+  if (const std::uint64_t largest = largest_that_leaves(); largest != 0 && command.size > largest)
+    co_return no_way_takes(largest);
   if (!screening_.takes(session, ClientDoes::kSend))
     co_return Reply(450, {4, 7, 1}, "Too many messages from your address this minute, try again later");
   if (!context_.scheduler.has_room()) co_return Reply(452, {4, 3, 1}, "Queue is full, try again later");
@@ -112,7 +115,8 @@ net::Awaitable<Reply> Intake::take_mail(const smtp::SessionInfo& session, smtp::
   envelope.envid = std::move(command.envid);
   envelope.smtputf8 = command.smtputf8;
   incoming_->entry_routes = context_.entry_routes.get();
-  if (incoming_->entry_routes) incoming_->origin = origin_of(session, command.smtputf8);
+  const bool asked = incoming_->entry_routes && (incoming_->entry_routes->decision || may_be_too_large(command.size));
+  if (asked) incoming_->origin = origin_of(session, command.smtputf8);
   if (command.requiretls) envelope.tls = mail::TlsDemand::kRequired;
   co_return Reply(250, {2, 1, 0}, "Ok");
 }
@@ -154,7 +158,7 @@ net::Awaitable<void> Intake::put_chunk() {
 
 net::Awaitable<Reply> Intake::end(const smtp::SessionInfo& session, const smtp::ContentFacts& facts) {
   incoming_->finish();
-  if (!incoming_->refusal) incoming_->refusal = content_fault();
+  if (!incoming_->refusal) incoming_->refusal = content_fault(session);
   if (!incoming_->refusal && submitter_.has_user()) {
     const std::uint64_t octets = incoming_->header().size() + incoming_->body_size();
     const bool well_formed = incoming_->well_formed() && !incoming_->broken_off();

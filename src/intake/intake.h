@@ -86,14 +86,15 @@ class Intake final : public smtp::Receiver {
   net::Awaitable<void> put_chunk();
   net::Awaitable<Status> commit_with_classes(queue::Accept accept, std::vector<queue::ClassRow> classes);
   std::optional<queue::Content> copy_for_cache(const queue::Accept& accept) const;
-  std::optional<mail::Reply> content_fault() const;
+  std::optional<mail::Reply> content_fault(const smtp::SessionInfo& session) const;
   std::string own_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const;
   std::string mended_header(const smtp::SessionInfo& session, const mail::Envelope& envelope, WallTime now) const;
   bool is_of_this_machine(const smtp::SessionInfo& session) const;
   void log_mended() const;
   std::uint64_t largest_that_leaves() const override;
-  bool too_large_to_leave(std::uint64_t octets) const;
-  mail::Reply no_way_takes() const;
+  bool may_be_too_large(std::uint64_t octets) const;
+  std::uint64_t limit_of(const mail::Recipient& recipient, const mail::Origin& origin) const;
+  static mail::Reply no_way_takes(std::uint64_t limit);
   std::string trace_field(const smtp::SessionInfo& session, const mail::Origin& origin, const mail::Envelope& envelope,
                           WallTime now) const;
   queue::Accept make_accept(const smtp::SessionInfo& session, const smtp::ContentFacts& facts,

@@ -19,14 +19,23 @@ namespace sidegate::intake {
 
 using mail::Reply;
 
-std::optional<Reply> Intake::content_fault() const {
+std::optional<Reply> Intake::content_fault(const smtp::SessionInfo& session) const {
   // RFC 5321 section 6.3
   if (mail::count_field(incoming_->header(), "Received") > policy_->settings.smtp.max_received) {
     return Reply(554, {5, 4, 6}, "Too many hops: the message is in a loop");
   }
-  bool leaves = std::ranges::none_of(incoming_->domains, [](const std::string& d) { return d.starts_with('.'); });
-  if (leaves && too_large_to_leave(incoming_->header().size() + incoming_->body_size())) return no_way_takes();
-  return std::nullopt;
+  const std::uint64_t octets = incoming_->header().size() + incoming_->body_size();
+  if (!may_be_too_large(octets)) return std::nullopt;
+  // For some recipient it has a way: the others get a report.
+  const mail::Envelope& envelope = incoming_->envelope;
+  const mail::Origin origin = origin_of(session, envelope.smtputf8);
+  std::uint64_t largest = 0;
+  for (const mail::Recipient& recipient : envelope.recipients) {
+    const std::uint64_t limit = limit_of(recipient, origin);
+    if (limit == 0 || octets <= limit) return std::nullopt;
+    largest = std::max(largest, limit);
+  }
+  return no_way_takes(largest);
 }
 
 // The header block as it is kept: mended, and its addresses as canonical maps have them. Those of other servers' mail
@@ -92,15 +101,20 @@ std::uint64_t Intake::largest_that_leaves() const {
   return policy_->settings.profile == Profile::kSmtp ? 0 : context_.scheduler.largest();
 }
 
-// Better now than by a report: every relay has said what it takes at most.
-bool Intake::too_large_to_leave(std::uint64_t octets) const {
-  const std::uint64_t largest = context_.scheduler.largest();
-  return largest != 0 && octets > largest;
+// Better now than by a report: a relay has said that it takes less. Usually all there is to look at.
+bool Intake::may_be_too_large(std::uint64_t octets) const {
+  const std::uint64_t smallest = context_.scheduler.smallest();
+  return smallest != 0 && octets > smallest;
 }
 
-Reply Intake::no_way_takes() const {
-  return Reply(552, {5, 3, 4},
-               "Message is larger than any way out takes: " + std::to_string(context_.scheduler.largest()) + " octets");
+// What the largest message may have that some way to this recipient takes. 0: no bound is known.
+std::uint64_t Intake::limit_of(const mail::Recipient& recipient, const mail::Origin& origin) const {
+  if (!incoming_->entry_routes) return 0;
+  return incoming_->entry_routes->most_octets(route::class_key(incoming_->envelope, origin, recipient));
+}
+
+Reply Intake::no_way_takes(std::uint64_t limit) {
+  return Reply(552, {5, 3, 4}, "Message is larger than any way out takes: " + std::to_string(limit) + " octets");
 }
 
 std::string Intake::trace_field(const smtp::SessionInfo& session, const mail::Origin& origin,
@@ -125,8 +139,8 @@ std::string Intake::trace_field(const smtp::SessionInfo& session, const mail::Or
 }
 
 bool Intake::held_by_route(const queue::ClassKey& key) {
-  if (!incoming_->entry_routes) return false;
-  route::Decision said = (*incoming_->entry_routes)(key);
+  if (!incoming_->entry_routes || !incoming_->entry_routes->decision) return false;
+  route::Decision said = incoming_->entry_routes->decision(key);
   if (said.what != route::Decision::What::kHold) return false;
   incoming_->held_by_route = std::move(said.why);
   return true;

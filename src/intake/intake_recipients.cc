@@ -86,8 +86,10 @@ Reply Intake::pass_on(mail::Recipient given, const mail::Mailbox& mailbox, bool 
   if (whose == Whose::kElsewhere) {
     if (auto refusal = refused_by_route(given)) return std::move(*refusal);
   }
-  // RFC 1870 section 6.1 allows it here too.
-  if (whose == Whose::kElsewhere && too_large_to_leave(incoming_->announced)) return no_way_takes();
+  if (may_be_too_large(incoming_->announced)) {  // RFC 1870 section 6.1 allows it here too
+    const std::uint64_t limit = limit_of(given, incoming_->origin);
+    if (limit != 0 && incoming_->announced > limit) return no_way_takes(limit);
+  }
   // An alias may have led there before.
   bool twice = !incoming_->ends.empty() && !incoming_->ends.insert(alias::delivery_key(given)).second;
   if (!twice) add(std::move(given));
@@ -96,8 +98,8 @@ Reply Intake::pass_on(mail::Recipient given, const mail::Mailbox& mailbox, bool 
 
 // A route that refuses mail says so to who is there to hear it; what an alias leads to is returned later.
 std::optional<Reply> Intake::refused_by_route(const mail::Recipient& recipient) const {
-  if (!incoming_->entry_routes) return std::nullopt;
-  auto said = (*incoming_->entry_routes)(route::class_key(incoming_->envelope, incoming_->origin, recipient));
+  if (!incoming_->entry_routes || !incoming_->entry_routes->decision) return std::nullopt;
+  auto said = incoming_->entry_routes->decision(route::class_key(incoming_->envelope, incoming_->origin, recipient));
   if (said.what != route::Decision::What::kRefuse) return std::nullopt;
   return std::move(said.refusal);
 }

@@ -383,11 +383,40 @@ TEST(Intake, WhatNoWayOutTakesIsRefused) {
                {500, "", "552 5.3.4 Message is larger than any way out takes: 500 octets"}};
   for (const auto& c : cases) {
     Fixture f;
-    f.scheduler.set_largest(c.largest);
+    f.scheduler.set_sizes(c.largest, c.largest);
+    f.context.entry_routes.set(
+        std::make_shared<const EntryRoutes>(EntryRoutes{{}, [&](const queue::ClassKey&) { return c.largest; }}));
     std::string written = f.play("EHLO c.example\r\nMAIL FROM:<a@b.example>" + std::string(c.size) +
                                  "\r\nRCPT TO:<c@d.example>\r\n" + by_data(body) + "NOOP\r\n");
     EXPECT_NE(written.find(c.reply), std::string::npos) << written;
     EXPECT_EQ(f.store.messages.empty(), c.reply[0] == '5');
+  }
+}
+
+// Each class has ways of its own: what one of them does not take may go by another's, or have none that takes it.
+TEST(Intake, WhatIsTooLargeIsAskedOfTheRecipientsOwnWays) {
+  const std::string body = kHeader + "\r\n" + std::string(900, 'x') + "\r\n";
+  for (const bool announced : {true, false}) {
+    Fixture f;
+    f.scheduler.set_sizes(0, 500);
+    f.context.entry_routes.set(std::make_shared<const EntryRoutes>(
+        EntryRoutes{{}, [](const queue::ClassKey& key) {
+                      if (key.sender == "small@home.example") return std::uint64_t(500);
+                      return std::uint64_t(key.recipient_domain == "narrow.example" ? 600 : 0);
+                    }}));
+    const std::string size = announced ? " SIZE=1500" : "";
+    const auto message = [&](const std::string& from, const std::string& rcpts) {
+      return "MAIL FROM:<" + from + ">" + size + "\r\n" + rcpts + by_data(body);
+    };
+    const std::string wide = "RCPT TO:<a@wide.example>\r\n", narrow = "RCPT TO:<b@narrow.example>\r\n";
+    std::string said = f.play("EHLO c.example\r\n" + message("me@home.example", wide + narrow));
+    EXPECT_EQ(f.store.messages.size(), 1u) << said;
+    EXPECT_EQ(said.find("takes: 600 octets") != said.npos, announced) << said;  // else a report tells it
+    said = f.play("EHLO c.example\r\n" + message("me@home.example", narrow));
+    EXPECT_NE(said.find("552 5.3.4 Message is larger than any way out takes: 600 octets"), said.npos) << said;
+    said = f.play("EHLO c.example\r\n" + message("small@home.example", wide));
+    EXPECT_NE(said.find("552 5.3.4 Message is larger than any way out takes: 500 octets"), said.npos) << said;
+    EXPECT_EQ(f.store.messages.size(), 1u);
   }
 }
 
@@ -408,13 +437,13 @@ TEST(Intake, NoRelayForStrangers) {
 // By whom it is from, where it goes, and where it came in: as the table of routes is asked later.
 TEST(Intake, RoutesThatRefuseOrHold) {
   Fixture f;
-  f.context.entry_routes.set(std::make_shared<const EntryRoutes>([](const queue::ClassKey& key) {
+  f.context.entry_routes.set(std::make_shared<const EntryRoutes>(EntryRoutes{[](const queue::ClassKey& key) {
     using What = route::Decision::What;
     if (key.recipient_domain == "bad.example" && key.sender == "me@home.example")
       return route::Decision{What::kRefuse, mail::Reply(550, {5, 1, 2}, "not there")};
     if (key.recipient_domain == "later.example") return route::Decision{What::kHold, {}, "by route 2"};
     return route::Decision{};
-  }));
+  }}));
   const std::string rest = by_data("Subject: x\r\n\r\nbody\r\n");
   const auto said = f.play(
       "EHLO c.example\r\nMAIL FROM:<Me@Home.example>\r\nRCPT TO:<a@Bad.example>\r\n"

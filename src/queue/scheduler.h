@@ -100,10 +100,14 @@ class Scheduler {  // thread-safe
   WallTime arrived(QueueId id) const;
   Duration take_jump();
 
-  // The largest message that some way out takes, as couriers have learnt it from the relays' SIZE. 0: no bound is
-  // known.
-  void set_largest(std::uint64_t octets) { largest_.store(octets, std::memory_order_relaxed); }
+  // The largest message that some way out takes, as couriers have learnt it from the relays' SIZE (0: no bound is
+  // known), and the one that each of them takes (0: of none a bound is known).
+  void set_sizes(std::uint64_t largest, std::uint64_t smallest) {
+    largest_.store(largest, std::memory_order_relaxed);
+    smallest_.store(smallest, std::memory_order_relaxed);
+  }
   std::uint64_t largest() const { return largest_.load(std::memory_order_relaxed); }
+  std::uint64_t smallest() const { return smallest_.load(std::memory_order_relaxed); }
 
   Totals totals() const;                // all but `messages` count (message, class)
   std::vector<WayStatus> ways() const;  // of families' members those in trouble, 500 at most
@@ -115,7 +119,7 @@ class Scheduler {  // thread-safe
  private:
   struct State;
   std::unique_ptr<State> state_;
-  std::atomic<std::uint64_t> largest_{0};
+  std::atomic<std::uint64_t> largest_{0}, smallest_{0};
 };
 
 }  // namespace sidegate::queue

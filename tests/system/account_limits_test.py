@@ -199,16 +199,51 @@ class Sizes(Case):
         self.assertEqual(self.announced(server), 100000)
         with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
             client.ehlo("client.test")
-            client.mail("s@test", ["SIZE=200000"])
-            code, text = client.rcpt("b@test")
+            code, text = client.mail("s@test", ["SIZE=200000"])
             self.assertEqual(code, 552)
             self.assertRegex(text.decode(), r"5\.3\.4 .*100000")
-            client.rset()
             client.mail("s@test")
             client.rcpt("b@test")
             code, text = client.data(b"Subject: x\r\n\r\n" + b"x" * 70 * 100 + b"\r\n" + (b"y" * 70 + b"\r\n") * 2000)
             self.assertEqual(code, 552)
             self.assertTrue(re.match(rb"5\.3\.4 .*100000", text), text)
+        server.stop()
+
+    def test_by_route(self):
+        """Each message is measured by the ways that it may go: one sender's relay is small, and what a route drops is of any size."""
+        small = Peer("--extensions", "PIPELINING,SIZE 100000,8BITMIME").start()
+        large = Peer("--extensions", "PIPELINING,SIZE 5000000,8BITMIME").start()
+        self.addCleanup(small.discard)
+        self.addCleanup(large.discard)
+        server = self.server(relay("small", small) + relay("large", large) + """
+[[route]]
+sender = "me@small.test"
+ways = "small"
+[[route]]
+recipient = "nowhere.test"
+action = "discard"
+[[route]]
+ways = "large"
+""")
+        for sender in ("me@small.test", "me@large.test"):
+            with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
+                client.sendmail(sender, ["b@test"], b"Subject: x\r\n\r\nx\r\n")
+        self.arrives(small, 1)
+        self.arrives(large, 1)
+
+        def asked(sender, recipient, size):
+            with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
+                client.ehlo("client.test")
+                self.assertEqual(client.mail(sender, [f"SIZE={size}"])[0], 250)
+                return client.rcpt(recipient)
+        wait_for(lambda: asked("me@small.test", "b@test", 200000)[0] == 552, what="the small relay's SIZE to be learnt")
+        wait_for(lambda: asked("me@large.test", "b@test", 6000000)[0] == 552, what="the large relay's SIZE to be learnt")
+        self.assertRegex(asked("me@small.test", "b@test", 200000)[1].decode(), r"5\.3\.4 .*100000")
+        self.assertRegex(asked("me@large.test", "b@test", 6000000)[1].decode(), r"5\.3\.4 .*5000000")
+        self.assertEqual(asked("me@large.test", "b@test", 200000)[0], 250)
+        self.assertEqual(asked("me@small.test", "b@nowhere.test", 6000000)[0], 552)   # the first route that fits is his
+        self.assertEqual(asked("me@large.test", "b@nowhere.test", 6000000)[0], 250)
+        self.assertGreater(self.announced(server), 6000000)   # some mail may be larger than any relay takes
         server.stop()
 
 
