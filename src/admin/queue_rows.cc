@@ -134,7 +134,7 @@ std::string rule_text(const SenderRule& rule, const std::string& way, const std:
   if (!text.empty()) return text;
   deliver::RelaySettings unknown;  // a way that the configuration has no more
   unknown.name = way;
-  return deliver::rule_for_refused_sender(unknown, sender);
+  return deliver::rule_for_refused_sender(unknown, sender, false);
 }
 
 json::object attempt_json(const queue::AttemptRow& a, const queue::Message& m, const SenderRule& rule) {

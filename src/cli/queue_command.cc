@@ -76,9 +76,9 @@ int offline(const Context& context, const admin::Request& request, Printer& prin
   if (!context.common.json) context.terminal.warning(_("the server is down: this is the queue on disk, read only"));
   const auto on_row = [&](std::string json) { return printer.row(json); };
   const auto rule = [&](const std::string& way, const std::string& sender) {
-    const auto& relays = loaded->settings.deliver.relays;
-    auto at = std::ranges::find(relays, way, &deliver::RelaySettings::name);
-    return at == relays.end() ? std::string() : deliver::rule_for_refused_sender(*at, sender);
+    const deliver::DeliverSettings& all = loaded->settings.deliver;
+    auto at = std::ranges::find(all.relays, way, &deliver::RelaySettings::name);
+    return at == all.relays.end() ? std::string() : deliver::rule_for_refused_sender(*at, all, sender);
   };
   auto done = admin::read_offline(**store, request, context.clock().wall(), on_row, rule);
   if (!done) return report(context, done.error());

@@ -29,7 +29,8 @@ queue::Scheduler::Router Server::Parts::router() const {
 admin::SenderRule Server::Parts::sender_rule() const {
   return [table = ways](const std::string& way, const std::string& sender) {
     for (const auto& one : table->list) {
-      if (!one->retired && one->settings.name == way) return deliver::rule_for_refused_sender(one->settings, sender);
+      if (!one->retired && one->settings.name == way)
+        return deliver::rule_for_refused_sender(one->settings, table->settings, sender);
     }
     return std::string();
   };

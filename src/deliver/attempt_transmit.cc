@@ -201,29 +201,25 @@ std::vector<std::size_t> Attempt::take_batch(const Guise& guise, std::vector<std
 
 // --- a relay that does not take this sender
 
-// Where the account's address is known, and the message did not go out as it already. By itself only for senders of
-// this machine, which nobody elsewhere could answer: what a person wrote leaves in no other name unless that is said.
+// It did not go out as the account already.
 bool Attempt::may_go_as_account(const Guise& guise, std::size_t target) const {
-  const RelaySettings& way = way_.settings;
-  const bool asked = way.on_sender_refused == OnSenderRefused::kAccount;
-  const bool by_itself = way.on_sender_refused == OnSenderRefused::kAuto;
-  if ((!asked && !by_itself) || way.address.empty() || way.identity == Identity::kAccount) return false;
   if (went_as_account_ || guise.is_null() || guise.is_wrapped()) return false;
-  const rewrite::OwnNames own{ways_.settings.hostname, ways_.settings.srs.own, {}};
-  return asked || own.has(rewrite::domain_part(guise.sender(targets_[target].n)));
+  return sent_again_as_account(way_.settings, ways_.settings, guise.sender(targets_[target].n));
 }
 
 void Attempt::note_sender_refused(const Guise& guise, std::size_t target, const mail::Reply& reply) const {
   const std::string id = lease_.id.text(), line = printable(reply.line());
   const std::string& sender = guise.sender(targets_[target].n);
-  const char* then =
-      may_go_as_account(guise, target) ? "sent again as the account" : name(way_.settings.on_sender_refused);
-  parts_.loop.log().warning("sender_refused", {{"id", id},
-                                               {"relay", way_.settings.name},
-                                               {"from", sender},
-                                               {"reply", line},
-                                               {"then", then},
-                                               {"next", rule_for_refused_sender(way_.settings, sender)}});
+  const char* then = may_go_as_account(guise, target) ? "sent again as the account"
+                     : reply.transient()              ? "later"
+                                                      : name(way_.settings.on_sender_refused);
+  parts_.loop.log().warning("sender_refused",
+                            {{"id", id},
+                             {"relay", way_.settings.name},
+                             {"from", sender},
+                             {"reply", line},
+                             {"then", then},
+                             {"next", rule_for_refused_sender(way_.settings, sender, went_as_account_)}});
 }
 
 Verdict Attempt::judged(const Event& event) const {
@@ -430,7 +426,7 @@ void Attempt::absorb(const RelayConnection& connection, const Guise& guise, cons
   bool told = false;
   // True: the sender was refused, and this recipient gets it from the account.
   auto sender_refused = [&](std::size_t i, const Event& event) {
-    if (!refuses_sender(way_.settings, event)) return false;
+    if (!names_sender(way_.settings, event)) return false;
     if (!std::exchange(told, true)) note_sender_refused(guise, i, *event.reply);
     if (!usable || !may_go_as_account(guise, i)) return false;
     as_account_.push_back(i);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "deliver/sender_story.h"
 #include "deliver/test_house.h"
 #include "rewrite/srs.h"
 
@@ -306,6 +307,45 @@ TEST(SenderRefused, UnlessToldOwnSendersAlone) {
     EXPECT_EQ(house.relay().carried.size(), own ? 1u : 0u);
     EXPECT_EQ(House::count(house.log_text(), "sender_refused"), 1);
   }
+}
+
+// "Not owned by user" stays as it is whenever one tries: the account's address gets through now.
+TEST(SenderRefused, ForNowIsOnceMoreAsTheAccountToo) {
+  House house(
+      Answers{{"MAIL FROM:<me@home", "450 4.7.1 <me@home.example>: Sender address rejected: not owned by user x"}},
+      strict_relay);
+  auto id = house.add({"a@x.example"}, {}, "\r\n", Duration(0), kFrom);
+  house.settle();
+  EXPECT_TRUE(house.gone(id));
+  ASSERT_EQ(house.relay().carried.size(), 1u);
+  EXPECT_TRUE(house.relay().carried[0].mail.starts_with("MAIL FROM:<me@isp.example>"));
+  // By a setting that returns it, too, it is only put off.
+  House strict(Answers{{"MAIL FROM:<me@home", "450 4.7.1 Sender address rejected: not owned by user x"}},
+               [](RelaySettings& relay) { relay.on_sender_refused = OnSenderRefused::kFail; });
+  id = strict.add({"a@x.example"}, {}, "\r\n", Duration(0), kFrom);
+  strict.settle();
+  EXPECT_FALSE(strict.gone(id));
+  EXPECT_TRUE(strict.reports().empty());
+}
+
+TEST(SenderRefused, TheRuleToWriteIsOneThatHelps) {
+  RelaySettings way;
+  way.name = "isp";
+  DeliverSettings settings;
+  settings.hostname = "home.example";
+  const auto rule = [&](const char* sender) { return rule_for_refused_sender(way, settings, sender); };
+  EXPECT_NE(rule("ann@other.example").find("identity = \"account\""), std::string::npos);
+  way.address = "me@isp.example";
+  EXPECT_NE(rule("ann@other.example").find("identity = \"account\""), std::string::npos);
+  // The account's own address is what is refused: as whom it went out, or went out again.
+  const std::string refused =
+      "address = \"...\", one that the provider lets this account send from; \"me@isp.example\"";
+  EXPECT_NE(rule("me@isp.example").find(refused), std::string::npos);
+  EXPECT_NE(rule("root@home.example").find(refused), std::string::npos);
+  way.on_sender_refused = OnSenderRefused::kNext;
+  EXPECT_EQ(rule("root@home.example").find(refused), std::string::npos);
+  way.identity = Identity::kAccount;
+  EXPECT_NE(rule("ann@other.example").find(refused), std::string::npos);
 }
 
 TEST(SenderRefused, ByTheSetting) {

@@ -374,11 +374,17 @@ bool refuses_null_sender(const RelaySettings& way, const Event& event) {
   }
 }
 
-bool refuses_sender(const RelaySettings& way, const Event& event) {
-  if (!event.reply || !event.reply->permanent() || event.final_hop || event.phase < Phase::kMail) return false;
+bool names_sender(const RelaySettings& way, const Event& event) {
+  if (!event.reply || event.final_hop || event.phase < Phase::kMail) return false;
+  const bool permanent = event.reply->permanent();
+  if (!permanent && !event.reply->transient()) return false;
   const Meaning meaning = rule_for(way, event).meaning;
-  return meaning == Meaning::kSenderNotAllowed || meaning == Meaning::kSenderNotVerified ||
-         meaning == Meaning::kSenderDomainInvalid;
+  if (meaning == Meaning::kSenderNotAllowed) return true;
+  return permanent && (meaning == Meaning::kSenderNotVerified || meaning == Meaning::kSenderDomainInvalid);
+}
+
+bool refuses_sender(const RelaySettings& way, const Event& event) {
+  return event.reply && event.reply->permanent() && names_sender(way, event);
 }
 
 Verdict verdict_sender_refused(const RelaySettings& way, Verdict v) {

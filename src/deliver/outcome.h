@@ -63,7 +63,9 @@ const provider::Rule& rule_for(const RelaySettings& way, const Event& event);
 // nothing else, and what blames the sender later.
 bool refuses_null_sender(const RelaySettings& way, const Event& event);
 
-// A permanent refusal that means "not as this sender", in the envelope or in From.
+// A refusal that means "not as this sender", in the envelope or in From; temporary ones only where the account may not
+// use the address, which no later attempt changes. refuses_sender: a permanent one.
+bool names_sender(const RelaySettings& way, const Event& event);
 bool refuses_sender(const RelaySettings& way, const Event& event);
 // What a way's on_sender_refused makes of such a verdict, where the message is not sent again as the account.
 Verdict verdict_sender_refused(const RelaySettings& way, Verdict verdict);

@@ -4,6 +4,7 @@
 #include "deliver/guise.h"
 #include "mail/header.h"
 #include "rewrite/address_list.h"
+#include "rewrite/address_map.h"
 #include "rewrite/identity.h"
 
 namespace sidegate::deliver {
@@ -47,7 +48,28 @@ SenderStory tell_sender(const RelaySettings& way, const DeliverSettings& setting
   return story;
 }
 
-std::string rule_for_refused_sender(const RelaySettings& way, std::string_view sender) {
+bool sent_again_as_account(const RelaySettings& way, const DeliverSettings& settings, std::string_view sender) {
+  const bool asked = way.on_sender_refused == OnSenderRefused::kAccount;
+  const bool by_itself = way.on_sender_refused == OnSenderRefused::kAuto;
+  if ((!asked && !by_itself) || way.address.empty() || way.identity == Identity::kAccount) return false;
+  const rewrite::OwnNames own{settings.hostname, settings.srs.own, {}};
+  return asked || own.has(rewrite::domain_part(sender));
+}
+
+std::string rule_for_refused_sender(const RelaySettings& way, const DeliverSettings& settings,
+                                    std::string_view sender) {
+  return rule_for_refused_sender(way, sender, sent_again_as_account(way, settings, sender));
+}
+
+std::string rule_for_refused_sender(const RelaySettings& way, std::string_view sender, bool as_account) {
+  const bool is_account = way.identity == Identity::kAccount || rewrite::same_address(sender, way.address);
+  if (!way.address.empty() && (as_account || is_account)) {
+    return fmt::format(
+        "in the [[relay]] block of \"{}\": address = \"...\", one that the provider lets this account send from; "
+        "\"{}\" "
+        "is refused",
+        printable(way.name, 100), way.address);
+  }
   const std::string address = way.address.empty() ? "me@example.org" : way.address;
   const std::string told = way.address.empty() ? fmt::format("address = \"{}\" (the account's own) and ", address) : "";
   return fmt::format(

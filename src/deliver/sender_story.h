@@ -19,7 +19,15 @@ struct SenderStory {
 SenderStory tell_sender(const RelaySettings& way, const DeliverSettings& settings, const std::string& envelope,
                         const std::string& from);
 
-// The lines for the configuration that make a way take mail from `sender`, which it has refused.
-std::string rule_for_refused_sender(const RelaySettings& way, std::string_view sender);
+// Whether mail of a sender whom the way refuses is sent once more, as its account: where the account's address is
+// known. By itself only for senders of this machine, which nobody elsewhere could answer: what a person wrote leaves in
+// no other name unless that is said.
+bool sent_again_as_account(const RelaySettings& way, const DeliverSettings& settings, std::string_view sender);
+
+// The lines for the configuration that make a way take mail from `sender`, which it has refused. as_account: it has
+// refused the account's own address as well.
+std::string rule_for_refused_sender(const RelaySettings& way, std::string_view sender, bool as_account);
+// The same of a message that has come to its end: what could be sent again was.
+std::string rule_for_refused_sender(const RelaySettings& way, const DeliverSettings& settings, std::string_view sender);
 
 }  // namespace sidegate::deliver
