@@ -210,7 +210,7 @@ class Load:
                     for _ in range(5):
                         name, text, body = self._message(rng)
                         to = rng.choice(sorted(ENDS))
-                        client.sendmail("me@gate.test", [f"{to}@gate.test"], text)
+                        client.sendmail("me@gate.test", [f"{to}@gate.test"], text.replace(b"\n", b"\r\n"))
                         self._taken(name, body, to)
                         if self.stop.is_set():
                             break

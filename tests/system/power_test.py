@@ -79,7 +79,7 @@ class Machine:
         self.sink = Sink().start()
         self.server = Server(extra=f'[queue]\nsync = {"true" if sync else "false"}\nballast = "0"\nmin_free_space = "1MiB"\n')
         try:
-            self.disk = Disk(os.path.join(self.server.folder, "queue"), os.path.join(self.server.folder, "image"), 512)
+            self.disk = Disk(os.path.join(self.server.folder, "queue"), os.path.join(self.server.folder, "image"), 2048)  # sparse
         except Unavailable:
             self.server.discard()
             raise
