@@ -149,7 +149,8 @@ void tell_network(const Run& run, Report& report) {
   doctor::WayOut way;
   way.relay_configured = !run.settings.deliver.relays.empty();
   way.direct_enabled = run.settings.deliver.direct.enabled;
-  way.direct_by_route = way.relay_configured && goes_direct(run.settings);
+  way.direct_by_route = way.relay_configured && goes_direct_from_here(run.settings);
+  way.direct_by_proxy = goes_direct(run.settings) && !goes_direct_from_here(run.settings);
   way.cloud = doctor::cloud_of(doctor::read_firmware());
   way.reverse_known = !run.names_seen.reverse.empty();
   way.reverse_names_good = doctor::reverse_names_good(run.names_seen);
@@ -157,7 +158,7 @@ void tell_network(const Run& run, Report& report) {
   report.add(doctor::judge_families(run.network));
   report.add(doctor::judge_ports(run.network, way));
   report.add(doctor::judge_way_out(run.network, way));
-  const bool direct = goes_direct(run.settings) && doctor::is_open(doctor::view_ports(run.network), 25);
+  const bool direct = goes_direct_from_here(run.settings) && doctor::is_open(doctor::view_ports(run.network), 25);
   report.add(doctor::judge_names(run.names_seen, direct));
 }
 
@@ -362,7 +363,7 @@ net::Awaitable<void> look_at_domains(Run& run) {
 net::Awaitable<void> look(Run& run) {
   doctor::Gather all(run.loop);
   const bool online = !run.command.offline;
-  const bool direct = goes_direct(run.settings);
+  const bool direct = goes_direct_from_here(run.settings);
   const bool settings = run.settings_read;
   const bool network = run.wants("network") || (settings && direct && run.wants("domains"));
   if (online && network) all.spawn("doctor", look_at_network(run));

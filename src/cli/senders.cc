@@ -174,6 +174,10 @@ bool goes_direct(const config::Settings& settings) {
   return by_default || std::ranges::any_of(settings.deliver.routes, names_direct);
 }
 
+bool goes_direct_from_here(const config::Settings& settings) {
+  return goes_direct(settings) && settings.deliver.direct.proxy.host.empty();
+}
+
 std::vector<Sender> senders_by(const config::Loaded& loaded, const deliver::RelaySettings& relay) {
   std::vector<Sender> all = senders_of(loaded, Routing(loaded.settings), relay);
   if (all.size() > kMostSenders) all.resize(kMostSenders);
@@ -201,7 +205,7 @@ std::vector<doctor::DomainLook> domains_in_use(const config::Loaded& loaded, con
       if (as_account || !iequals(sender.address, relay.address)) note(sender, {relay.name, relay.host, {}});
     }
   }
-  if (goes_direct(settings)) {
+  if (goes_direct_from_here(settings)) {
     for (const Sender& sender : leaving_by(loaded, routing, deliver::kDirectWay, settings.deliver.rewrite.get()))
       note(sender, {deliver::kDirectWay, {}, own});
   }

@@ -18,6 +18,8 @@ struct Sender {
 
 // Mail may leave straight to MX hosts: there is no relay, or a [[route]] says so.
 bool goes_direct(const config::Settings& settings);
+// And from an address of ours: not by a proxy, of whose line nothing is known here.
+bool goes_direct_from_here(const config::Settings& settings);
 
 // That the relay would be given, the account's own first; each once. Whose mail a [[route]] leads elsewhere is not
 // among them.

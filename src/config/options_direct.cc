@@ -48,6 +48,10 @@ Table direct_table() {
            N_("Our own IPv4 address for these connections; not given: the system chooses.")},
           {"source_address6", Place(&Settings::direct, &DirectSettings::source_address6), "", kAny, kLive, kOpen,
            N_("Our own IPv6 address for these connections; not given: the system chooses.")},
+          {"proxy", Place(&Settings::direct, &DirectSettings::proxy, &deliver::Proxy::url), "", kAny, kLive, kSecret,
+           N_("A SOCKS5 proxy that connects to the mail servers, written as a relay's: for a machine outside whose "
+              "port "
+              "25 is open. It is given their addresses, which are looked up here.")},
           {"address_families", Place(&Settings::direct, &DirectSettings::address_families), "ipv6, ipv4", kAny, kLive,
            kOpen, N_("Which families are used: ipv6, ipv4. A family that does not answer on this line costs nothing.")},
           {"private_addresses", Place(&Settings::direct, &DirectSettings::private_addresses), "false", kAny, kLive,
@@ -69,6 +73,13 @@ Table direct_table() {
               "dane-only waits. [[tls_policy]] says it for single domains.")},
           {"tls_ca_file", Place(&Settings::direct, &DirectSettings::tls_ca_file).checked(check_path), "", kAny, kLive,
            kOpen, N_("CA certificates (PEM) for verify, secure, MTA-STS and REQUIRETLS. Empty: the system's.")},
+          {"tls_certificate",
+           Place(&Settings::direct, &DirectSettings::certificate, &tls::Identity::cert_file).checked(check_path), "",
+           kAny, kLive, kOpen,
+           N_("A certificate (PEM, with its chain) that we show to mail servers that ask for one. Few do.")},
+          {"tls_key",
+           Place(&Settings::direct, &DirectSettings::certificate, &tls::Identity::key_file).checked(check_path), "",
+           kAny, kLive, kOpen, N_("Its key. Empty: in the same file.")},
           {"mta_sts", Place(&Settings::direct, &DirectSettings::mta_sts), "true", kAny, kLive, kOpen,
            N_("Whether domains are asked for an MTA-STS policy (RFC 8461): where one is enforced, mail goes to the "
               "hosts it lists, with a certificate that verifies, and waits where none of them has one.")},

@@ -2,6 +2,7 @@
 #include "base/i18n.h"
 #include "base/text.h"
 #include "config/option_checks.h"
+#include "config/outgoing.h"
 #include "config/resolve.h"
 
 namespace sidegate::config {
@@ -69,6 +70,9 @@ void resolve_direct(Draft& draft) {
       draft.error(draft.where("direct", 0, key), tr("{} is no address of that family", *address),
                   _("write a numeric address of this machine"));
   }
+  const Outgoing out{draft, "direct", 0, {}};
+  read_proxy(out, s.direct.proxy);
+  read_certificate(out, s.direct.certificate);
   check_rules(draft);
   read_ca(draft);
   if (direct.private_addresses)

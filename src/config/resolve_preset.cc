@@ -6,7 +6,7 @@
 #include "base/i18n.h"
 #include "base/text.h"
 #include "config/option_checks.h"
-#include "config/proxy.h"
+#include "config/outgoing.h"
 #include "config/resolve.h"
 #include "config/secret_file.h"
 #include "config/subject.h"
@@ -151,26 +151,6 @@ std::vector<std::string> given_hosts(const RelayBlock& r) {
   return rest;
 }
 
-void read_certificate(const Subject& s) {
-  tls::Identity& own = s.relay.certificate;
-  if (own.cert_file.empty()) {
-    if (!own.key_file.empty()) s.error("tls_key", _("tls_key is given and no tls_certificate"));
-    return;
-  }
-  if (own.key_file.empty()) own.key_file = own.cert_file;
-  if (!s.draft.request.open_files) return;
-  Files& files = *s.draft.request.files;
-  auto key = files.key(own.key_file, is_container_secret(own.key_file));
-  auto cert = own.cert_file == own.key_file ? key : files.text(own.cert_file, 1 << 20);
-  if (!cert) return s.error("tls_certificate", cert.error().what, cert.error().next);
-  if (!key) return s.error("tls_key", key.error().what, key.error().next);
-  own.cert_pem = std::move(*cert);
-  own.key_pem = std::move(*key);
-  tls::PeerPolicy policy;
-  policy.own = own;
-  if (auto made = tls::ClientContext::make(std::move(policy)); !made) s.error("tls_certificate", made.error().text);
-}
-
 }  // namespace
 
 void resolve_preset(Draft& draft, std::size_t index) {
@@ -230,14 +210,9 @@ void resolve_places(Draft& draft, std::size_t index) {
     if (taken) s.error("source_address", _("source_address: two addresses of one family"), _("give one of each"));
     taken = true;
   }
-  if (const std::string url = r.proxy.url; !url.empty()) {
-    auto proxy = parse_proxy(url);
-    if (!proxy)
-      s.error("proxy", tr("proxy: {}", proxy.error().text), _("write proxy = \"socks5://127.0.0.1:1080\""));
-    else
-      r.proxy = std::move(*proxy), r.proxy.url = url;
-  }
-  read_certificate(s);
+  const Outgoing out{draft, "relay", index, s.title()};
+  read_proxy(out, r.proxy);
+  read_certificate(out, r.certificate);
 }
 
 }  // namespace sidegate::config

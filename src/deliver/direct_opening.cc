@@ -22,6 +22,11 @@ constexpr std::string_view kMayBeClosed =
     "No mail server has answered on port 25 since the start: it may be closed on this line, as in most home and cloud "
     "networks. It is tried again; a relay would carry the mail.";
 
+constexpr std::string_view kNotThroughProxy =
+    "The mail server was not reached through the proxy of [direct]. Check that the proxy runs, takes us and lets port "
+    "25 "
+    "out. It is tried again.";
+
 bool is_six(const std::string& address) {
   return address.find(':') != std::string::npos;
 }
@@ -384,6 +389,7 @@ Result<std::shared_ptr<const tls::ClientContext>> context_for(const HostPolicy& 
   auto made = tls::ClientContext::make({.name = policy.sni,
                                         .ca_file = direct.tls_ca_file,
                                         .ca_pem = direct.tls_ca_pem,
+                                        .own = direct.certificate,
                                         .names = policy.names,
                                         .tlsa = policy.records});
   if (!made) return std::unexpected(made.error());
@@ -469,7 +475,7 @@ net::Awaitable<Opened> DirectOpening::try_host(std::string host, std::vector<std
     // connection that breaks, is none of that.
     const bool published = policy.why == policy_source::kDane || policy.why == policy_source::kMtaSts;
     const bool offered = trouble.trouble.reply || trouble.trouble.error.kind != ErrorKind::kTls;
-    if (phase == Phase::kStartTls && published && !offered) {
+    if (phase == Phase::kStartTls && published && !offered && !proxied()) {
       const MxHost who{host, without_port(trouble.address)};
       findings.steps.push_back(way_.direct->port25.promise_broken(loop_.clock().steady(), who));
     }
@@ -479,7 +485,9 @@ net::Awaitable<Opened> DirectOpening::try_host(std::string host, std::vector<std
       co_return std::unexpected(std::move(told));
     }
     // An address of ours that we do not have (kBadInput) says nothing about the host, nor about port 25.
-    if (phase == Phase::kConnect && trouble.trouble.error.kind != ErrorKind::kBadInput) {
+    if (phase == Phase::kConnect && proxied()) {
+      trouble.verdict.explanation = kNotThroughProxy;
+    } else if (phase == Phase::kConnect && trouble.trouble.error.kind != ErrorKind::kBadInput) {
       note_silent(host, trouble);
       if (!way_.direct->port25.ever_open()) trouble.verdict.explanation = kMayBeClosed;
     }
@@ -513,6 +521,7 @@ net::Awaitable<std::optional<OpenTrouble>> DirectOpening::look_at(const RelayCon
                                                                   const std::string& host) {
   const std::string greeter = made.session->capabilities().host;
   if (iequals(greeter, settings_.hostname) || iequals(greeter, our_name())) co_return loop_found(way_.domain);
+  if (proxied()) co_return std::nullopt;  // whoever answers there says nothing of this line
   const std::string address = without_port(made.address);
   const bool starttls = made.tls || made.session->capabilities().starttls;
   bool own = name_belongs(greeter, host, way_.domain) || net::parse_address(host).has_value();

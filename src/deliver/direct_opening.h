@@ -74,6 +74,7 @@ class DirectOpening {
   net::Awaitable<bool> leads_to(std::string name, std::string address);
   net::Awaitable<std::optional<OpenTrouble>> look_at(const RelayConnection& made, const std::string& host);
   std::string our_name() const;
+  bool proxied() const { return !settings_.direct.proxy.host.empty(); }
   void note_silent(const std::string& host, const OpenTrouble& trouble);
 
   net::Loop& loop_;

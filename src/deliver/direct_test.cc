@@ -177,5 +177,31 @@ TEST(Direct, WhoTookNothingIsAskedAfterTheOthersForAWhile) {
   EXPECT_EQ(list, best_first);
 }
 
+// To a server that asks: whatever the policy says of its own certificate. Nobody logs in there, also where EXTERNAL is
+// offered.
+TEST(Direct, ShowsACertificateOfOurOwn) {
+  for (TlsLevel level : {TlsLevel::kMay, TlsLevel::kVerify}) {
+    DirectHouse house;
+    test::TestCa ca;
+    const auto theirs = ca.issue({.names = {"127.0.0.1"}}), ours = ca.issue({.names = {"client.example"}});
+    auto tls = tls::ServerContext::serve(
+        {.identities = {{theirs.cert_file, theirs.key_file}}, .client_ca_file = ca.ca_file()});
+    ASSERT_TRUE(tls) << tls.error().text;
+    house.relays.push_back(std::make_unique<TestRelay>(
+        house.loop, Answers{{"EHLO", "250-mx.example\r\n250-STARTTLS\r\n250 AUTH EXTERNAL"}}, *tls));
+    TestRelay& mx = *house.relays.back();
+    house.settings.direct.port = mx.port;
+    house.settings.direct.tls = level;
+    house.settings.direct.tls_ca_file = ca.ca_file();
+    house.settings.direct.certificate = {ours.cert_file, ours.key_file};
+    house.apply();
+    QueueId id = house.add({"a@[127.0.0.1]"});
+    house.run_until([&] { return house.gone(id); });
+    ASSERT_EQ(mx.carried.size(), 1u);
+    EXPECT_EQ(mx.shown, ours.fingerprint);
+    EXPECT_FALSE(mx.said("AUTH"));
+  }
+}
+
 }  // namespace
 }  // namespace sidegate::deliver::direct_test

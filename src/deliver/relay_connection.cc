@@ -217,10 +217,28 @@ net::Awaitable<RelayOpening::Done> RelayOpening::reach_any(std::vector<net::Endp
   co_return std::unexpected(std::move(last ? *last : *unreachable));
 }
 
-// The proxy is reached as a relay would be, and looks the name up itself.
+// A relay's name is the proxy's to look up. Of a mail server's addresses one after the other is asked for: we have
+// looked them up ourselves, and at where they lead.
 net::Awaitable<RelayOpening::Done> RelayOpening::through_proxy() {
+  std::vector<std::string> hosts = in_order(at_.addresses);
+  if (hosts.empty()) hosts.push_back(at_.host);
+  std::optional<Done> last;
+  for (const std::string& host : hosts) {
+    Done step = co_await through_proxy_to(host);
+    if (step) co_return step;
+    // It does not let us in: so it is with the next one.
+    const bool ends = step.error().error.kind == ErrorKind::kAuth;
+    last = std::move(step);
+    if (ends || cancelled_) break;
+  }
+  co_return std::move(*last);
+}
+
+// The proxy is reached as a relay would be.
+net::Awaitable<RelayOpening::Done> RelayOpening::through_proxy_to(std::string host) {
   Proxy proxy = way_.settings.proxy;
-  made_->address = at_.text();
+  const net::Endpoint to{host, at_.port};
+  made_->address = at_.addresses.empty() ? at_.text() : to.text();
   auto found = co_await resolver_.addresses(loop_, proxy.host);
   if (!found) co_return trouble(Phase::kConnect, ErrorKind::kUnreachable, "SOCKS5 proxy: " + found.error().text);
   std::vector<net::Endpoint> places;
@@ -233,7 +251,6 @@ net::Awaitable<RelayOpening::Done> RelayOpening::through_proxy() {
     why.text = "SOCKS5 proxy: " + why.text;
     co_return trouble(Phase::kConnect, std::move(why));
   }
-  std::string host = at_.host;
   made_->stream = std::move(raced.stream);
   Status through = co_await socks5_connect(*made_->stream, std::move(proxy), std::move(host), at_.port, limit);
   if (!through) {
@@ -243,7 +260,7 @@ net::Awaitable<RelayOpening::Done> RelayOpening::through_proxy() {
   }
   loop_.log().info("connected", {{"relay", way_.settings.name},
                                  {"host", at_.host},
-                                 {"address", at_.host},
+                                 {"address", to.address},
                                  {"port", at_.port},
                                  {"proxy", raced.to.text()}});
   std::unique_ptr<net::Stream> stream = std::move(made_->stream);
@@ -297,7 +314,8 @@ net::Awaitable<RelayOpening::Done> RelayOpening::starttls() {
     if (way_.settings.protocol == Protocol::kDirect)
       co_return trouble(Phase::kStartTls, ErrorKind::kTls, at_.host + " offers no STARTTLS, so nothing was sent");
     const bool tried = std::ranges::any_of(candidates_, [](const Candidate& c) { return c.port == 465; });
-    if (tried) {
+    const bool proxied = !way_.settings.proxy.host.empty();  // no other port is tried past it
+    if (tried || proxied) {
       co_return trouble(Phase::kStartTls, ErrorKind::kTls,
                         fmt::format("{} offers no STARTTLS on port {}{}", at_.host, at_.port, refused_ehlo()));
     }
@@ -366,6 +384,7 @@ void RelayOpening::log_tls() {
 net::Awaitable<RelayOpening::Done> RelayOpening::log_in() {
   const RelaySettings& settings = way_.settings;
   const auto& offered = made_->session->capabilities().auth;
+  if (settings.protocol == Protocol::kDirect) co_return Done{};  // a certificate is shown; nobody logs in
   const bool certificate = made_->tls && !settings.certificate.cert_file.empty();
   const bool external = certificate && std::ranges::find(offered, "EXTERNAL") != offered.end();
   // With a certificate and nothing else, a server that asks for no login knows us by it.

@@ -68,6 +68,7 @@ class RelayOpening {
   net::Awaitable<Done> reach();  // resolve, connect, greeting: each address in turn
   net::Awaitable<Done> reach_any(std::vector<net::Endpoint> places);
   net::Awaitable<Done> through_proxy();
+  net::Awaitable<Done> through_proxy_to(std::string host);
   net::Awaitable<Done> begin(std::unique_ptr<net::Stream> stream);
   void worked(const Candidate& top, const std::optional<OpenTrouble>& told);
   RaceRules race_rules() const;

@@ -143,6 +143,8 @@ struct DirectSettings {
   std::uint32_t messages_per_connection = 100;
   std::string hello;  // for EHLO; empty: hostname
   std::string source_address, source_address6;
+  Proxy proxy;                // then nothing here says anything of port 25 on this line
+  tls::Identity certificate;  // what we show when asked; no file: none
   std::vector<std::string> address_families = {"ipv6", "ipv4"};
   bool private_addresses = false;             // an MX may lead into private space
   std::vector<std::string> private_networks;  // or into these

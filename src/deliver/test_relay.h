@@ -52,6 +52,7 @@ class TestRelay {
   unsigned connections = 0;
   std::vector<std::string> lines;  // of all connections
   std::vector<Carried> carried;
+  std::string shown;  // the last client's certificate, by its fingerprint; empty: none
 
  private:
   std::string answer(const std::string& line) const {
@@ -106,6 +107,7 @@ class TestRelay {
       if (command == "STARTTLS" && yes && open) {
         auto up = co_await stream->start_tls_server(tls_);
         if (!up) break;
+        shown = stream->verdict().fingerprint;
       }
       if (command == "DATA" && text.starts_with("354") && open) open = co_await content(*stream, now);
       if (command.starts_with("BDAT") && open) open = co_await bdat(*stream, now, command);

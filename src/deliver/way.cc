@@ -271,6 +271,8 @@ static RelaySettings direct_block(const DirectSettings& direct) {
   for (const std::string& source : {direct.source_address, direct.source_address6}) {
     if (!source.empty()) block.source_addresses.push_back(source);
   }
+  block.proxy = direct.proxy;
+  block.certificate = direct.certificate;
   block.timeouts.connect = direct.connect_timeout;
   block.timeouts.greeting = direct.greeting_timeout;
   block.timeouts.idle = direct.idle_timeout;
@@ -293,8 +295,8 @@ static std::vector<std::vector<std::string>> routes_of_direct(const DeliverSetti
   return routes;
 }
 
-// What is known of port 25 stays, whatever the block says now; what single destinations said of us goes with what they
-// saw of us.
+// What is known of port 25 stays, whatever the block says now, as long as it is the same line's; what single
+// destinations said of us goes with what they saw of us.
 static void place_direct(Ways& ways, const DeliverSettings& settings, const Ways* previous) {
   RelaySettings block = direct_block(settings.direct);
   give_replies(block, settings.replies);
@@ -304,9 +306,9 @@ static void place_direct(Ways& ways, const DeliverSettings& settings, const Ways
   const queue::WayId id = place(ways, block, previous, !same);
   ways.direct = ways.list[id];
   if (previous != nullptr && previous->direct == ways.direct) ways.members = previous->members;
-  if (!ways.direct->direct)
-    ways.direct->direct =
-        previous != nullptr && previous->direct ? previous->direct->direct : std::make_shared<Direct>();
+  const bool same_line =
+      previous != nullptr && previous->direct && previous->settings.direct.proxy == settings.direct.proxy;
+  if (!ways.direct->direct) ways.direct->direct = same_line ? previous->direct->direct : std::make_shared<Direct>();
   ways.direct->direct->port25.set_first_pause(settings.direct.port25_retry_after);
 }
 

@@ -347,6 +347,10 @@ Finding judge_way_out(const NetworkSeen& seen, const WayOut& way) {
                     : _("mail leaves by the relay; direct delivery would be possible too");
     return f;
   }
+  if (way.direct_by_proxy) {
+    f.text = _("mail leaves by the proxy of [direct]; port 25 is not needed here");
+    return f;
+  }
   if (!way.direct_enabled) {
     f.mark = Mark::kWrong;
     f.text = _("mail has no way out: no relay is set up, and direct delivery is switched off");

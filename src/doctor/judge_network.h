@@ -47,6 +47,7 @@ struct WayOut {
   bool relay_configured = false;
   bool direct_enabled = true;    // [direct] enabled
   bool direct_by_route = false;  // a [[route]] names direct, beside the relays
+  bool direct_by_proxy = false;  // direct delivery leaves by a proxy: this line says nothing of it
   Cloud cloud = Cloud::kNone;
   bool reverse_known = true;        // an address that the world sees is known
   bool reverse_names_good = false;  // see judge_names.h

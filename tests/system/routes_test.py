@@ -226,6 +226,28 @@ class Places(Case):
         self.assertEqual(sink.messages, [])
         server.stop()
 
+    def test_direct_by_a_proxy(self):
+        """The proxy is given addresses; that it cannot reach one says nothing of port 25 on this line."""
+        sink = self.sink()
+        proxy = Socks5({"127.0.0.1": "127.0.0.1"}, login=("me", "secret"))
+        self.addCleanup(proxy.stop)
+        direct = f'[direct]\nport = {sink.port}\nprivate_addresses = true\nretry_after = "1s"\n'
+        server = self.serve(direct + f'proxy = "socks5://me:secret@127.0.0.1:{proxy.port}"\n')
+        self.send(server, "me@home.example", "a@[127.0.0.1]")
+        self.arrives(sink, "me@home.example", "a@[127.0.0.1]")
+        self.assertEqual(proxy.requests, [("127.0.0.1", sink.port)])
+        self.assertNotIn("me:secret", server.command("config", "show").stdout)
+        others = [f"127.0.0.{n}" for n in range(2, 8)]
+        for other in others:
+            self.send(server, "me@home.example", f"a@[{other}]")
+        wait_for(lambda: {host for host, _ in list(proxy.requests)} >= set(others), what="all of them to be asked for")
+        rows = wait_for(lambda: [row for row in (json.loads(line) for line in server.command("queue", "list", "--json").stdout.splitlines())
+                                 if "SOCKS5 proxy" in row.get("reason", "")], what="the reason")
+        shown = server.command("queue", "show", rows[0]["id"]).stdout
+        self.assertIn("not reached through the proxy of [direct]", " ".join(shown.split()))
+        self.assertEqual(server.events("port25_closed"), [])
+        server.stop()
+
     def test_a_source_address(self):
         sink = self.sink()
         server = self.serve(relay("isp", sink.port, 'source_address = ["127.0.0.2"]\n'))
