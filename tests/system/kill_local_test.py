@@ -94,7 +94,14 @@ class House:
         os.chown(f"{self.folder}/spool", 0, 8)   # root:mail, as Debian's /var/mail
         os.chmod(f"{self.folder}/spool", 0o2775)
         with open(f"{self.folder}/take", "w") as out:
-            out.write(f'#!/bin/sh\nt=$(mktemp {self.folder}/taken/tmp.XXXXXXXXXX) && cat >"$t" && mv "$t" "{self.folder}/taken/done.${{t##*.}}"\n')
+            # A name is taken once, and what became of each message stands in the journal.
+            out.write(f"""#!/bin/sh
+t=$(mktemp {self.folder}/taken/tmp.XXXXXXXXXX) && cat >"$t" || exit 75
+d={self.folder}/taken/done.${{t##*.}}
+ln "$t" "$d" || exit 75
+echo "$(date +%T.%N) $(stat -c '%i %s' "$d") $d $(sed -n 's/^Subject: //p;/^$/q' "$d")" >>{self.folder}/taken/journal
+rm "$t"
+""")
         os.chmod(f"{self.folder}/take", 0o755)
         with open(f"{self.folder}/aliases", "w") as out:
             out.write(f'box: {self.folder}/files/box\ndir: {self.folder}/files/dir/\ncmd: "|{self.folder}/take"\nout: out@x.example\n'
@@ -153,6 +160,12 @@ class House:
             if name.startswith("done."):
                 with open(f"{self.folder}/taken/{name}", "rb") as mail:
                     yield mail.read()
+
+    def journal_of(self, names):
+        """What the command says to have done with them."""
+        path = f"{self.folder}/taken/journal"
+        lines = open(path, errors="replace").read().splitlines() if os.path.exists(path) else []
+        return "\n".join(line for line in lines if line.rsplit(" ", 1)[-1] in names)
 
     def mails(self):
         mailbox = {"maildir": lambda: self.folder_mails(f"{self.folder}/mail/sg-alice"), "mbox": lambda: self.box_mails(f"{self.folder}/spool/sg-alice"),
@@ -290,6 +303,7 @@ def run(delivery, kills, rng, sendmail):
     except AssertionError as error:
         gone = missing(house, load.taken)
         print(f"seed {SEED}, {delivery}: {error}; missing {len(gone)}: {gone[:5]}; folder {house.folder} {house.server.folder}")
+        print(house.journal_of({name for name, end in gone if end == "command"}))
         raise
     finally:
         load.stop.set()
