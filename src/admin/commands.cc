@@ -15,7 +15,9 @@ namespace sidegate::admin {
 namespace {
 
 namespace json = boost::json;
-constexpr unsigned kBusyRounds = 20;  // of 250 ms: how long `hold` waits for an attempt under way
+// How long `hold` waits for an attempt under way before it says that it will be held at its end.
+constexpr Duration kBusyRound{250};
+constexpr unsigned kBusyRounds = 4;
 
 const char* store_word(queue::StoreState state) {
   switch (state) {
@@ -63,7 +65,8 @@ bool matches(const queue::ListRow& row, const Selection& selection) {
 }
 
 const char* would_be(Verb verb, const queue::ListRow& row, bool leased) {
-  if (leased && verb != Verb::kDelete) return "under_way";  // it ends first, and nothing but `delete` goes before it
+  // It ends first: what is held is held then, and nothing but `delete` goes before it.
+  if (leased && verb != Verb::kDelete && verb != Verb::kHold) return "under_way";
   if (verb == Verb::kRelease && std::ranges::none_of(row.due, &queue::DueRow::held)) return "not_held";
   // Held recipients stay held, and where there is no other nothing is tried.
   if (verb == Verb::kRetry && !row.due.empty() && std::ranges::all_of(row.due, &queue::DueRow::held)) return "held";
@@ -440,7 +443,7 @@ net::Awaitable<Result<std::string>> Commands::change(Request request, RowSink& r
       if (!request.dry_run) result = co_await apply(request.verb, row);
       const std::string_view word = result;
       would += word == "would";
-      changed += word == "done" || word == "done_under_way";
+      changed += word == "done" || word == "done_under_way" || word == "done_later";
       auto sent = co_await rows.row(action_json(id, result, &row));
       if (!sent) co_return std::unexpected(sent.error());
     }
@@ -466,16 +469,41 @@ net::Awaitable<const char*> Commands::apply(Verb verb, const queue::ListRow& row
     if (!removed) co_return removed.error().kind == ErrorKind::kNotFound ? "not_found" : "failed";
     co_return leased ? "done_under_way" : "done";
   }
-  co_return co_await hold(id, verb == Verb::kHold);
+  if (verb == Verb::kHold) co_return co_await hold(id);
+  co_return co_await release(id);
 }
 
 // In the schedule first, so that no attempt begins; then on disk, so that it outlives a restart. An attempt under way
-// writes its own rows: we wait for its end before we write ours.
-net::Awaitable<const char*> Commands::hold(QueueId id, bool held) {
-  if (held) parts_.scheduler.hold(id, true);
-  for (unsigned round = 0; held && round < kBusyRounds && parts_.scheduler.is_leased(id); ++round)
-    co_await parts_.loop.sleep(Duration(250));
+// writes its own rows: ours are written after its end, and who asks is not kept waiting for a slow one.
+net::Awaitable<const char*> Commands::hold(QueueId id) {
+  parts_.scheduler.hold(id, true);
+  for (unsigned round = 0; round < kBusyRounds && parts_.scheduler.is_leased(id); ++round)
+    co_await parts_.loop.sleep(kBusyRound);
+  if (!parts_.scheduler.is_leased(id)) co_return co_await write_held(id, true);
+  if (hold_later_.insert(id).second) parts_.loop.spawn("hold", hold_at_end(id));
+  co_return "done_later";
+}
+
+net::Awaitable<void> Commands::hold_at_end(QueueId id) {
+  while (hold_later_.contains(id) && parts_.scheduler.is_leased(id)) co_await parts_.loop.sleep(kBusyRound);
+  if (hold_later_.erase(id) == 0) co_return;  // released meanwhile
+  const std::string_view result = co_await write_held(id, true);
+  if (result == "failed")
+    parts_.loop.log().write(LogLevel::kError, "queue_hold_failed",
+                            {{"id", id.text()}, {"consequence", "it is not held"}, {"next", "sidegate queue hold " + id.text()}});
+}
+
+net::Awaitable<const char*> Commands::release(QueueId id) {
+  if (hold_later_.erase(id) != 0) parts_.scheduler.hold(id, false);
   if (parts_.scheduler.is_leased(id)) co_return "under_way";
+  const char* result = co_await write_held(id, false);
+  if (std::string_view(result) == "done" || std::string_view(result) == "not_held") parts_.scheduler.hold(id, false);
+  if (std::string_view(result) == "done") parts_.scheduler.retry_now(id);
+  co_return result;
+}
+
+// Where it cannot be written nothing is held: the schedule says what the disk says.
+net::Awaitable<const char*> Commands::write_held(QueueId id, bool held) {
   auto page = co_await read_one(id);
   if (!page) co_return "failed";
   if (page->empty()) co_return "not_found";  // delivered meanwhile
@@ -487,20 +515,12 @@ net::Awaitable<const char*> Commands::hold(QueueId id, bool held) {
     if (!held) due.due = parts_.loop.clock().wall();
     outcome.due.push_back(due);
   }
-  if (outcome.due.empty() && !held) {
-    parts_.scheduler.hold(id, false);
-    co_return "not_held";
-  }
-  if (!outcome.due.empty()) {
-    queue::Change change = std::move(outcome);
-    auto written = co_await commit(std::move(change));
-    if (!written) co_return written.error().kind == ErrorKind::kNotFound ? "not_found" : "failed";
-  }
-  if (!held) {
-    parts_.scheduler.hold(id, false);
-    parts_.scheduler.retry_now(id);
-  }
-  co_return "done";
+  if (outcome.due.empty()) co_return held ? "done" : "not_held";
+  queue::Change change = std::move(outcome);
+  auto written = co_await commit(std::move(change));
+  if (written) co_return "done";
+  if (held) parts_.scheduler.hold(id, false);
+  co_return written.error().kind == ErrorKind::kNotFound ? "not_found" : "failed";
 }
 
 }  // namespace sidegate::admin

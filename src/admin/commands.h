@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -90,7 +91,10 @@ class Commands final : public Control {
   net::Awaitable<Page> next_page(Walk& walk);
   net::Awaitable<Status> learn_classes();
   net::Awaitable<const char*> apply(Verb verb, const queue::ListRow& row);
-  net::Awaitable<const char*> hold(QueueId id, bool held);
+  net::Awaitable<const char*> hold(QueueId id);
+  net::Awaitable<void> hold_at_end(QueueId id);
+  net::Awaitable<const char*> release(QueueId id);
+  net::Awaitable<const char*> write_held(QueueId id, bool held);
   net::Awaitable<Page> read_one(QueueId id);
   net::Awaitable<Status> commit(queue::Change change);
   bool leads_nowhere(const queue::ClassKey& key) const;
@@ -101,6 +105,7 @@ class Commands final : public Control {
   StsOf sts_;
   TlsDays tls_days_;
   WallTime started_;
+  std::set<QueueId> hold_later_;  // to be held when the attempt under way ends
   std::unordered_map<queue::ClassId, queue::ClassKey> classes_;
 };
 

@@ -264,11 +264,44 @@ TEST_F(CommandsTest, WhatIsHeldStaysHeldAndSaysSo) {
 TEST_F(CommandsTest, ADryRunKnowsWhatIsUnderWay) {
   auto lease = scheduler_.lease(0);
   ASSERT_TRUE(lease);
-  for (Verb verb : {Verb::kRetry, Verb::kHold, Verb::kRelease})
+  for (Verb verb : {Verb::kRetry, Verb::kRelease})
     EXPECT_THAT(members(ask({.verb = verb, .selection = {.ids = {ids_[0].text()}}, .dry_run = true}), "result"),
                 ElementsAre("under_way"));
-  EXPECT_THAT(members(ask({.verb = Verb::kDelete, .selection = {.ids = {ids_[0].text()}}, .dry_run = true}), "result"),
-              ElementsAre("would"));
+  for (Verb verb : {Verb::kDelete, Verb::kHold})
+    EXPECT_THAT(members(ask({.verb = verb, .selection = {.ids = {ids_[0].text()}}, .dry_run = true}), "result"),
+                ElementsAre("would"));
+}
+
+// A slow attempt keeps nobody waiting: the message is held when it has ended, on disk too.
+TEST_F(CommandsTest, WhatIsUnderWayIsHeldAtItsEnd) {
+  auto lease = scheduler_.lease(0);
+  ASSERT_TRUE(lease);
+  const Request hold{.verb = Verb::kHold, .selection = {.ids = {ids_[0].text()}}};
+  const auto put_off = [&] {
+    const queue::ClassResult later{lease->classes[0], queue::ClassResult::Next::kAt, clock_.wall(), true};
+    scheduler_.finish(*lease, std::span(&later, 1), 0);
+  };
+  const auto on_disk = [&] { return store_.find({}, QueueId{ids_[0].value - 1}, 1)->front().due.front().held; };
+  EXPECT_THAT(members(ask(hold), "result"), ElementsAre("done_later"));
+  EXPECT_FALSE(on_disk());
+  put_off();
+  for (int i = 0; i < 100 && !on_disk(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_TRUE(on_disk());
+  EXPECT_EQ(scheduler_.totals().held, 1u);
+
+  // Released meanwhile: as if nothing had been asked.
+  EXPECT_THAT(members(ask({.verb = Verb::kRelease, .selection = {.all = true}}), "result"),
+              ElementsAre("done", "not_held", "not_held"));
+  for (lease = scheduler_.lease(0); lease && lease->id != ids_[0]; lease = scheduler_.lease(0)) {
+  }
+  ASSERT_TRUE(lease);
+  EXPECT_THAT(members(ask(hold), "result"), ElementsAre("done_later"));
+  EXPECT_THAT(members(ask({.verb = Verb::kRelease, .selection = {.ids = {ids_[0].text()}}}), "result"),
+              ElementsAre("under_way"));
+  put_off();
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  EXPECT_FALSE(on_disk());
+  EXPECT_EQ(scheduler_.totals().held, 0u);
 }
 
 TEST_F(CommandsTest, AnIdCountsOnceAndOneThatIsNotThereIsNamed) {

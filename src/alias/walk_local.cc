@@ -94,7 +94,7 @@ void Walk::include(const std::string& path, unsigned owner, const std::string& t
     out_.problems.insert(out_.problems.end(), list.problems.begin(), list.problems.end());
     return trouble(branch, list.problems.front().at, list.problems.front().what, false);
   }
-  step(StepKind::kInclude, branch, path, tr("{} entries", list.list.size()), branch.at);
+  step(StepKind::kInclude, branch, path, trn("{} entry", "{} entries", list.list.size(), list.list.size()), branch.at);
   path_.push_back("i:" + path);
   targets(list.list, path, owner, text, branch.below());
   path_.pop_back();

@@ -3,12 +3,14 @@
 //
 //   _("text")            translated now          N_("text")   marked for the catalogue, translated where it is shown
 //   tr("{} rows", n)     translated, then filled in (fmt); a catalogue with wrong places falls back to the original
+//   trn("{} row", "{} rows", n, n)   the form that the number in front asks for (of rows that are counted one by one)
 #pragma once
 
 #include <fmt/format.h>
 #include <libintl.h>
 
 #include <clocale>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 
@@ -24,6 +26,15 @@ std::string tr(const char* format, const Args&... args) {
     return fmt::vformat(translated(format), fmt::make_format_args(args...));
   } catch (const fmt::format_error&) {
     return fmt::vformat(format, fmt::make_format_args(args...));
+  }
+}
+
+template <typename... Args>
+std::string trn(const char* one, const char* many, std::uint64_t count, const Args&... args) {
+  try {
+    return fmt::vformat(dngettext("sidegate", one, many, count), fmt::make_format_args(args...));
+  } catch (const fmt::format_error&) {
+    return fmt::vformat(count == 1 ? one : many, fmt::make_format_args(args...));
   }
 }
 

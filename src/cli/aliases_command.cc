@@ -41,9 +41,10 @@ void print(const Terminal& t, const alias::Checked& checked) {
     if (!problem.next.empty()) t.out << "  " << problem.next << "\n";
   }
   for (const alias::FileCount& file : checked.files) {
-    std::string count = !file.read        ? std::string(_("not read"))
-                        : file.is_virtual ? tr("{} virtual addresses", file.entries)
-                                          : tr("{} aliases", file.entries);
+    std::string count = !file.read ? std::string(_("not read"))
+                        : file.is_virtual
+                            ? trn("{} virtual address", "{} virtual addresses", file.entries, file.entries)
+                            : trn("{} alias", "{} aliases", file.entries, file.entries);
     t.out << file.path << ": " << count << "\n";
   }
   if (checked.includes > 0) t.out << tr("{} included files", checked.includes) << "\n";

@@ -33,7 +33,7 @@ class Printer {
     } else {
       t.out << action_text(t, request_.verb, json);
     }
-    if (rows_ % 500 == 0 && !t.out_is_terminal) t.progress(tr("{} messages", rows_));
+    if (rows_ % 500 == 0 && !t.out_is_terminal) t.progress(trn("{} message", "{} messages", rows_, rows_));
     return t.out.good();  // a pipe that was closed (| head) ends the reading
   }
 

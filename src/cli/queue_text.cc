@@ -129,6 +129,7 @@ const char* action_words(admin::Verb verb, const std::string& result) {
   if (result == "not_held") return N_("was not held");
   if (result == "held") return N_("stays held; `sidegate queue release` lets it go");
   if (result == "under_way") return N_("is being delivered just now");
+  if (result == "done_later") return N_("held as soon as the attempt under way has ended");
   if (result == "done_under_way") return N_("deleted; the attempt under way may still deliver it");
   if (result == "failed") return N_("could not be changed: the queue did not take it");
   const bool would = result == "would";
@@ -230,12 +231,17 @@ std::string summary_text(admin::Verb verb, const std::string& done) {
   const json::object o = object_of(done);
   if (verb == admin::Verb::kShow) return {};
   if (verb != admin::Verb::kList) {
-    if (truth(o, "dry_run")) return tr("{} messages would be changed; nothing was", number(o, "would")) + "\n";
-    return tr("{} messages chosen, {} changed", number(o, "matched"), number(o, "changed")) + "\n";
+    const std::uint64_t would = number(o, "would"), matched = number(o, "matched");
+    return (truth(o, "dry_run") ? trn("{} message would be changed; nothing was",
+                                      "{} messages would be changed; nothing was", would, would)
+                                : trn("{} message chosen, {} changed", "{} messages chosen, {} changed", matched,
+                                      matched, number(o, "changed"))) +
+           "\n";
   }
-  if (number(o, "messages") == 0) return std::string(_("no messages")) + "\n";
-  return (truth(o, "more") ? tr("{} messages shown, there are more", number(o, "messages"))
-                           : tr("{} messages", number(o, "messages"))) +
+  const std::uint64_t n = number(o, "messages");
+  if (n == 0) return std::string(_("no messages")) + "\n";
+  return (truth(o, "more") ? trn("{} message shown, there are more", "{} messages shown, there are more", n, n)
+                           : trn("{} message", "{} messages", n, n)) +
          "\n";
 }
 

@@ -142,12 +142,15 @@ void print_status(const Terminal& t, const json::object& s) {
         << "\n";
   if (const std::string sandbox = text(s, "sandbox"); !sandbox.empty()) t.out << tr("sandbox: {}", sandbox) << "\n";
   const std::string store = text(s, "store");
-  t.out << tr("queue: {} messages; {} ready, {} waiting for their time, {} under way, {} held", number(q, "messages"),
-              number(q, "ready"), number(q, "waiting"), number(q, "active"), number(q, "held"))
+  t.out << trn("queue: {} message; {} ready, {} waiting for its time, {} under way, {} held",
+               "queue: {} messages; {} ready, {} waiting for their time, {} under way, {} held", number(q, "messages"),
+               number(q, "messages"), number(q, "ready"), number(q, "waiting"), number(q, "active"), number(q, "held"))
         << "\n";
   if (store != "open") t.out << t.in(Colour::kRed, tr("store: {}", store)) << "\n";
   if (std::uint64_t dropped = number(s, "log_dropped"); dropped != 0)
-    t.out << t.in(Colour::kYellow, tr("log: {} lines dropped because the reader was too slow", dropped)) << "\n";
+    t.out << t.in(Colour::kYellow, trn("log: {} line dropped because the reader was too slow",
+                                       "log: {} lines dropped because the reader was too slow", dropped, dropped))
+          << "\n";
   print_relays(t, s);
   print_limits(t, s);
   if (const std::string needed = relay_needed_text(text(s, "advice")); !needed.empty()) t.out << "\n" << needed;

@@ -179,8 +179,12 @@ std::string use_of(const json::object& account) {
                                                                           : N_("{} recipients a day")
                                                        : N_("{} a day");
     auto amount = [&](std::uint64_t n) { return measure == "bytes" ? config::size_text(n) : fmt::format("{}", n); };
-    const std::string n = amount(number(one, "used"));
-    out += (out.empty() ? "" : ", ") + tr(format, limit == 0 ? n : n + "/" + amount(limit));
+    const std::uint64_t used_now = number(one, "used");
+    const std::string n = amount(used_now);
+    out += out.empty() ? "" : ", ";
+    out += limit != 0 || measure == "bytes" ? tr(format, limit == 0 ? n : n + "/" + amount(limit))
+           : measure == "messages" ? trn("{} message a day", "{} messages a day", used_now, n)
+                                            : trn("{} recipient a day", "{} recipients a day", used_now, n);
   }
   return out;
 }

@@ -33,11 +33,9 @@ std::string all_or(const std::vector<std::string>& words, const char* if_empty) 
 
 std::string validity_words(const std::optional<int>& days_left) {
   if (!days_left) return _("no end date");
-  if (*days_left >= 0) return tr("{} days left", *days_left);
+  if (*days_left >= 0) return trn("{} day left", "{} days left", *days_left, *days_left);
   const int ago = tls::days_ended(*days_left);
-  return ago == 0   ? std::string(_("expired today"))
-         : ago == 1 ? _("expired 1 day ago")
-                    : tr("expired {} days ago", ago);
+  return ago == 0 ? std::string(_("expired today")) : trn("expired {} day ago", "expired {} days ago", ago, ago);
 }
 
 }  // namespace

@@ -19,9 +19,8 @@ std::string names_of(const tls::Verdict& verdict) {
 }
 
 std::string expired_words(int ago) {
-  return ago == 0   ? std::string(_("certificate expired today"))
-         : ago == 1 ? _("certificate expired 1 day ago")
-                    : tr("certificate expired {} days ago", ago);
+  return ago == 0 ? std::string(_("certificate expired today"))
+                  : trn("certificate expired {} day ago", "certificate expired {} days ago", ago, ago);
 }
 
 // The verdict's own words are for logs too, and so in no language: what is often seen is said in the reader's.

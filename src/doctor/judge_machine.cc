@@ -20,7 +20,7 @@ std::string mebibytes(std::uint64_t octets) {
 std::string age(std::int64_t seconds) {
   if (seconds >= 2 * kDay) return tr("{} days", seconds / kDay);
   if (seconds >= 2 * kHour) return tr("{} hours", seconds / kHour);
-  return tr("{} minutes", seconds / 60);
+  return trn("{} minute", "{} minutes", seconds / 60, seconds / 60);
 }
 
 }  // namespace
@@ -84,7 +84,8 @@ Finding judge_queue(const QueueSeen& seen) {
   const std::int64_t oldest = seen.oldest_seconds.value_or(0);
   f.details.emplace_back("oldest_seconds", oldest);
   f.details.emplace_back("oldest_id", seen.oldest_id);
-  f.text = tr("queue: {} messages, the oldest {} old", seen.messages, age(oldest));
+  f.text = trn("queue: {} message, {} old", "queue: {} messages, the oldest {} old", seen.messages, seen.messages,
+               age(oldest));
   if (oldest >= kHour) {
     f.mark = seen.lifetime_seconds > 0 && oldest > seen.lifetime_seconds / 2 ? Mark::kWarning : Mark::kNote;
     if (oldest >= 4 * kHour) f.mark = Mark::kWarning;
@@ -118,8 +119,9 @@ Findings judge_certificates(const std::vector<CertificateSeen>& all, const std::
                    {"self_signed", facts.self_signed},
                    {"verified", seen.verified.has_value()}};
       const std::string names = printable(fmt::format("{}", fmt::join(facts.names, ", ")), 300);
-      f.text = left < 0 ? tr("certificate for {}: expired {} days ago", names, -left)
-                        : tr("certificate for {}: {} days left", names, left);
+      f.text = left < 0 ? trn("certificate for {}: expired {} day ago", "certificate for {}: expired {} days ago",
+                              -left, names, -left)
+                        : trn("certificate for {}: {} day left", "certificate for {}: {} days left", left, names, left);
       if (left < 0) {
         f.mark = Mark::kWrong;
         f.next = _("renew it (certbot renew); new files are taken up without a restart");

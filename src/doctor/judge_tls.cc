@@ -74,8 +74,9 @@ std::string names_of(const tls::Verdict& v) {
 
 std::string days_of(const tls::Verdict& v) {
   if (!v.days_left) return _("no end date");
-  return *v.days_left >= 0 ? tr("{} days left", *v.days_left)
-                           : tr("expired {} days ago", tls::days_ended(*v.days_left));
+  if (*v.days_left >= 0) return trn("{} day left", "{} days left", *v.days_left, *v.days_left);
+  const int ago = tls::days_ended(*v.days_left);
+  return ago == 0 ? std::string(_("expired today")) : trn("expired {} day ago", "expired {} days ago", ago, ago);
 }
 
 void judge_certificate(const PortSeen& seen, Findings& out) {

@@ -107,6 +107,15 @@ Parsed<BdatCommand> parse_bdat(std::string_view arguments) {
   return BdatCommand{*size, !word.empty()};
 }
 
+std::string_view attempted_path(std::string_view arguments) {
+  const std::size_t colon = arguments.find(':');
+  if (colon == std::string_view::npos) return arguments;
+  std::string_view path = skip_spaces(arguments.substr(colon + 1));
+  if (!path.starts_with('<')) return path;
+  path.remove_prefix(1);
+  return path.substr(0, path.rfind('>'));
+}
+
 Parsed<std::string_view> parse_helo(std::string_view arguments) {
   if (arguments.empty()) return refuse(501, kSyntax, "Your host name is missing");
   return arguments;

@@ -29,6 +29,9 @@ bool has_control(std::string_view line);
 Parsed<MailCommand> parse_mail(std::string_view arguments);
 // "TO:<path> parameters" (RFC 5321 section 4.1.1.3, 3461). smtputf8: of the transaction.
 Parsed<RcptCommand> parse_rcpt(std::string_view arguments, bool smtputf8);
+// What stands where the address should, of a MAIL or RCPT that could not be read; all of it where no such place is seen.
+// For the log.
+std::string_view attempted_path(std::string_view arguments);
 
 struct BdatCommand {
   std::uint64_t size = 0;

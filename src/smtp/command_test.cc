@@ -150,6 +150,16 @@ TEST(Command, Rcpt) {
   EXPECT_EQ(parse_rcpt("TO:<@x.example:A%b@C.example>", false)->path.mailbox.text(), "A%b@C.example");
 }
 
+TEST(Command, AttemptedPath) {
+  EXPECT_EQ(attempted_path("TO:<x@>"), "x@");
+  EXPECT_EQ(attempted_path("FROM: <a b@c> SIZE=1"), "a b@c");
+  EXPECT_EQ(attempted_path("TO:x@y"), "x@y");
+  EXPECT_EQ(attempted_path("TO:<x@y"), "x@y");
+  EXPECT_EQ(attempted_path("TO:<\"a>b\"@>"), "\"a>b\"@");
+  EXPECT_EQ(attempted_path("x@y"), "x@y");
+  EXPECT_EQ(attempted_path("TO:"), "");
+}
+
 TEST(Command, Bdat) {
   struct {
     std::string_view arguments;

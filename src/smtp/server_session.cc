@@ -391,7 +391,7 @@ bool ServerSession::starttls_offered() const {
 net::Awaitable<void> ServerSession::mail(std::string_view arguments) {
   auto command = parse_mail(arguments);
   if (!command) {
-    answer("MAIL", command.error(), arguments);
+    answer("MAIL", command.error(), attempted_path(arguments));
     co_return;
   }
   std::string from = command->path.mailbox.text();
@@ -424,7 +424,7 @@ net::Awaitable<void> ServerSession::rcpt(std::string_view arguments) {
   auto command = parse_rcpt(arguments, t.smtputf8);
   if (!command) {
     ++t.refused;
-    answer("RCPT", command.error(), t.reverse_path, arguments);
+    answer("RCPT", command.error(), t.reverse_path, attempted_path(arguments));
     co_return;
   }
   std::string to = command->path.mailbox.text();

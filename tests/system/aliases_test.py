@@ -212,7 +212,7 @@ class Aliases(unittest.TestCase):
         self.assertNotIn("mail for root", out.stdout)
         self.write("aliases", "alice: root\n")
         out = self.run_command("aliases", "check")
-        self.assertEqual((out.returncode, out.stdout.splitlines()[0]), (0, f"{self.folder}/aliases: 1 aliases"))
+        self.assertEqual((out.returncode, out.stdout.splitlines()[0]), (0, f"{self.folder}/aliases: 1 alias"))
         out = self.run_command("config", "check")
         self.assertIn("mail for root stays in root's mailbox", out.stdout)
         self.assertIn(f"write into {self.folder}/aliases: root: you@example.org", out.stdout)
