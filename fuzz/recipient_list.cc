@@ -1,4 +1,5 @@
-// Recipient lists of relay domains: every entry is a part of the text, in lower case, and what is listed is found again.
+// Recipient lists of relay domains: every entry is a part of the text, in lower case, and what is listed is found
+// again.
 #include <string>
 #include <string_view>
 

@@ -1,5 +1,5 @@
-// Rules of what replies mean, and the replies they are tried on: whatever both are, a rule is found, the same each time,
-// and it does fit. A rule that was read comes out of what it says again.
+// Rules of what replies mean, and the replies they are tried on: whatever both are, a rule is found, the same each
+// time, and it does fit. A rule that was read comes out of what it says again.
 #include <string_view>
 
 #include "base/text.h"

@@ -489,8 +489,9 @@ net::Awaitable<void> Commands::hold_at_end(QueueId id) {
   if (hold_later_.erase(id) == 0) co_return;  // released meanwhile
   const std::string_view result = co_await write_held(id, true);
   if (result == "failed")
-    parts_.loop.log().write(LogLevel::kError, "queue_hold_failed",
-                            {{"id", id.text()}, {"consequence", "it is not held"}, {"next", "sidegate queue hold " + id.text()}});
+    parts_.loop.log().write(
+        LogLevel::kError, "queue_hold_failed",
+        {{"id", id.text()}, {"consequence", "it is not held"}, {"next", "sidegate queue hold " + id.text()}});
 }
 
 net::Awaitable<const char*> Commands::release(QueueId id) {

@@ -48,7 +48,7 @@ struct Request {
   Verb verb = Verb::kStatus;
   Selection selection{};
   bool dry_run = false;
-  std::uint64_t limit = 0;  // rows; 0: all
+  std::uint64_t limit = 0;       // rows; 0: all
   std::string user{}, reason{};  // of user.suspend and user.resume
   std::string domain{};          // of sts.show and tls.report
 };

@@ -119,7 +119,8 @@ Status GsaslMechanism::start(const Credentials& credentials, const Circumstances
   };
   // RFC 4422 appendix A.1: EXTERNAL's own response is the name to act for; none: whom the certificate stands for.
   // With a password the user is somebody for the other mechanisms.
-  if (mechanism_.shows == Shows::kNothing) property(GSASL_AUTHZID, credentials.password.empty() ? credentials.user : "");
+  if (mechanism_.shows == Shows::kNothing)
+    property(GSASL_AUTHZID, credentials.password.empty() ? credentials.user : "");
   property(GSASL_AUTHID, credentials.user);
   property(GSASL_PASSWORD, credentials.password);
   property(GSASL_SERVICE, "smtp");  // RFC 4954 section 4, item (1)

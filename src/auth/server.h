@@ -37,8 +37,9 @@ struct Secret {
 };
 
 struct ServerCircumstances {
-  std::string binding_type = {}, binding_data = {};  // "tls-exporter" or "tls-unique", raw octets; empty: nothing to bind to
-  std::string external = {};                         // whom a verified client certificate names; empty: nobody
+  std::string binding_type = {};  // "tls-exporter" or "tls-unique"; empty: nothing to bind to
+  std::string binding_data = {};  // raw octets
+  std::string external = {};      // whom a verified client certificate names; empty: nobody
 };
 
 struct ServerStep {

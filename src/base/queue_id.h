@@ -17,7 +17,7 @@
 namespace sidegate {
 
 struct QueueId {
-  std::uint64_t value = 0;   // 0 is no message
+  std::uint64_t value = 0;  // 0 is no message
   auto operator<=>(const QueueId&) const = default;
   explicit operator bool() const { return value != 0; }
   std::string text() const;
@@ -25,7 +25,7 @@ struct QueueId {
   static std::optional<QueueId> parse(std::string_view text);
 };
 
-class QueueIdSource {   // thread-safe
+class QueueIdSource {  // thread-safe
  public:
   explicit QueueIdSource(Clock& clock, unsigned node = 0) : clock_(clock), node_(node & 63) {}
   // Never returns an id at or below this one; start-up gives it the highest id in the store.
@@ -42,5 +42,7 @@ class QueueIdSource {   // thread-safe
 
 template <>
 struct std::hash<sidegate::QueueId> {
-  std::size_t operator()(sidegate::QueueId id) const noexcept { return std::hash<std::uint64_t>{}(id.value * 0x9E3779B97F4A7C15ull); }
+  std::size_t operator()(sidegate::QueueId id) const noexcept {
+    return std::hash<std::uint64_t>{}(id.value * 0x9E3779B97F4A7C15ull);
+  }
 };

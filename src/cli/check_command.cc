@@ -38,7 +38,8 @@ void print(const Context& context, const Finding& finding) {
     t.out << doctor::finding_json(finding) << std::endl;
     return;
   }
-  const char* sign = finding.mark == Mark::kGood ? _("ok") : finding.mark == Mark::kNote      ? _("note")
+  const char* sign = finding.mark == Mark::kGood      ? _("ok")
+                     : finding.mark == Mark::kNote    ? _("note")
                      : finding.mark == Mark::kWarning ? _("WARN")
                                                       : _("WRONG");
   const Colour colour = finding.mark == Mark::kGood    ? Colour::kGreen

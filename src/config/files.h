@@ -3,8 +3,8 @@
 // configuration from what its parent read.
 #pragma once
 
-#include <expected>
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,9 +26,9 @@ class Files {
   // A file that may come: where it is not there now, changed() says so when it is.
   void expect(const std::string& path);
 
-  // For who watches them: whether a file is no longer what was read here (another inode, size or time, or gone); and the
-  // same files to be read again, all but `kept`, which stays what it was: a renewed certificate brings no half-edited
-  // configuration into force.
+  // For who watches them: whether a file is no longer what was read here (another inode, size or time, or gone); and
+  // the same files to be read again, all but `kept`, which stays what it was: a renewed certificate brings no
+  // half-edited configuration into force.
   bool changed() const;
   Files again(const std::string& kept) const;
 

@@ -5,9 +5,7 @@
 #include "config/option_checks.h"
 
 namespace sidegate::config {
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 Status check_mailbox_path(std::string& text) {
   if (text.empty()) return {};

@@ -10,7 +10,6 @@ using rewrite::RulesText;
 using enum Apply;
 using enum Secrecy;
 
-
 constexpr const char* kGeneric =
     N_("Addresses as they leave, in the envelope and in the header: { root = \"me@isp.example\", \"ann@nas.home\" = "
        "\"ann@example.org\", \"@localdomain\" = \"@example.org\" }. An address goes before a user's name (of this "

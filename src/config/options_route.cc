@@ -53,7 +53,8 @@ Table route_table() {
               "RCPT; returned to its sender where an alias leads there). local: to the mailbox of the address's local "
               "part. lmtp: to [local] lmtp.")},
           {"text", Place(&RouteSettings::text), "", kAny, kLive, kOpen,
-           N_("What the sender is told, with action = \"fail\": \"we do not write there\", or with its codes, \"550 5.1.2 "
+           N_("What the sender is told, with action = \"fail\": \"we do not write there\", or with its codes, \"550 "
+              "5.1.2 "
               "no such place\".")},
       }};
 }

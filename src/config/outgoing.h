@@ -1,4 +1,5 @@
-// What a [[relay]] block and [direct] have in common: a SOCKS5 proxy, and a certificate of our own. Internal to the room.
+// What a [[relay]] block and [direct] have in common: a SOCKS5 proxy, and a certificate of our own. Internal to the
+// room.
 #pragma once
 
 #include <string>
@@ -16,7 +17,7 @@ struct Outgoing {
   void error(std::string_view key, std::string what, std::string next = {}) const;
 };
 
-void read_proxy(const Outgoing& out, deliver::Proxy& proxy);           // from its url
+void read_proxy(const Outgoing& out, deliver::Proxy& proxy);     // from its url
 void read_certificate(const Outgoing& out, tls::Identity& own);  // from its files, where they are to be opened
 
 }  // namespace sidegate::config

@@ -128,7 +128,8 @@ void check_networks(Draft& draft, std::size_t i, const intake::ListenerSettings&
 void check_fronts(Draft& draft, std::size_t i, const intake::ListenerSettings& l) {
   for (auto [key, networks] : {std::pair{"proxy", &l.proxy}, std::pair{"xclient", &l.xclient}}) {
     for (const std::string& network : *networks) {
-      const bool single = network.ends_with("/32") || network.ends_with("/128") || network.find('/') == std::string::npos;
+      const bool single =
+          network.ends_with("/32") || network.ends_with("/128") || network.find('/') == std::string::npos;
       if (is_private_network(network) || single) continue;
       draft.warn(draft.where("listener", i, key),
                  tr("listener {}: {} is a public network, and everyone there may pass for any client", l.name, network),

@@ -47,7 +47,7 @@ TEST(Rewrite, ByTableHeadingAndEnvironment) {
   Settings s = good("[rewrite.generic]\nroot = \"me@isp.example\"\n\"@localdomain\" = \"@home.example\"\n");
   EXPECT_EQ(s.deliver.rewrite->apply("root", rewrite::kEnvelopeSender), "me@isp.example");
   auto loaded = load_on_nas("", {{"SIDEGATE_REWRITE_GENERIC", "root=me@isp.example, @localdomain=@home.example"},
-                               {"SIDEGATE_REWRITE_MASQUERADE_DOMAINS", "home.example"}});
+                                 {"SIDEGATE_REWRITE_MASQUERADE_DOMAINS", "home.example"}});
   ASSERT_TRUE(loaded) << text_of(loaded.error());
   EXPECT_EQ(loaded->settings.deliver.rewrite->apply("x@localdomain", rewrite::kEnvelopeSender), "x@home.example");
   EXPECT_EQ(good("").deliver.rewrite, nullptr);

@@ -88,7 +88,7 @@ struct Settings {
   intake::UserSettings users;                                     // what they may do
   std::string ldap_bind_password_file, oauth_client_secret_file;  // resolved into auth
   RewriteSettings rewrite;
-  std::vector<DkimBlock> dkim;  // resolved into deliver.dkim
+  std::vector<DkimBlock> dkim;                        // resolved into deliver.dkim
   rewrite::RulesText rewrite_out;                     // resolved into deliver.rewrite
   std::shared_ptr<const rewrite::Incoming> incoming;  // resolved from rewrite; null: nothing
   LogSettings log;

@@ -52,7 +52,7 @@ class Guise {
   const queue::Content& content() const { return content_; }
   std::uint64_t size() const { return content_.header->size() + content_.message->body_size; }
   void end_header() { put_on(*content_.header + "\r\n"); }  // with the empty line that the body does not begin with
-  bool ascii_senders() const;  // or they have an ASCII form (wire_address)
+  bool ascii_senders() const;                               // or they have an ASCII form (wire_address)
   bool is_null() const { return senders_.empty() && sender_.empty(); }
 
   bool from_unread() const { return from_unread_; }            // a From that was replaced as a whole

@@ -158,8 +158,10 @@ TEST(Identity, TheAccountsAddressAndTheRightSize) {
 TEST(Identity, AHeaderThatBreaksOffIsEnded) {
   struct {
     const char *body, *between;
-  } cases[] = {
-      {"garbage\r\nTo: b@x.example\r\n\r\nHello\r\n", "\r\n"}, {"\r\ngarbage\r\n", ""}, {"", ""}, {"Trunc\r\n", "\r\n"}};
+  } cases[] = {{"garbage\r\nTo: b@x.example\r\n\r\nHello\r\n", "\r\n"},
+               {"\r\ngarbage\r\n", ""},
+               {"", ""},
+               {"Trunc\r\n", "\r\n"}};
   for (const auto& c : cases) {
     for (bool changes : {true, false}) {
       House house;

@@ -14,5 +14,4 @@ namespace sidegate::deliver {
 net::Awaitable<Status> socks5_connect(net::Stream& stream, Proxy proxy, std::string host, std::uint16_t port,
                                       Duration limit);
 
-
 }  // namespace sidegate::deliver

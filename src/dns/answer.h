@@ -19,8 +19,8 @@ enum class Verdict : std::uint8_t {
 struct Answer {
   Verdict verdict = Verdict::kPending;
   std::vector<std::string> list = {};  // numeric addresses; of other types as record_text() has them
-  std::uint32_t ttl = 0;          // seconds
-  std::string why = {};           // for the operator, where there is no address
+  std::uint32_t ttl = 0;               // seconds
+  std::string why = {};                // for the operator, where there is no address
   // Of a question that was validated:
   bool secure = false;         // proven, be it that there is nothing (RFC 4035 section 4.3)
   bool bogus = false;          // what came fails validation

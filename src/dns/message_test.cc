@@ -117,10 +117,12 @@ TEST(RecordText, OfEachType) {
   }
 }
 
-// RFC 2317: the reverse zone of a small network stands elsewhere, behind a CNAME; names in it point back into the message.
+// RFC 2317: the reverse zone of a small network stands elsewhere, behind a CNAME; names in it point back into the
+// message.
 TEST(Answer, APointerByAnAlias) {
   std::string alias = "\xc0\x0c\0\5\0\1\0\0\0\x3c\0\3\1d\0"s, ptr = "\1d\0\0\x0c\0\1\0\0\0\x3c\0\5\2mx\xc0\x0e"s;
-  auto answer = read_answer(head("a.bc", 0x8180, 2).replace(18, 2, "\0\x0c"s) + alias + ptr, 0x1234, "a.bc", RecordType::kPtr);
+  auto answer =
+      read_answer(head("a.bc", 0x8180, 2).replace(18, 2, "\0\x0c"s) + alias + ptr, 0x1234, "a.bc", RecordType::kPtr);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->list, std::vector<std::string>{"mx.bc"});
 }

@@ -1,7 +1,8 @@
-// Names to addresses (and addresses to names, and other records) through the system's resolvers and /etc/hosts (the *plain* context of doc/design.md: no
-// validation, so that a router's poor forwarder stops nothing). A thread of its own asks (lookup_thread.h), started by
-// the first name that needs a server; results come back on the caller's loop. Names may be internationalised: they are
-// asked for in their ASCII form (mail/idna.h), and a name that has none is not found.
+// Names to addresses (and addresses to names, and other records) through the system's resolvers and /etc/hosts (the
+// *plain* context of doc/design.md: no validation, so that a router's poor forwarder stops nothing). A thread of its
+// own asks (lookup_thread.h), started by the first name that needs a server; results come back on the caller's loop.
+// Names may be internationalised: they are asked for in their ASCII form (mail/idna.h), and a name that has none is not
+// found.
 #pragma once
 
 #include <memory>

@@ -85,7 +85,9 @@ TEST_F(ResolverTest, RecordsOfOneTypeAndWhatIsNotThere) {
     if (asked.name == "silent.example") return std::nullopt;
     return Scripted{{}, 3};
   });
-  auto records = [this](std::string name) { return ask_for([=, this] { return resolver->records(loop, name, RecordType::kA, 400ms); }); };
+  auto records = [this](std::string name) {
+    return ask_for([=, this] { return resolver->records(loop, name, RecordType::kA, 400ms); });
+  };
   EXPECT_EQ(*records("One.example."), Names{"192.0.2.1"});
   EXPECT_EQ(records("none.example").error().kind, ErrorKind::kNotFound);
   EXPECT_EQ(records("silent.example").error().kind, ErrorKind::kTimeout);
@@ -98,7 +100,8 @@ TEST_F(ResolverTest, RecordsOfOneTypeAndWhatIsNotThere) {
   EXPECT_EQ(records("none.example").error().kind, ErrorKind::kNotFound);
   EXPECT_EQ(*records("one.example"), Names{"192.0.2.1"});
   EXPECT_EQ(server.asked().size(), asked);
-  for (const Asked& one : server.asked()) EXPECT_TRUE(one.type == kA || one.name == "1.2.0.192.in-addr.arpa") << one.name;
+  for (const Asked& one : server.asked())
+    EXPECT_TRUE(one.type == kA || one.name == "1.2.0.192.in-addr.arpa") << one.name;
 }
 
 TEST_F(ResolverTest, LiteralsAndThisHostCostNothing) {

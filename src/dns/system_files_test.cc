@@ -37,7 +37,8 @@ TEST(Hosts, Find) {
 }
 
 TEST(Hosts, NamesOfAnAddress) {
-  constexpr std::string_view kText = "# 192.0.2.7 no\n 192.0.2.7  Printer.Lan. printer\n192.0.2.70 other\n2001:db8::1 six\n192.0.2.8\n";
+  constexpr std::string_view kText =
+      "# 192.0.2.7 no\n 192.0.2.7  Printer.Lan. printer\n192.0.2.70 other\n2001:db8::1 six\n192.0.2.8\n";
   EXPECT_EQ(find_name_in_hosts(kText, "192.0.2.7"), "printer.lan");
   EXPECT_EQ(find_name_in_hosts(kText, "2001:DB8::1"), "six");
   EXPECT_EQ(find_name_in_hosts(kText, "192.0.2.8"), "");

@@ -1,6 +1,6 @@
-// Whether DNSSEC can be validated on this line: what was found, and how long that stands. A line that has just validated and now
-// does not is in trouble, and its answers are waited for; one that has not for an hour cannot (a router's forwarder
-// without DNSSEC), and what rests on it is done without. Pure.
+// Whether DNSSEC can be validated on this line: what was found, and how long that stands. A line that has just
+// validated and now does not is in trouble, and its answers are waited for; one that has not for an hour cannot (a
+// router's forwarder without DNSSEC), and what rests on it is done without. Pure.
 #pragma once
 
 #include <chrono>

@@ -30,9 +30,9 @@ struct Place {
   std::string source = {};  // connect from this address of ours; empty: as the system chooses
   Role role = Role::kServers;
   bool implicit_tls = false;
-  bool proxy = false;           // it takes us for a proxy, and waits for a PROXY header
-  bool relays_for_us = false;   // by its configuration, whoever connects from here may relay
-  bool only_relaying = false;   // look at nothing but who may relay: the rest was seen from elsewhere
+  bool proxy = false;                // it takes us for a proxy, and waits for a PROXY header
+  bool relays_for_us = false;        // by its configuration, whoever connects from here may relay
+  bool only_relaying = false;        // look at nothing but who may relay: the rest was seen from elsewhere
   std::string local_recipient = {};  // an address that it should take on port 25; empty: postmaster
   std::string text() const;          // "submission 192.0.2.1:587", with the source where one is given
 };

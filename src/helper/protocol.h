@@ -31,9 +31,9 @@ enum class Verb : std::uint8_t {
   kFindUser,  // is there such a user?
   kReadForward,
   kMaildir,
-  kMbox,     // the user's own mailbox: it must belong to them
-  kFile,     // a file that an alias names
-  kCommand,  // a program, with the content on its standard input
+  kMbox,            // the user's own mailbox: it must belong to them
+  kFile,            // a file that an alias names
+  kCommand,         // a program, with the content on its standard input
   kVerifyPassword,  // by PAM, service `place`; the content is the password
 };
 const char* name(Verb verb);

@@ -55,10 +55,12 @@ TEST(Protocol, WhatNobodyMayAskForIsRefused) {
       {"a NUL in a path", [](Request& r) { r.verb = Verb::kMbox, r.place = std::string("/a\0b", 4); }},
       {"an extension with a slash",
        [](Request& r) { r = {.verb = Verb::kReadForward, .user = "a", .place = "/../x"}; }},
-      {"a path for a PAM service", [](Request& r) { r = {.verb = Verb::kVerifyPassword, .user = "a", .place = "../x", .size = 1}; }},
+      {"a path for a PAM service",
+       [](Request& r) { r = {.verb = Verb::kVerifyPassword, .user = "a", .place = "../x", .size = 1}; }},
       {"no PAM service", [](Request& r) { r = {.verb = Verb::kVerifyPassword, .user = "a", .size = 1}; }},
       {"no password", [](Request& r) { r = {.verb = Verb::kVerifyPassword, .user = "a", .place = "smtp"}; }},
-      {"a long password", [](Request& r) { r = {.verb = Verb::kVerifyPassword, .user = "a", .place = "smtp", .size = kMaxPassword + 1}; }},
+      {"a long password",
+       [](Request& r) { r = {.verb = Verb::kVerifyPassword, .user = "a", .place = "smtp", .size = kMaxPassword + 1}; }},
       {"content for a question", [](Request& r) { r = {.verb = Verb::kFindUser, .user = "a", .size = 1}; }},
   };
   for (const Case& c : kCases) {

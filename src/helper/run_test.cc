@@ -151,10 +151,10 @@ TEST_F(Helper, RefusesWhatNobodyMayAsk) {
 
 TEST_F(Helper, OddPacketsAndDescriptorsAreDropped) {
   const std::string good = encode(Request{.verb = Verb::kFindUser, .user = own_name()});
-  EXPECT_FALSE(answer_on(send_raw(good, 0)));              // no descriptor
+  EXPECT_FALSE(answer_on(send_raw(good, 0)));                  // no descriptor
   EXPECT_FALSE(answer_on(send_raw(good, 1, SOCK_SEQPACKET)));  // of the wrong kind
-  EXPECT_FALSE(answer_on(send_raw(good, 20)));             // more than there is room for
-  EXPECT_TRUE(answer_on(send_raw(good, 3)));               // more than needed: the first one counts
+  EXPECT_FALSE(answer_on(send_raw(good, 20)));                 // more than there is room for
+  EXPECT_TRUE(answer_on(send_raw(good, 3)));                   // more than needed: the first one counts
   EXPECT_FALSE(answer_on(send_raw(std::string(kMaxRequest + 100, 'x'), 1)));
   for (std::size_t n = 1; n < good.size(); ++n) {
     auto a = answer_on(send_raw(good.substr(0, n), 1));

@@ -75,7 +75,12 @@ TEST(MayRelay, NobodyByWordOfMouth) {
       {"over IPv6", "0.0.0.0", {"127.0.0.0/8", "::1"}, "::1", net::Told::kAddress, false},
       {"mapped", "0.0.0.0", {"127.0.0.0/8", "::1"}, "::ffff:127.0.0.1", net::Told::kAddress, false},
       {"a listed network", "0.0.0.0", {"192.0.2.0/24"}, "192.0.2.9", net::Told::kAddress, true},
-      {"nobody knows who, through a listed proxy", "0.0.0.0", {"192.0.2.0/24"}, "192.0.2.9", net::Told::kNothing, false},
+      {"nobody knows who, through a listed proxy",
+       "0.0.0.0",
+       {"192.0.2.0/24"},
+       "192.0.2.9",
+       net::Told::kNothing,
+       false},
   };
   for (const auto& c : cases) {
     ListenerSettings settings;

@@ -9,8 +9,8 @@
 
 #include "intake/networks.h"
 #include "intake/settings.h"
-#include "screen/helo.h"
 #include "mail/reply.h"
+#include "screen/helo.h"
 #include "smtp/receiver.h"
 
 namespace sidegate::intake {
@@ -47,8 +47,8 @@ enum class Whose : std::uint8_t { kOurs, kRelayDomain, kElsewhere };
 // local_part: of the recipient. Sender-specified routing ("user%far.example@relay.example") is for who may relay.
 std::optional<mail::Reply> refusal_of_recipient(bool may_relay, Whose whose, std::string_view local_part);
 
-// A PROXY header must stand before this peer's first octet; this peer may say by XCLIENT who the client is. In both the peer is
-// the socket's, or who a PROXY header named.
+// A PROXY header must stand before this peer's first octet; this peer may say by XCLIENT who the client is. In both the
+// peer is the socket's, or who a PROXY header named.
 bool sends_proxy_header(const net::Peer& peer, const ListenerPolicy& policy);
 bool may_xclient(const net::Peer& peer, const ListenerPolicy& policy);
 

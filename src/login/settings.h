@@ -10,10 +10,10 @@
 namespace sidegate::login {
 
 struct LdapSettings {
-  std::string url;       // ldap://, ldaps://, ldapi://
-  bool starttls = true;  // on ldap:// that is not loopback
+  std::string url;              // ldap://, ldaps://, ldapi://
+  bool starttls = true;         // on ldap:// that is not loopback
   std::string ca_file, ca_pem;  // ca_pem: the file's content, which the server itself may not open
-  std::string user_dn;  // "uid=%u,ou=people,dc=example,dc=org"; or a search:
+  std::string user_dn;          // "uid=%u,ou=people,dc=example,dc=org"; or a search:
   std::string base, filter = "(uid=%u)";
   std::string bind_dn, bind_password;  // for the search
   bool operator==(const LdapSettings&) const = default;

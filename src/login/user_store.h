@@ -9,8 +9,9 @@ namespace sidegate::login {
 
 class UserStore {
  public:
-  // Reads it; a missing file is an empty one, and so is one in a missing folder, which is made when it is written. to_write: nobody else changes it until this is gone. service: the Unix
-  // user whose group may read it; empty or unknown: nobody but the owner. No symlink is followed.
+  // Reads it; a missing file is an empty one, and so is one in a missing folder, which is made when it is written.
+  // to_write: nobody else changes it until this is gone. service: the Unix user whose group may read it; empty or
+  // unknown: nobody but the owner. No symlink is followed.
   static Result<UserStore> open(const std::string& path, const std::string& service, bool to_write);
   UserStore(UserStore&& other) noexcept;
   UserStore& operator=(UserStore&&) = delete;

@@ -1,4 +1,5 @@
-// The header block of a message: what precedes the first empty line (RFC 5322 section 2.1). Nothing here changes a field.
+// The header block of a message: what precedes the first empty line (RFC 5322 section 2.1). Nothing here changes a
+// field.
 #pragma once
 
 #include <optional>
@@ -13,8 +14,8 @@ namespace sidegate::mail {
 
 // One field of a block, folded lines included, without the CRLF at its end.
 struct Field {
-  std::string_view name;    // without the colon
-  std::string_view value;   // after the colon, as it is
+  std::string_view name;   // without the colon
+  std::string_view value;  // after the colon, as it is
 };
 
 // Calls fn(Field) for each field from the top; a line that is no field ends the block. fn returns false to stop.
@@ -51,34 +52,34 @@ class HeaderSplitter {
   std::size_t take_back() const { return take_back_; }
 
  private:
-  enum class Place : unsigned char { kLineStart, kName, kBlank, kValue };   // kBlank: between name and colon
+  enum class Place : unsigned char { kLineStart, kName, kBlank, kValue };  // kBlank: between name and colon
   bool step(char c);
 
   Place place_ = Place::kLineStart;
   bool done_ = false;
-  bool fields_ = false;         // there was one
-  std::size_t pending_ = 0;     // octets of the line under way that may yet turn out to be no field
+  bool fields_ = false;      // there was one
+  std::size_t pending_ = 0;  // octets of the line under way that may yet turn out to be no field
   std::size_t take_back_ = 0;
 };
 
-std::string rfc5322_date(WallTime at);   // "Sat, 21 Nov 2026 22:25:12 +0000"
+std::string rfc5322_date(WallTime at);  // "Sat, 21 Nov 2026 22:25:12 +0000"
 
 // The trace field we add (RFC 5321 section 4.4), folded, CRLF at its end. `for` only with exactly one recipient.
 // Every value is cleaned: a HELO name with control characters or parentheses cannot leave its comment.
 struct Trace {
   const Origin* origin;
-  std::string_view peer_name;   // verified reverse name or empty
-  std::string_view by;          // our host name
-  std::string_view for_address; // empty: no "for"
-  std::string_view tls;         // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384" or empty
+  std::string_view peer_name;    // verified reverse name or empty
+  std::string_view by;           // our host name
+  std::string_view for_address;  // empty: no "for"
+  std::string_view tls;          // "TLSv1.3 cipher TLS_AES_256_GCM_SHA384" or empty
   QueueId id;
   WallTime at;
-  std::optional<unsigned> uid = {};   // of a Unix user who sent it himself
-  bool hide_peer = false;             // no name and no address of the client
+  std::optional<unsigned> uid = {};  // of a Unix user who sent it himself
+  bool hide_peer = false;            // no name and no address of the client
 };
 std::string received_field(const Trace& trace);
 
-std::string message_id(QueueId id, std::string_view host);   // "<ID.random@host>"
+std::string message_id(QueueId id, std::string_view host);  // "<ID.random@host>"
 
 }  // namespace sidegate::mail
 

@@ -183,7 +183,8 @@ struct Extent {
   std::size_t size() const { return domain == 0 ? local : local + 1 + domain; }
 };
 
-// How far the mailbox at the start of `text` goes; nullptr in `wrong` when there is one. bare: the domain may be missing.
+// How far the mailbox at the start of `text` goes; nullptr in `wrong` when there is one. bare: the domain may be
+// missing.
 Extent scan_mailbox(std::string_view text, bool utf8, const char*& wrong, bool bare = false) {
   wrong = nullptr;
   Extent extent;

@@ -12,16 +12,16 @@
 namespace sidegate::mail {
 
 struct EnhancedCode {
-  std::uint16_t cls = 0, subject = 0, detail = 0;   // 2, 4 or 5; 0..999; 0..999
+  std::uint16_t cls = 0, subject = 0, detail = 0;  // 2, 4 or 5; 0..999; 0..999
   auto operator<=>(const EnhancedCode&) const = default;
-  std::string text() const;   // "5.1.1"
-  static std::optional<EnhancedCode> parse(std::string_view text);   // exactly "c.s.d"
+  std::string text() const;                                         // "5.1.1"
+  static std::optional<EnhancedCode> parse(std::string_view text);  // exactly "c.s.d"
 };
 
 struct Reply {
   int code = 0;
   std::optional<EnhancedCode> status;
-  std::vector<std::string> lines;   // text without code and status; one element for the usual reply
+  std::vector<std::string> lines;  // text without code and status; one element for the usual reply
 
   Reply() = default;
   bool operator==(const Reply&) const = default;
@@ -31,8 +31,8 @@ struct Reply {
   bool positive() const { return code >= 200 && code < 300; }
   bool transient() const { return code >= 400 && code < 500; }
   bool permanent() const { return code >= 500 && code < 600; }
-  std::string text() const;   // lines joined by a space
-  std::string line() const;   // "550 5.1.1 no such user", joined; for logs and reports
+  std::string text() const;  // lines joined by a space
+  std::string line() const;  // "550 5.1.1 no such user", joined; for logs and reports
   // As sent: every line with code and status, CRLF at each end. Control characters in text become '?'.
   std::string wire() const;
 };
@@ -42,8 +42,8 @@ struct Reply {
 class ReplyParser {
  public:
   enum class Step { kMore, kDone };
-  Result<Step> push(std::string_view line);   // kProtocol on a malformed reply
-  Reply take();                               // after kDone; the parser is fresh again
+  Result<Step> push(std::string_view line);  // kProtocol on a malformed reply
+  Reply take();                              // after kDone; the parser is fresh again
  private:
   Reply reply_;
   std::size_t octets_ = 0;

@@ -122,8 +122,9 @@ void Housekeeper::look_at_garbage() {
   tidy(idle ? 1.0 : std::min(dead, 1.0));
 }
 
-// oldest: the share of the blob files, oldest first, whose living bodies are written anew so that the file can go. Under
-// load only as many as there is dead: mail mostly leaves in the order in which it came, so these hold little that lives.
+// oldest: the share of the blob files, oldest first, whose living bodies are written anew so that the file can go.
+// Under load only as many as there is dead: mail mostly leaves in the order in which it came, so these hold little that
+// lives.
 void Housekeeper::tidy(double oldest) {
   auto db = place_.use();
   if (!db) return;

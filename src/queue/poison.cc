@@ -136,8 +136,8 @@ void PoisonFile::end() {
   for (unsigned i = 0; i < slots_; ++i) clear(i);
 }
 
-// Threads begin to look at different places, each at the slot it had last: usually the first look finds it free, and few
-// pages of the file are ever touched.
+// Threads begin to look at different places, each at the slot it had last: usually the first look finds it free, and
+// few pages of the file are ever touched.
 unsigned PoisonFile::enter(QueueId id, std::string_view peer) {
   static std::atomic<unsigned> threads{0};
   thread_local unsigned next = threads.fetch_add(1, std::memory_order_relaxed) * 97;

@@ -21,9 +21,9 @@ namespace sidegate::queue {
 struct Accept {
   std::shared_ptr<const Message> message;
   std::string header;
-  std::string body;                  // from chunk `first_chunk` on
-  std::uint32_t first_chunk = 0;     // > 0: PutChunk wrote the ones before
-  std::vector<DueRow> due;           // one a class of this message
+  std::string body;               // from chunk `first_chunk` on
+  std::uint32_t first_chunk = 0;  // > 0: PutChunk wrote the ones before
+  std::vector<DueRow> due;        // one a class of this message
 };
 // A chunk of a large body under way: unsynced; the first one writes the `open` row, Accept or Discard removes it.
 struct PutChunk {
@@ -31,24 +31,24 @@ struct PutChunk {
   std::uint32_t generation = 0, n = 0;
   std::string bytes;
 };
-struct Discard {   // an aborted streamed message
+struct Discard {  // an aborted streamed message
   QueueId id;
 };
 // What an attempt (or an operator) changed. One atomic write, unsynced: it rides on the next sync, or on one made 1 s
 // later (promise 3).
 struct Outcome {
   QueueId id;
-  std::vector<RecipientRow> recipients;      // rows to write
-  std::vector<DueRow> due;                   // rows to write (epoch checked: kConflict if the claim has lapsed)
+  std::vector<RecipientRow> recipients;  // rows to write
+  std::vector<DueRow> due;               // rows to write (epoch checked: kConflict if the claim has lapsed)
   std::vector<ClassId> due_removed;
   std::optional<AttemptRow> attempt;
-  bool finished = false;                     // no recipient is left: every row of the message goes
-  std::vector<Accept> reports;               // the DSNs this outcome makes: failure and report are one write
+  bool finished = false;        // no recipient is left: every row of the message goes
+  std::vector<Accept> reports;  // the DSNs this outcome makes: failure and report are one write
 };
-struct Remove {   // by the operator
+struct Remove {  // by the operator
   QueueId id;
 };
-struct Intern {   // new classes; written before or with the first message that uses them
+struct Intern {  // new classes; written before or with the first message that uses them
   std::vector<ClassRow> classes;
 };
 // A row that another room keeps here, opaque to the queue: unsynced, as an outcome. An empty value removes it.
@@ -64,17 +64,17 @@ using Done = std::move_only_function<void(Status)>;
 
 struct ClaimPage {
   std::vector<DueRow> rows;
-  bool end = false;   // nothing further now
+  bool end = false;  // nothing further now
 };
 
 struct StrayPage {
   std::vector<Stray> strays;
-  QueueId last;       // where the next page goes on
+  QueueId last;  // where the next page goes on
   bool end = false;
 };
 
-struct Filter {   // for `queue list` and what acts on many; empty members do not filter
-  std::string to, from;   // substring of an address, case ignored; "@domain" matches its end
+struct Filter {          // for `queue list` and what acts on many; empty members do not filter
+  std::string to, from;  // substring of an address, case ignored; "@domain" matches its end
 };
 struct ListRow {
   Message message;
@@ -84,7 +84,7 @@ struct ListRow {
 
 enum class StoreState : std::uint8_t { kOpen, kLowSpace, kReopening, kFailed };
 
-class Store {   // thread-safe
+class Store {  // thread-safe
  public:
   virtual ~Store() = default;
 

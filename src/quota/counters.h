@@ -39,7 +39,7 @@ class Counters {
   void add(Measure measure, std::uint64_t n, SteadyTime now);
   void take_back(Measure measure, std::uint64_t n, SteadyTime when);
   void take_back(Kind kind, std::uint64_t n, SteadyTime when);  // of one window alone
-  std::uint64_t count(Kind kind, SteadyTime now) const;  // 0 for what is not in the plan
+  std::uint64_t count(Kind kind, SteadyTime now) const;         // 0 for what is not in the plan
   // The limit on `measure` that n more would exceed; of several the one that lasts longest.
   std::optional<Over> over(std::span<const Limit> limits, Measure measure, std::uint64_t n, SteadyTime now) const;
   bool empty(SteadyTime now) const;

@@ -109,7 +109,7 @@ class ListParser {
   struct Element {
     std::size_t begin = std::string_view::npos, end = 0;  // of its words
     bool comment = false, angle = false, behind = false;  // behind: <a@b.example> Ann
-    Spelling spelling;  // of the words, for the case that they are the address
+    Spelling spelling;                                    // of the words, for the case that they are the address
     ListedAddress found;
 
     void word(std::size_t from, std::size_t to, std::string_view text) {

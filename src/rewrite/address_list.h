@@ -2,8 +2,8 @@
 // every other octet stays. Lenient as real mail demands: comments anywhere, folded lines, groups, source routes, old
 // "root (Cron Daemon)", semicolons between addresses, raw octets of any charset in names. In ISO-2022-JP, Shift_JIS and
 // other double-byte charsets the second octet of a character may look like '<', '(', '"' or '\': it is none. An address
-// whose '>' is missing, whose name stands behind it, or whose name in ISO-2022-JP is never shifted back, is found as mail
-// programs find it.
+// whose '>' is missing, whose name stands behind it, or whose name in ISO-2022-JP is never shifted back, is found as
+// mail programs find it.
 #pragma once
 
 #include <optional>

@@ -31,7 +31,7 @@ struct BlockListSettings {
   std::string zone = {};                  // "zen.example", or as Postfix writes it: "zen.example=127.0.0.[2..11]*2"
   std::string name = {};                  // what people are told; empty: the zone
   std::vector<std::string> answers = {};  // "127.0.0.[2..11]"; empty: all of 127.0.0.0/8
-  std::int32_t weight = 1;           // negative: an allow list
+  std::int32_t weight = 1;                // negative: an allow list
   Action action = Action::kReject;
   bool operator==(const BlockListSettings&) const = default;
 };

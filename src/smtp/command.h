@@ -29,8 +29,8 @@ bool has_control(std::string_view line);
 Parsed<MailCommand> parse_mail(std::string_view arguments);
 // "TO:<path> parameters" (RFC 5321 section 4.1.1.3, 3461). smtputf8: of the transaction.
 Parsed<RcptCommand> parse_rcpt(std::string_view arguments, bool smtputf8);
-// What stands where the address should, of a MAIL or RCPT that could not be read; all of it where no such place is seen.
-// For the log.
+// What stands where the address should, of a MAIL or RCPT that could not be read; all of it where no such place is
+// seen. For the log.
 std::string_view attempted_path(std::string_view arguments);
 
 struct BdatCommand {
@@ -39,8 +39,9 @@ struct BdatCommand {
 };
 Parsed<BdatCommand> parse_bdat(std::string_view arguments);  // RFC 3030 section 2
 
-// The name of EHLO or HELO: whatever a device calls itself ("My PC", "host.", "printer(2)"). RFC 5321 section 4.1.4: mail
-// is not refused because that is no name; nothing hangs on it, and the trace field shows such words in a comment only.
+// The name of EHLO or HELO: whatever a device calls itself ("My PC", "host.", "printer(2)"). RFC 5321 section 4.1.4:
+// mail is not refused because that is no name; nothing hangs on it, and the trace field shows such words in a comment
+// only.
 Parsed<std::string_view> parse_helo(std::string_view arguments);
 
 // xtext (RFC 3461 section 4): printable ASCII without "+" and "=", which stand as "+" and two upper case hex digits;

@@ -18,8 +18,8 @@ constexpr Duration kHandshakeTimeout = 1min;
 constexpr Duration kFarewellTimeout = 5s;
 
 // What extensions add to the longest MAIL and RCPT: SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531),
-// REQUIRETLS 12 (RFC 8689), RET and ENVID 9 + 107 (RFC 3461), AUTH 500 (RFC 4954 section 3); NOTIFY 30 and ORCPT 507 (RFC 3461). The AUTH command
-// takes 12288 in all (RFC 4954 section 4).
+// REQUIRETLS 12 (RFC 8689), RET and ENVID 9 + 107 (RFC 3461), AUTH 500 (RFC 4954 section 3); NOTIFY 30 and ORCPT 507
+// (RFC 3461). The AUTH command takes 12288 in all (RFC 4954 section 4).
 constexpr unsigned kMailExtra = 26 + 17 + 10 + 12 + 9 + 107 + 500;
 constexpr unsigned kRcptExtra = 30 + 507;
 constexpr unsigned kAuthExtra = 12288 - 512;
