@@ -100,6 +100,8 @@ bool drop_own(std::vector<dns::Exchanger>& list, const std::string& own_name);
 // Hosts that have put mail off or refused us come after all others, each lot in its order. How many are in turn.
 std::size_t put_last(std::vector<dns::Exchanger>& list, const PassedOver& passed_over, SteadyTime now);
 
+std::string without_port(const std::string& place);  // the host of "host:port" or "[address]:port"
+
 // What is wrong with this destination, in words of our own.
 OpenTrouble destination_trouble(Action action, std::string_view meaning, mail::EnhancedCode status,
                                 std::string_view explanation, std::string reason, Duration hold = {});

@@ -56,8 +56,7 @@ struct ProbeOptions {
 };
 
 // Runs on the loop's thread; sink is called on it, for each step as it ends. True: mail would be taken. relay.host may
-// be
-// "[host]:port"; no secret comes into a step or the transcript.
+// be "[host]:port"; no secret comes into a step or the transcript.
 net::Awaitable<bool> probe(net::Loop& loop, dns::Resolver& resolver, RelaySettings relay, ProbeOptions options,
                            std::function<void(const ProbeStep&)> sink);
 

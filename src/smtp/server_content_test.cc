@@ -215,9 +215,9 @@ TEST(ServerContent, RefusalsAreTold) {
       receiver);
   EXPECT_EQ(receiver.refusals,
             (std::vector<std::string>{
-                "MAIL from=FROM:x to= 501 5.1.7 The sender must stand in angle brackets: MAIL FROM:<address>",
+                "MAIL from=x to= 501 5.1.7 The sender must stand in angle brackets: MAIL FROM:<address>",
                 "MAIL from= to= 552 5.3.4 Message is larger than 52428800 octets",
-                "RCPT from=a@b.example to=TO:y 501 5.1.3 The recipient must stand in angle brackets: RCPT TO:<address>",
+                "RCPT from=a@b.example to=y 501 5.1.3 The recipient must stand in angle brackets: RCPT TO:<address>",
                 "RCPT from=a@b.example to=no@b.example 550 5.1.1 No such user",
                 "DATA from=a@b.example to= 554 5.5.1 No valid recipients",
                 "BDAT from=a@b.example to= 554 5.6.0 Bare LF in content (RFC 5321 section 2.3.8)",

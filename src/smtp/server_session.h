@@ -66,6 +66,7 @@ class ServerSession {
     net::Awaitable<void> (ServerSession::*handle)(std::string_view arguments);
     unsigned extra = 0;  // octets that extensions add to the longest command (RFC 5321 section 4.5.3.1.4)
   };
+  static constexpr Duration kFarewellTimeout{5'000};  // for the last words
   static constexpr std::size_t kVerbCount = 21;
   static const Verb kVerbs[kVerbCount];
   static const Verb* find_verb(std::string_view name);
