@@ -22,10 +22,11 @@ class Sha256 {
   Sha256(const Sha256&) = delete;
   Sha256& operator=(const Sha256&) = delete;
 
-  // Gathers lines: the hash takes large pieces faster.
+  // Gathers lines: the hash takes large pieces faster. A large one is hashed where it stands, behind what came before.
   void add(std::string_view bytes) {
-    if (gathered_.size() + bytes.size() > kGather) flush();
-    if (bytes.size() > kGather / 2) {
+    const bool large = bytes.size() > kGather / 2;
+    if (large || gathered_.size() + bytes.size() > kGather) flush();
+    if (large) {
       EVP_DigestUpdate(context_, bytes.data(), bytes.size());
     } else {
       gathered_ += bytes;

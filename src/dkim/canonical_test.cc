@@ -1,7 +1,10 @@
 #include "dkim/canonical.h"
 
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
 #include <rapidcheck/gtest.h>
+
+#include <random>
 
 #include "base/text.h"
 
@@ -105,6 +108,30 @@ RC_GTEST_PROP(Body, AnyPieces, ()) {
     RC_ASSERT(whole.relaxed == hashes("").relaxed);
   } else {
     RC_ASSERT(whole.relaxed == hashes(relaxed).simple);
+  }
+}
+
+std::string plain_hash(const std::string& text) {
+  Hash hash{};
+  EVP_Digest(text.data(), text.size(), hash.data(), nullptr, EVP_sha256(), nullptr);
+  return in_base64(hash);
+}
+
+// Long lines and short ones in any order, against the hash of the whole at once: what is gathered and what is not keep
+// their places.
+TEST(Body, LongRuns) {
+  std::mt19937 random(1);
+  const std::size_t lengths[] = {1, 76, 998, 3000, 5000, 8191, 8192, 8193, 9000, 11'000, 16'384, 16'385, 65'536};
+  for (int i = 0; i < 300; ++i) {
+    std::string body;
+    for (unsigned lines = 1 + random() % 8; lines > 0; --lines)
+      body.append(lengths[random() % std::size(lengths)], static_cast<char>('a' + lines)).append("\r\n");
+    for (std::size_t piece :
+         {std::string::npos, std::size_t{65'536}, std::size_t{16'000}, 1 + std::size_t{random() % 20'000}}) {
+      const Both given = hashes(body, piece);
+      ASSERT_EQ(given.simple, plain_hash(body)) << "body " << i << " in pieces of " << piece;
+      ASSERT_EQ(given.relaxed, given.simple) << "body " << i << " in pieces of " << piece;
+    }
   }
 }
 
