@@ -1,5 +1,5 @@
-// Recipient lists of relay domains: every entry is a part of the text, in lower case, and what is listed is found
-// again.
+// Recipient lists of relay domains: every entry is in lower case and (of ASCII) a part of the text, and what is
+// listed is found again.
 #include <string>
 #include <string_view>
 
@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   SIDEGATE_CHECK(domain != nullptr);
   for (const std::string& entry : list) {
     SIDEGATE_CHECK(!entry.empty() && entry == lower(entry));
-    SIDEGATE_CHECK(lowered.find(entry) != std::string::npos);
+    if (is_ascii(text)) SIDEGATE_CHECK(lowered.find(entry) != std::string::npos);
     SIDEGATE_CHECK(entry.find_first_of(" \t\r\n#:") == std::string::npos);
     SIDEGATE_CHECK(domains.lists(*domain, entry));
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::alias {
@@ -39,7 +40,7 @@ std::string unquoted(std::string_view local) {
 Split split_address(std::string_view address) {
   std::size_t at = last_at(address);
   if (at == std::string_view::npos) return {unquoted(address), {}};
-  return {unquoted(address.substr(0, at)), lower(address.substr(at + 1))};
+  return {unquoted(address.substr(0, at)), mail::dns_form(address.substr(at + 1))};
 }
 
 std::string as_local_part(std::string_view name) {

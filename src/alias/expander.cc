@@ -4,6 +4,7 @@
 
 #include "alias/walk.h"
 #include "base/text.h"
+#include "mail/idna.h"
 
 namespace sidegate::alias {
 
@@ -54,14 +55,15 @@ const char* name(StepKind kind) {
 }
 
 bool is_local_domain(const Settings& settings, std::string_view domain) {
-  return std::ranges::find(settings.local_domains, domain) != settings.local_domains.end();
+  return std::ranges::any_of(settings.local_domains,
+                             [&](const std::string& own) { return mail::same_domain(own, domain); });
 }
 
 bool concerns(const Settings& settings, const Tables& tables, std::string_view address) {
   if (tables.virtuals_unreadable()) return true;
   std::size_t at = address.rfind('@');
   if (at == std::string_view::npos) return true;
-  std::string domain = lower(address.substr(at + 1));
+  std::string domain = mail::dns_form(address.substr(at + 1));
   return is_local_domain(settings, domain) || tables.is_virtual_domain(domain);
 }
 

@@ -398,6 +398,11 @@ TEST(Concerns, OnlyWhatIsOurs) {
   Tables tables = house.tables();
   for (const char* address : {"x@gate.test", "x@GATE.test", "x@shop.test", "x@catch.test", "\"@\"@home.test", "root"})
     EXPECT_TRUE(concerns(house.settings, tables, address)) << address;
+  for (const char* written : {"例え.jp", "xn--r8jz45g.jp"}) {
+    house.settings.local_domains.assign(1, written);
+    for (const char* came : {"x@例え.jp", "x@XN--r8jz45g.jp"})
+      EXPECT_TRUE(concerns(house.settings, tables, came)) << written << " " << came;
+  }
   for (const char* address : {"x@far.example", "\"x@gate.test\"@far.example", "x@sub.gate.test"})
     EXPECT_FALSE(concerns(house.settings, tables, address)) << address;
 }

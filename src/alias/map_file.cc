@@ -3,6 +3,7 @@
 #include "alias/address.h"
 #include "base/i18n.h"
 #include "base/text.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::alias {
@@ -89,7 +90,8 @@ void read_alias(MapFile& file, const LogicalLine& line) {
 
 // "user@domain", "@domain" or "user" in the form look-ups have; empty: it is none of them.
 std::string virtual_key(std::string_view left) {
-  if (left.starts_with('@')) return mail::is_domain(left.substr(1), true) ? lower(left) : std::string();
+  if (left.starts_with('@'))
+    return mail::is_domain(left.substr(1), true) ? mail::dns_form_of_address(left) : std::string();
   if (mail::is_mailbox(left, true) && left.find('@') != std::string_view::npos) {
     Split split = split_address(left);
     return lower(split.local) + "@" + split.domain;

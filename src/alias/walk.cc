@@ -2,6 +2,7 @@
 
 #include "base/i18n.h"
 #include "base/text.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::alias {
@@ -129,7 +130,8 @@ const Entry* Walk::virtual_entry(const Split& split, std::string& tag, bool& cat
 
 bool Walk::maps_to_itself(const Entry& entry, const Split& split) {
   return std::ranges::any_of(entry.targets, [&](const Target& target) {
-    if (target.kind == TargetKind::kDomain) return lower(target.text) == split.domain && entry.targets.size() == 1;
+    if (target.kind == TargetKind::kDomain)
+      return mail::same_domain(target.text, split.domain) && entry.targets.size() == 1;
     return entry.targets.size() == 1 && key_of(split_address(target.text)) == key_of(split);
   });
 }

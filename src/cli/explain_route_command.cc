@@ -10,6 +10,7 @@
 #include "cli/rewrite_words.h"
 #include "cli/server.h"
 #include "deliver/way.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 #include "route/refusal.h"
 #include "route/ways.h"
@@ -112,6 +113,8 @@ Explained explain(const deliver::Ways& ways, const mail::Envelope& envelope, con
     if (of_local && !rule.fits(e.key)) continue;
     e.steps.push_back(step_of(rule, e.key));
     e.steps.back().decides = &rule == e.decided;
+    if (e.steps.back().fits && rule.leads_out && leads && leads->whom == Rule::For::kDomain)
+      e.steps.back().why = _("everything fits, but mail for a relay domain goes to its own next hop");
     if (&rule == leads) break;
   }
   if (leads) {
@@ -179,7 +182,8 @@ std::string member(const json::object& row, const char* key) {
 }
 
 deliver::TlsPolicy tls_of(const Explained& e, const deliver::DeliverSettings& settings) {
-  return deliver::configured_policy(settings.direct.tls, settings.direct.tls_rules, e.key.recipient_domain);
+  return deliver::configured_policy(settings.direct.tls, settings.direct.tls_rules,
+                                    mail::dns_form(e.key.recipient_domain));
 }
 
 // What the certificate must be for; of the other levels nothing.

@@ -10,6 +10,7 @@
 #include "deliver/probe.h"
 #include "doctor/look_domain.h"
 #include "mail/mailbox.h"
+#include "net/networks.h"
 
 namespace sidegate::cli {
 namespace {
@@ -204,6 +205,12 @@ std::uint64_t largest_taken(const config::Settings& settings) {
   return most;
 }
 
+// Of a server here that passes mail on nobody knows by which address it leaves.
+bool is_this_machine(const std::string& host) {
+  const auto address = net::parse_address(host);
+  return address ? net::is_loopback(*address) : iequals(host, "localhost");
+}
+
 // "<a@b>" and "a@b" are one address; "<>" and nothing are the null sender (RFC 5321 section 4.5.5).
 std::optional<std::string> sender_of(std::string_view typed) {
   std::string_view text = trim(typed);
@@ -245,6 +252,9 @@ int relay_test_command(const Context& context, const RelayTest& test) {
     run.domains = test.from ? domains_of(chosen->loaded, run.relay, sender_of(*test.from).value_or(""))
                             : domains_in_use(chosen->loaded, {});
     run.options.max_message_size = largest_taken(chosen->loaded.settings);
+  } else if (!is_this_machine(run.relay.host)) {
+    run.domains =
+        domains_of(chosen->loaded, run.relay, test.from ? sender_of(*test.from).value_or("") : run.relay.address);
   }
   run.options.send_to = test.send_to;
   run.options.hostname = chosen->loaded.settings.hostname;

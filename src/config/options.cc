@@ -460,7 +460,7 @@ Table relay_table() {
           {"messages_per_second", Place(&RelayBlock::messages_per_second), "0", kCount, kLive, kOpen,
            N_("Messages that go out through this account within any second; what is beyond waits, no attempt is "
               "counted. Blocks with the same host and user are one account (without a user: the same host and "
-              "port). It is kept over a restart. 0: no limit.")},
+              "port). It is kept over a restart, and counted from when a limit is first set. 0: no limit.")},
           {"messages_per_minute", Place(&RelayBlock::messages_per_minute), "0", kCount, kLive, kOpen,
            N_("The same within any minute.")},
           {"messages_per_hour", Place(&RelayBlock::messages_per_hour), "0", kCount, kLive, kOpen,

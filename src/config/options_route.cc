@@ -33,7 +33,8 @@ Table route_table() {
       true,
       N_("Which mail leaves by which way. The first block whose conditions all fit decides; where none fits, mail goes "
          "by the relays in the order of the file, or direct where there is none. A condition that is not given fits "
-         "everything."),
+         "everything. Mail for a [[relay_domain]] goes to its next_hop whatever ways a block names; the other actions "
+         "count for it too. Mail for local_domains ends here, and no block is asked."),
       {
           {"sender", Place(&RouteSettings::conditions, &RouteConditions::senders).one_or_list(), "", kAny, kLive, kOpen,
            N_("The sender of the envelope: \"me@example.org\", \"@example.org\", \"@.example.org\" (domains below it), "

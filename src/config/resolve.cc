@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/option_checks.h"
 #include "config/secret_file.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 
 namespace sidegate::config {
@@ -113,7 +114,8 @@ void resolve_local_domains(Draft& draft) {
   if (!draft.given("", 0, "local_domains")) a.local_domains = names_of_this_machine(lower(s.hostname));
   std::vector<std::string> once;
   for (std::string& domain : a.local_domains) {
-    if (std::ranges::find(once, domain) == once.end()) once.push_back(std::move(domain));
+    if (std::ranges::none_of(once, [&](const std::string& one) { return mail::same_domain(one, domain); }))
+      once.push_back(std::move(domain));
   }
   a.local_domains = std::move(once);
 }

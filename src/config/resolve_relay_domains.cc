@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "config/option_checks.h"
 #include "config/resolve.h"
+#include "mail/idna.h"
 
 namespace sidegate::config {
 namespace {
@@ -56,11 +57,12 @@ void check_domain_once(Draft& draft, std::size_t i) {
   const Settings& s = draft.loaded.settings;
   const std::string& domain = s.relay_domains[i].domain;
   const Where where = draft.where("relay_domain", i, "domain");
-  if (std::ranges::find(s.alias.local_domains, domain) != s.alias.local_domains.end())
+  const auto same = [&](const std::string& other) { return mail::same_domain(other, domain); };
+  if (std::ranges::any_of(s.alias.local_domains, same))
     return draft.error(where, tr("{} is in local_domains too: its mail ends here and goes nowhere", quoted(domain)),
                        _("remove it from one of them"));
   for (std::size_t j = 0; j < i; ++j) {
-    if (s.relay_domains[j].domain == domain)
+    if (same(s.relay_domains[j].domain))
       return draft.error(where, tr("[[relay_domain]] {} is there twice", quoted(domain)), _("remove one of them"));
   }
 }

@@ -76,6 +76,32 @@ void check_action(Draft& draft, std::size_t i, RouteSettings& block) {
     draft.error(draft.where("route", i, "text"), refusal.error().text, _("write \"5.7.1 we do not send there\""));
 }
 
+// Mail for a domain that ends here, or goes on to a server behind, is led out by no route.
+void check_recipients(Draft& draft, std::size_t i, const RouteSettings& block) {
+  const Settings& s = draft.loaded.settings;
+  const auto fits = [&](const std::string& domain) {
+    auto made = route::Conditions::make({{}, block.conditions.recipients, {}, {}});
+    return made && made->misfit({.recipient_domain = lower(domain), .sender_key = {}, .user = {}, .listener = {}}) ==
+                       route::Misfit::kNone;
+  };
+  const auto any = [](const std::string& text) {
+    return text == "*" || text.starts_with('/') || text.starts_with('.');
+  };
+  // Patterns for many domains mean those that leave.
+  if (block.conditions.recipients.empty() || std::ranges::all_of(block.conditions.recipients, any)) return;
+  const Where where = draft.where("route", i, "recipient");
+  for (const std::string& domain : s.alias.local_domains) {
+    if (fits(domain))
+      draft.warn(where, tr("mail for {} ends on this machine (local_domains): no [[route]] is asked about it",
+                           quoted(domain)));
+  }
+  for (const auto& domain : s.relay_domains) {
+    if (block.action == RouteAction::kWays && fits(domain.domain))
+      draft.warn(where, tr("mail for {} goes to the next_hop of its [[relay_domain]], whatever ways a [[route]] names",
+                           quoted(domain.domain)));
+  }
+}
+
 }  // namespace
 
 void resolve_routes(Draft& draft) {
@@ -83,6 +109,7 @@ void resolve_routes(Draft& draft) {
   for (std::size_t i = 0; i < routes.size(); ++i) {
     check_patterns(draft, i, routes[i]);
     check_listeners(draft, i, routes[i]);
+    check_recipients(draft, i, routes[i]);
     check_ways(draft, i, routes[i]);
     check_action(draft, i, routes[i]);
   }

@@ -256,6 +256,26 @@ TEST(Route, WhatIsWrong) {
               HasSubstr("straight to MX hosts goes by that name"));
 }
 
+// A route that no mail will ever ask is a mistake, and mail would go another way than its writer thinks.
+TEST(Route, WhatEndsHereOrHasANextHopIsLedByNone) {
+  const std::string before =
+      std::string(kTwo) + "[[relay_domain]]\ndomain = \"inside.example\"\nnext_hop = \"[192.0.2.5]\"\n[[route]]\n";
+  const auto warned = [&](const std::string& route) {
+    auto result = load_text("local_domains = [\"例え.jp\"]\n" + before + route);
+    EXPECT_TRUE(result) << text_of(result.error());
+    std::string all;
+    for (const Problem& p : result ? result->warnings : Problems()) all += p.text() + "\n";
+    return all;
+  };
+  EXPECT_THAT(warned("recipient = \"Inside.example\"\nways = [\"isp\"]"),
+              HasSubstr("goes to the next_hop of its [[relay_domain]]"));
+  EXPECT_THAT(warned("recipient = \"xn--r8jz45g.jp\"\naction = \"fail\""), HasSubstr("ends on this machine"));
+  for (const char* fine :
+       {"recipient = \"inside.example\"\naction = \"hold\"", "recipient = \"*\"\nways = [\"isp\"]",
+        "recipient = \".example\"\nways = [\"isp\"]", "recipient = \"far.example\"\nways = [\"isp\"]"})
+    EXPECT_THAT(warned(fine), Not(HasSubstr("mail for"))) << fine;
+}
+
 TEST(Ways, TlsWithMailServers) {
   using enum deliver::TlsLevel;
   EXPECT_EQ(settings("").direct.tls, kDane);

@@ -352,6 +352,7 @@ static std::vector<route::Rule> route_rules(Ways& ways, const std::vector<RouteS
     route::Rule rule{{}, route::Rule::For::kRoute};
     rule.block = i + 1;
     rule.holds = from.action == RouteAction::kHold;
+    rule.leads_out = from.action == RouteAction::kWays;
     // The loader has told of what is wrong; a rule that cannot be made fits nobody.
     auto conditions = route::Conditions::make(from.conditions);
     if (!conditions) continue;
@@ -398,9 +399,8 @@ std::shared_ptr<const Ways> Ways::make(DeliverSettings settings, const Ways* pre
   }
   place_direct(*ways, settings, previous);
   if (settings.relays.empty() && settings.direct.enabled) leaves.ways.push_back(ways->direct->id);
-  // A relay domain's mail goes to its next hop alone: a relay that leads to the world would bring it back to us.
-  std::vector<route::Rule> rules = next_hop_rules(*ways, settings.next_hops, previous);
-  for (route::Rule& rule : route_rules(*ways, settings.routes, previous)) rules.push_back(std::move(rule));
+  std::vector<route::Rule> rules = route_rules(*ways, settings.routes, previous);
+  for (route::Rule& rule : next_hop_rules(*ways, settings.next_hops, previous)) rules.push_back(std::move(rule));
   rules.push_back(std::move(leaves));
   if (!mailboxes.ways.empty() && settings.local.delivery == MailboxDelivery::kLmtp)
     rules.push_back(std::move(mailboxes));

@@ -83,9 +83,7 @@ net::Awaitable<Reply> Intake::take_recipient(bool relays, smtp::RcptCommand comm
 // and only for those who may relay, or to a relay domain.
 Reply Intake::pass_on(mail::Recipient given, const mail::Mailbox& mailbox, bool trusted, Whose whose) {
   if (auto refusal = refusal_of_recipient(trusted, whose, mailbox.local())) return std::move(*refusal);
-  if (whose == Whose::kElsewhere) {
-    if (auto refusal = refused_by_route(given)) return std::move(*refusal);
-  }
+  if (auto refusal = refused_by_route(given)) return std::move(*refusal);
   if (may_be_too_large(incoming_->announced)) {  // RFC 1870 section 6.1 allows it here too
     const std::uint64_t limit = limit_of(given, incoming_->origin);
     if (limit != 0 && incoming_->announced > limit) return no_way_takes(limit);
@@ -108,6 +106,7 @@ std::optional<Reply> Intake::refused_by_route(const mail::Recipient& recipient) 
 net::Awaitable<Reply> Intake::pass_on_behind(mail::Recipient given, mail::Mailbox mailbox, bool trusted,
                                              std::shared_ptr<const RelayDomains> domains) {
   if (auto refusal = refusal_of_recipient(trusted, Whose::kRelayDomain, mailbox.local())) co_return std::move(*refusal);
+  if (auto refusal = refused_by_route(given)) co_return std::move(*refusal);
   auto unknown = co_await unknown_there(domains, domains->find(mailbox.domain()), mailbox);
   if (unknown) co_return std::move(*unknown);
   co_return pass_on(std::move(given), mailbox, trusted, Whose::kRelayDomain);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "mail/address_list.h"
 #include "mail/header.h"
+#include "mail/idna.h"
 #include "rewrite/address_list.h"
 
 namespace sidegate::intake {
@@ -30,12 +31,13 @@ bool OwnAddresses::matches(std::string_view address) const {
   const std::string_view domain = domain_of(wanted);
   for (const std::string& own : rules_.senders) {
     if (own == "*") return true;
-    if (own.starts_with('@') ? iequals(own.substr(1), domain) : canonical(own) == wanted) return true;
+    if (own.starts_with('@') ? mail::same_domain(own.substr(1), domain) : canonical(own) == wanted) return true;
   }
   const std::string name = canonical(user_);
   if (!domain_of(name).empty()) return name == wanted;
   if (wanted.substr(0, wanted.rfind('@')) != lower(alias::unquoted(user_))) return false;
-  return iequals(domain, domains_.hostname) || std::ranges::find(domains_.local, domain) != domains_.local.end();
+  return mail::same_domain(domain, domains_.hostname) ||
+         std::ranges::any_of(domains_.local, [&](const std::string& own) { return mail::same_domain(own, domain); });
 }
 
 bool OwnAddresses::has(std::string_view address) const {

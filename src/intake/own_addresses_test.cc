@@ -44,6 +44,9 @@ TEST(OwnAddresses, ByNameByListAndByDomain) {
       {"taro", {"@example.org"}, "x@notexample.org", false},
       {"taro", {"@example.org"}, "\"x@example.org\"@evil.example", false},
       {"taro", {"*"}, "who@ever.example", true},
+      {"taro", {"@例え.jp"}, "x@xn--r8jz45g.jp", true},  // both spellings of a domain are one
+      {"taro", {"a@xn--r8jz45g.jp"}, "a@例え.jp", true},
+      {"taro@例え.jp", {}, "taro@xn--r8jz45g.jp", true},
       // A plus in what is listed is no tag.
       {"taro", {"a+b@example.org"}, "a+b@example.org", true},
       {"taro", {"a+b@example.org"}, "a@example.org", false},

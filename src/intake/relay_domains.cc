@@ -1,6 +1,7 @@
 #include "intake/relay_domains.h"
 
 #include "base/text.h"
+#include "mail/idna.h"
 
 namespace sidegate::intake {
 namespace {
@@ -14,7 +15,7 @@ std::unordered_set<std::string> parse_recipient_list(std::string_view text) {
   for (std::string_view line : split(text, '\n')) {
     line = trim(line.substr(0, line.find('#')));
     std::string_view word = line.substr(0, line.find_first_of(" \t\r:"));
-    if (!word.empty()) list.insert(lower(word));
+    if (!word.empty()) list.insert(mail::dns_form_of_address(word));
   }
   return list;
 }
@@ -25,20 +26,20 @@ RelayDomains::RelayDomains(std::vector<RelayDomainSettings> domains, std::string
     RelayDomain made{std::move(one), {}};
     made.list = parse_recipient_list(made.list_text);
     made.list_text.clear();
-    std::string name = made.domain;
+    std::string name = mail::dns_form(made.domain);
     domains_.emplace(std::move(name), std::move(made));
   }
 }
 
 const RelayDomain* RelayDomains::find(std::string_view domain) const {
   if (domains_.empty()) return nullptr;
-  auto at = domains_.find(lower(domain));
+  auto at = domains_.find(mail::dns_form(domain));
   return at == domains_.end() ? nullptr : &at->second;
 }
 
 bool RelayDomains::lists(const RelayDomain& domain, std::string_view local_part) const {
   const std::string local = lower(local_part);
-  const std::string at_domain = "@" + domain.domain;
+  const std::string at_domain = "@" + mail::dns_form(domain.domain);
   auto has = [&](const std::string& name) {
     return domain.list.contains(name) || domain.list.contains(name + at_domain);
   };

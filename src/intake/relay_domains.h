@@ -25,7 +25,8 @@ namespace sidegate::intake {
 std::unordered_set<std::string> parse_recipient_list(std::string_view text);
 
 struct RelayDomain : RelayDomainSettings {
-  std::unordered_set<std::string> list;  // lower case: "taro", "taro@example.org", "@example.org" for all
+  std::unordered_set<std::string>
+      list;  // lower case, domains as DNS has them: "taro", "taro@example.org", "@example.org" for all
 };
 
 class RelayDomains {  // immutable

@@ -24,6 +24,15 @@ TEST(RelayDomains, RecipientLists) {
     ASSERT_NE(found, nullptr);
     EXPECT_EQ(domains.lists(*found, c.local), c.there) << c.domain << " " << c.local;
   }
+  // Both spellings of a domain are one.
+  for (const char* written : {"例え.jp", "xn--r8jz45g.jp"}) {
+    RelayDomains one({{written, RecipientCheck::kList, "taro@例え.jp\nhana@xn--r8jz45g.jp\n"}}, "+");
+    for (const char* came : {"例え.jp", "XN--r8jz45g.jp"}) {
+      const RelayDomain* found = one.find(came);
+      ASSERT_NE(found, nullptr) << written << " " << came;
+      EXPECT_TRUE(one.lists(*found, "taro") && one.lists(*found, "hana") && !one.lists(*found, "ken"));
+    }
+  }
   EXPECT_EQ(domains.find("sub.example.org"), nullptr);
   EXPECT_EQ(domains.find(""), nullptr);
 }

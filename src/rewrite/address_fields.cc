@@ -36,33 +36,77 @@ struct Replacement {
   std::string address;
 };
 
-// The length of the line in which `at` stands, up to there.
-std::size_t column(std::string_view text, std::size_t name_size) {
-  auto line = text.rfind('\n');
-  return line == std::string_view::npos ? text.size() + name_size + 1 : text.size() - line - 1;
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-std::string with(std::string_view value, const std::vector<Replacement>& all, std::size_t name_size, bool comments) {
-  std::string out;
-  std::size_t at = 0;
-  for (const Replacement& one : all) {
-    const ListedAddress& old = *one.old;
-    std::string_view gone = value.substr(old.begin, old.end - old.begin);
-    std::string put = one.address;
-    if (comments && gone.contains('(')) put += comments_in(gone);
-    out += value.substr(at, old.begin - at);
-    // A line that grows too long is folded before the bracket.
-    std::string_view rest = value.substr(old.end);
-    std::size_t before = column(out, name_size), then = put.size() + rest.substr(0, rest.find('\r')).size();
-    bool was_long = before + gone.size() + rest.substr(0, rest.find('\r')).size() > kLineLimit;
-    if (before + then > kLineLimit && !was_long && old.angle && out.ends_with('<') && before > name_size + 3)
-      out.insert(out.size() - 1, "\r\n ");
-    out += put;
-    if (old.open) out += '>';
-    at = old.end;
+// Some line of the field is longer than RFC 5322 section 2.1.1 allows. named: octets of "Name:" before the value.
+bool has_long_line(std::string_view value, std::size_t named) {
+  for (std::size_t at = 0, first = named; at <= value.size(); first = 0) {
+    const std::size_t end = std::min(value.find('\n', at), value.size());
+    if (first + end - at - (end > at && end < value.size() ? 1 : 0) > kLineLimit) return true;
+    at = end + 1;
   }
-  out += value.substr(at);
+  return false;
+}
+
+// Lines that have grown too long are folded, each at the last of `places` (in order) that leaves it short enough:
+// before a name, a bracket or a bare address, and before the comment behind one. What has no such place stays as it is.
+std::string folded(std::string_view value, const std::vector<std::size_t>& places, std::size_t named) {
+  std::string out;
+  std::size_t at = 0, column = named;
+  bool words = false;  // the line has more than white space by now
+  for (std::size_t i = 0; i <= places.size(); ++i) {
+    const std::size_t end = i < places.size() ? places[i] : value.size();
+    const std::string_view piece = value.substr(at, end - at);
+    if (i > 0 && words && column + std::min(piece.find('\r'), piece.size()) > kLineLimit) {
+      const bool blank = !piece.empty() && is_blank(piece.front());
+      out += blank ? "\r\n" : "\r\n ";
+      column = blank ? 0 : 1;
+      words = false;
+    }
+    for (char c : piece) {
+      column = c == '\n' ? 0 : column + 1;
+      words = c != '\n' && (words || !is_blank(c));
+    }
+    out += piece;
+    at = end;
+  }
   return out;
+}
+
+std::string with(std::string_view value, const std::vector<ListedAddress>& listed, const std::vector<Replacement>& all,
+                 std::size_t name_size, bool comments) {
+  std::string out;
+  std::vector<std::size_t> places;
+  std::size_t at = 0;
+  auto copy_to = [&](std::size_t end) {
+    if (end > at) out += value.substr(at, end - at);
+    at = std::max(at, end);
+  };
+  auto next = all.begin();
+  for (const ListedAddress& one : listed) {
+    copy_to(one.mailbox);
+    places.push_back(out.size());
+    if (one.angle && one.begin - 1 > one.mailbox) {
+      copy_to(one.begin - 1);
+      places.push_back(out.size());
+    }
+    copy_to(one.begin);
+    if (next != all.end() && next->old == &one) {
+      std::string_view gone = value.substr(one.begin, one.end - one.begin);
+      out += next->address;
+      if (comments && gone.contains('(')) out += comments_in(gone);
+      if (one.open) out += '>';
+      at = one.end;
+      ++next;
+    }
+    copy_to(one.mailbox_end);
+    if (value.substr(at, 2).contains('(')) places.push_back(out.size());
+  }
+  copy_to(value.size());
+  if (has_long_line(value, name_size + 1)) return out;
+  return has_long_line(out, name_size + 1) ? folded(out, places, name_size + 1) : out;
 }
 
 bool reads_as(std::string_view value, const AddressList& list, const std::vector<Replacement>& all) {
@@ -76,9 +120,58 @@ bool reads_as(std::string_view value, const AddressList& list, const std::vector
   return true;
 }
 
-std::optional<std::string> replaced(const mail::Field& field, FieldClass cls, const Replace& replace) {
-  auto list = parse_address_list(field.value);
-  if (!list) return std::nullopt;
+// Where the elements of a list end that cannot be read as a whole: behind each comma outside of quotes, comments and
+// brackets, and at the end.
+std::vector<std::size_t> element_ends(std::string_view value) {
+  std::vector<std::size_t> ends;
+  unsigned depth = 0;
+  bool quoted = false, angle = false;
+  for (std::size_t at = 0; at < value.size(); ++at) {
+    const char c = value[at];
+    if (c == '\\') {
+      ++at;
+    } else if (c == '"' && depth == 0) {
+      quoted = !quoted;
+    } else if (quoted) {
+      continue;
+    } else if (c == '(') {
+      ++depth;
+    } else if (c == ')' && depth > 0) {
+      --depth;
+    } else if (depth == 0 && (c == '<' || c == '>')) {
+      angle = c == '<';
+    } else if (c == ',' && depth == 0 && !angle) {
+      ends.push_back(at + 1);
+    }
+  }
+  ends.push_back(value.size());
+  return ends;
+}
+
+std::optional<std::string> replaced_value(std::string_view value, std::size_t name_size, FieldClass cls,
+                                          const Replace& replace);
+
+// One element that is none ("<>", words without an address) leaves the others as they are meant. Of ASCII alone: what
+// other octets mean is known of a whole value, if at all.
+std::optional<std::string> replaced_one_by_one(std::string_view value, FieldClass cls, const Replace& replace) {
+  if (!is_ascii(value) || value.contains('\x1b')) return std::nullopt;
+  const std::vector<std::size_t> ends = element_ends(value);
+  if (ends.size() == 1) return std::nullopt;
+  std::string out;
+  bool any = false;
+  for (std::size_t i = 0, at = 0; i < ends.size(); at = ends[i++]) {
+    const std::string_view element = value.substr(at, ends[i] - at);
+    auto made = parse_address_list(element) ? replaced_value(element, 0, cls, replace) : std::nullopt;
+    any |= made.has_value();
+    out += made ? *made : std::string(element);
+  }
+  return any ? std::optional(std::move(out)) : std::nullopt;
+}
+
+std::optional<std::string> replaced_value(std::string_view value, std::size_t name_size, FieldClass cls,
+                                          const Replace& replace) {
+  auto list = parse_address_list(value);
+  if (!list) return replaced_one_by_one(value, cls, replace);
   std::vector<Replacement> all;
   for (const ListedAddress& one : list->addresses) {
     auto other = replace(one.address, cls);
@@ -87,7 +180,7 @@ std::optional<std::string> replaced(const mail::Field& field, FieldClass cls, co
   if (all.empty()) return std::nullopt;
   // What does not read as was meant (a name in a charset that plays tricks) is better left alone.
   for (bool comments : {true, false}) {
-    std::string made = with(field.value, all, field.name.size(), comments);
+    std::string made = with(value, list->addresses, all, name_size, comments);
     if (reads_as(made, *list, all)) return made;
   }
   return std::nullopt;
@@ -139,7 +232,7 @@ std::optional<std::string> replace_addresses(std::string_view header, const Repl
   mail::for_each_field(header, [&](const mail::Field& field) {
     FieldClass cls = class_of_field(field.name);
     if (cls == FieldClass::kNone) return true;
-    auto value = replaced(field, cls, replace);
+    auto value = replaced_value(field.value, field.name.size(), cls, replace);
     if (!value) return true;
     auto begin = static_cast<std::size_t>(field.value.data() - header.data());
     out += header.substr(copied, begin - copied);

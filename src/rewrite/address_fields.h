@@ -1,6 +1,7 @@
 // The address fields of a header block, each address given to a function that may put another one in its place. Only
 // the octets of the address change: names, comments, groups, folding and charsets stay as they are, and so does a field
-// in which nothing is replaced or which cannot be read. Pure.
+// in which nothing is replaced and, of a list, what cannot be read. A line that would grow over 998 octets is folded
+// where it may be. Pure.
 #pragma once
 
 #include <functional>

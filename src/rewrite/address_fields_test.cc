@@ -67,9 +67,45 @@ TEST(AddressFields, OnlyTheAddressChanges) {
       {"a name behind its address", "From: <ann@nas.home> Ann\r\n", "From: <ann@home.example> Ann\r\n"},
       {"what cannot be read stays", "From: <<ann@nas.home\r\nTo: b@nas.home\r\n",
        "From: <<ann@nas.home\r\nTo: b@home.example\r\n"},
+      {"but for what can be", "To: <ann@nas.home>, <>, no address here, b@nas.home (c, d)\r\n",
+       "To: <ann@home.example>, <>, no address here, b@home.example (c, d)\r\n"},
+      {"and is whole", "To: ann@nas.home, b@nas.home (c\r\n", "To: ann@home.example, b@nas.home (c\r\n"},
       {"a block that ends in no field", "From: a@nas.home\r\nno field\r\n", "From: a@home.example\r\nno field\r\n"},
   };
   for (const auto& c : cases) EXPECT_EQ(replaced(c.header), c.expected) << c.why;
+}
+
+// RFC 5322 section 2.1.1: no line grows over 998 octets that was not longer before, and what is folded reads the same.
+TEST(AddressFields, LongLines) {
+  const auto longest = [](std::string_view text) {
+    std::size_t most = 0;
+    for (std::string_view line : split(text, '\n')) most = std::max(most, line.size() - line.ends_with('\r'));
+    return most;
+  };
+  const auto list_of = [](const std::string& one, std::size_t octets) {
+    std::string text = "To: ";
+    while (text.size() + one.size() < octets) text += one;
+    return text + "last@nas.home\r\n";
+  };
+  const auto grown = [](std::string_view address, FieldClass) {
+    return std::optional(std::string(local_part(address)) + ".with.a.longer.name@home.example");
+  };
+  for (std::size_t octets : {500u, 900u, 980u, 2000u}) {
+    for (const char* one : {"ann@nas.home, ", "<ann@nas.home>,", "Ann Lee <ann@nas.home>, ", "ann@nas.home (at home), ",
+                            "\"A, B\"\t<ann@nas.home> ,\r\n ", "G: a@nas.home,b@nas.home;,"}) {
+      const std::string header = list_of(one, octets);
+      const auto made = replace_addresses(header, grown);
+      ASSERT_TRUE(made);
+      EXPECT_LE(longest(*made), longest(header) <= 998 ? 998 : made->size()) << octets << one;
+      const auto before = parse_address_list(std::string_view(header).substr(3)),
+                 after = parse_address_list(std::string_view(*made).substr(3));
+      ASSERT_TRUE(before && after);
+      EXPECT_EQ(after->addresses.size(), before->addresses.size());
+      for (std::string_view line : split(*made, '\n')) EXPECT_FALSE(!line.empty() && trim(line).empty()) << one;
+    }
+  }
+  const std::string comment = "To: ann@nas.home (" + std::string(970, 'x') + ")\r\n";
+  EXPECT_LE(longest(*replace_addresses(comment, grown)), 998u);
 }
 
 TEST(AddressFields, NothingToReplaceIsNoCopy) {

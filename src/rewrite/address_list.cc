@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "mail/idna.h"
 
 namespace sidegate::rewrite {
 namespace {
@@ -130,11 +131,13 @@ class ListParser {
         ++at_;
         const bool good = close(e);
         list_.last_separator = at_;
+        if (c == ';') joinable_ = list_.addresses.size();
         return good;
       } else if (c == ':') {  // what stood before is a group's name
         if (e.angle || e.begin == std::string_view::npos) return false;
         ++at_;
         list_.group = true;
+        joinable_ = list_.addresses.size();
         e = Element();
       } else if (is_space(c)) {
         ++at_;
@@ -191,14 +194,18 @@ class ListParser {
     return loose_ == std::string_view::npos;
   }
 
-  // A name with a comma that should have been quoted: Yamada, Taro <taro@example.org>.
+  // A name with a comma that should have been quoted: Yamada, Taro <taro@example.org>. What has a comment of its own
+  // (root (Cron Daemon)), and what another group or a semicolon parts from it, is no part of a name.
   void join_name(ListedAddress& found) {
     auto& before = list_.addresses;
+    const std::size_t begin = found.mailbox;
     found.mailbox = std::min(found.mailbox, std::exchange(loose_, std::string_view::npos));
-    while (!before.empty() && !before.back().angle && domain_part(before.back().address).empty()) {
+    while (before.size() > joinable_ && !before.back().angle && !before.back().named &&
+           domain_part(before.back().address).empty()) {
       found.mailbox = before.back().mailbox;
       before.pop_back();
     }
+    found.joined = found.mailbox < begin;
     list_.last_separator = std::min(list_.last_separator, found.mailbox);
   }
 
@@ -285,6 +292,7 @@ class ListParser {
   Charset charset_;
   std::size_t at_ = 0;
   std::size_t loose_ = std::string_view::npos;  // words that may belong to the name of what follows
+  std::size_t joinable_ = 0;                    // as may those addresses from here on that are words alone
   AddressList list_;
 };
 
@@ -359,7 +367,7 @@ std::string quoted_name(std::string_view text) {
 }
 
 bool same_address(std::string_view a, std::string_view b) {
-  return iequals(domain_part(a), domain_part(b)) && iequals(unquoted(local_part(a)), unquoted(local_part(b)));
+  return mail::same_domain(domain_part(a), domain_part(b)) && iequals(unquoted(local_part(a)), unquoted(local_part(b)));
 }
 
 }  // namespace sidegate::rewrite

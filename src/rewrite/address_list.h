@@ -21,6 +21,7 @@ struct ListedAddress {
   bool angle = false;                        // stands behind '<'
   bool open = false;                         // the '>' is missing: what follows is the address, to the field's end
   bool named = false;                        // has a display name, before or behind, or a comment that serves as one
+  bool joined = false;                       // the name holds a comma that no quote hides: a strict reader sees two
   std::string address;                       // without comments, white space and route; "root" may lack a domain
 };
 

@@ -61,6 +61,14 @@ TEST(AddressList, Forms) {
       {" 太郎 <taro@b.example>", {"taro@b.example|taro@b.example|named"}},
       // names that should have been quoted
       {" Yamada, Taro <taro@b.example>", {"taro@b.example|taro@b.example|named"}},
+      {" Dr., Yamada, Taro <taro@b.example>", {"taro@b.example|taro@b.example|named"}},
+      // and what is no part of a name
+      {" root (Cron Daemon), Ann <a@b.example>", {"root|root|named", "a@b.example|a@b.example|named"}},
+      {" G: root, Ann <a@b.example>;", {"a@b.example|a@b.example|named"}},
+      {" root, G: Ann <a@b.example>;", {"root|root", "a@b.example|a@b.example|named"}},
+      {" root; Ann <a@b.example>", {"root|root", "a@b.example|a@b.example|named"}},
+      {" Ann <a@b.example>, root, Bob <c@d.example>",
+       {"a@b.example|a@b.example|named", "c@d.example|c@d.example|named"}},
       {" The Company, Inc. <a@b.example>", {"a@b.example|a@b.example|named"}},
       {" a.b. [Bug 1] :-) <a@b.example>", {"a@b.example|a@b.example|named"}},
       {" ann@x.example <a@b.example>", {"a@b.example|a@b.example|named"}},

@@ -4,6 +4,7 @@
 
 #include "base/i18n.h"
 #include "base/text.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 #include "rewrite/address_list.h"
 
@@ -20,7 +21,7 @@ std::string shown(std::string_view text) {
 
 // As look-ups spell it: no quotes where none are needed, lower case.
 std::string folded(std::string_view local, std::string_view domain) {
-  return lower(local) + "@" + lower(domain);
+  return lower(local) + "@" + mail::dns_form(domain);
 }
 
 bool is_key(std::string_view key) {
@@ -37,15 +38,15 @@ bool is_value(std::string_view value) {
 }
 
 std::string index_key(std::string_view key) {
-  if (key.starts_with('@')) return lower(key);
+  if (key.starts_with('@')) return mail::dns_form_of_address(key);
   return has_at(key) ? folded(unquoted(local_part(key)), domain_part(key)) : lower(unquoted(key));
 }
 
 }  // namespace
 
 bool OwnNames::has(std::string_view domain) const {
-  return domain.empty() || iequals(domain, hostname) ||
-         std::ranges::any_of(domains, [&](const std::string& own) { return iequals(own, domain); });
+  return domain.empty() || mail::same_domain(domain, hostname) ||
+         std::ranges::any_of(domains, [&](const std::string& own) { return mail::same_domain(own, domain); });
 }
 
 std::string OwnNames::qualified(std::string_view address) const {
@@ -90,7 +91,7 @@ std::optional<AddressMap::Hit> AddressMap::find(std::string_view address, const 
   if (!found && tagged) found = entry(folded(user, domain));
   if (!found && ours) whole = (found = entry(lower(local))) != nullptr;
   if (!found && ours && tagged) found = entry(lower(user));
-  if (!found) found = entry("@" + lower(domain));
+  if (!found) found = entry("@" + mail::dns_form(domain));
   if (!found) return std::nullopt;
   const std::string& value = found->value;
   if (value.starts_with('@')) return Hit{quoted_local(local) + value, found};

@@ -153,8 +153,11 @@ class Rewriting {
     std::string& out = result_.header;
     std::size_t line = out.size();
     auto value_at = static_cast<std::size_t>(field.value.data() - field.raw.data());  // behind the colon
-    std::string_view before = field.raw.substr(0, value_at + address.begin - (address.angle ? 1 : 0));
     std::string_view after = field.value.substr(address.mailbox_end);
+    const std::string quoted = quoted_joined(field.value, address);
+    const std::string before =
+        quoted.empty() ? std::string(field.raw.substr(0, value_at + address.begin - (address.angle ? 1 : 0)))
+                       : std::string(field.raw.substr(0, value_at + address.mailbox)) + quoted;
     out += before;
     std::string name = address.named ? std::string() : name_for(address.address);
     if (before.ends_with(':')) out += ' ';
@@ -166,6 +169,12 @@ class Rewriting {
     std::size_t then = column + put.size() + first_line(after).size();
     if (then > kLineLimit && column > 1 && address.angle && address.named) out += "\r\n ";
     out += put;
+    // Nor does a comment behind it.
+    const std::size_t begin = address.begin - (address.angle ? 1 : 0);
+    const bool was_short = column + (address.mailbox_end - begin) + first_line(after).size() <= kLineLimit;
+    if (then > kLineLimit && was_short && !(address.angle && address.named) &&
+        after.find('(') != std::string_view::npos)
+      out += after.front() == ' ' || after.front() == '\t' ? "\r\n" : "\r\n ";
     out += after;
     out += "\r\n";
   }
@@ -183,11 +192,22 @@ class Rewriting {
     return plain ? quoted_name(local) : std::string();
   }
 
+  // Yamada, Taro <...>: such a name in quotes, or the field reads as two authors to who is strict. Empty: it needs
+  // none, or cannot have them (its octets would mean something else there).
+  static std::string quoted_joined(std::string_view value, const ListedAddress& address) {
+    if (!address.joined) return {};
+    const std::string_view name = trim(value.substr(address.mailbox, address.begin - 1 - address.mailbox));
+    const bool plain =
+        std::ranges::none_of(name, [](char c) { return is_control(c) || c == '"' || c == '\\' || c == '('; });
+    return plain && !name.contains("=?") ? "\"" + std::string(name) + "\" " : std::string();
+  }
+
   // The first of several with its name, the account's address in it.
   std::string first_of(std::string_view value, const ListedAddress& address) const {
     if (!address.angle || !address.named) return put_address(name_for(address.address), true);
-    std::string_view name = value.substr(address.mailbox, address.begin - 1 - address.mailbox);
-    return std::string(name) + "<" + account_.address + ">";
+    std::string name = quoted_joined(value, address);
+    if (name.empty()) name = value.substr(address.mailbox, address.begin - 1 - address.mailbox);
+    return name + "<" + account_.address + ">";
   }
 
   // The old value, as an answer needs it: "root" alone is nobody elsewhere.

@@ -104,8 +104,15 @@ TEST(AsAccount, Headers) {
        "From: \"\x83\x5c\" <me@isp.example>\r\nX-Original-From: \"\x83\x5c\" <y@nas.home>\r\nReply-To: x\r\n"},
       {"SMTPUTF8", "From: 太郎@例え.example\r\n",
        "From: me@isp.example\r\nX-Original-From: 太郎@例え.example\r\nReply-To: 太郎@例え.example\r\n"},
-      {"a comma in the name", "From: Smith, Ann <ann@nas.home>\r\nReply-To: x\r\n",
-       "From: Smith, Ann <me@isp.example>\r\nX-Original-From: Smith, Ann <ann@nas.home>\r\nReply-To: x\r\n"},
+      {"a comma in the name: a strict reader saw two", "From: Smith, Ann <ann@nas.home>\r\nReply-To: x\r\n",
+       "From: \"Smith, Ann\" <me@isp.example>\r\nX-Original-From: Smith, Ann <ann@nas.home>\r\nReply-To: x\r\n"},
+      {"the same, of several", "From: Smith, Ann <ann@nas.home>, b@c.example\r\nReply-To: x\r\n",
+       "From: \"Smith, Ann\" <me@isp.example>\r\nX-Original-From: Smith, Ann <ann@nas.home>, b@c.example\r\nReply-To: "
+       "x\r\n"},
+      {"quotes that would mean something else", "From: Smith, \"Ann\" <ann@nas.home>\r\nReply-To: x\r\n",
+       "From: Smith, \"Ann\" <me@isp.example>\r\nX-Original-From: Smith, \"Ann\" <ann@nas.home>\r\nReply-To: x\r\n"},
+      {"a group that never was closed", "From: root; G: Ann <a@x.example>;\r\nReply-To: x\r\n",
+       "From: root <me@isp.example>\r\nX-Original-From: root; G: Ann <a@x.example>;\r\nReply-To: x\r\n"},
   };
   for (const auto& c : cases) EXPECT_EQ(rewritten(c.header), c.expected) << c.why;
 }
@@ -140,6 +147,8 @@ TEST(AsAccount, LongLines) {
       EXPECT_NE(made.header.find(name), std::string::npos);
       EXPECT_FALSE(as_account(made.header, "", account).changed);
     }
+    const std::string header = "From: a@b (" + name + ")\r\n";
+    EXPECT_LE(longest(as_account(header, "", account).header), std::max<std::size_t>(998, longest(header))) << n;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "mail/idna.h"
 #include "rewrite/address_fields.h"
 #include "rewrite/address_list.h"
 
@@ -18,13 +19,6 @@ constexpr std::pair<std::string_view, AddressClass> kClasses[] = {{"envelope_sen
 
 bool is_sender(AddressClass where) {
   return (where & (kEnvelopeSender | kHeaderSender)) != 0;
-}
-
-// `domain` is `parent`, or below it.
-bool is_within(std::string_view domain, std::string_view parent) {
-  if (iequals(domain, parent)) return true;
-  return domain.size() > parent.size() && domain[domain.size() - parent.size() - 1] == '.' &&
-         iequals(domain.substr(domain.size() - parent.size()), parent);
 }
 
 void note(Steps* steps, std::string rule, const std::string& before, const std::string& after, std::string because,
@@ -83,16 +77,17 @@ std::string Masquerade::apply(std::string address, AddressClass where, const Own
     std::string_view text = exception;
     const bool below_only = text.starts_with('.');
     if (text.starts_with('@') || below_only) text.remove_prefix(1);
-    const bool left = is_within(domain, text) && !(below_only && iequals(domain, text));
+    const bool left = mail::is_within(domain, text) && !(below_only && mail::same_domain(domain, text));
     if (iequals(user, exception) || same_address(whole, exception) || left) return address;
   }
   for (std::string_view to : domains) {
     const bool stays = to.starts_with('!');
     if (stays) to.remove_prefix(1);
     if (to.starts_with('.')) to.remove_prefix(1);
-    if (!is_within(domain, to)) continue;
-    if (stays || (iequals(domain, to) && whole == address)) return address;
-    std::string made = std::string(local_part(whole)) + "@" + std::string(to);
+    if (!mail::is_within(domain, to)) continue;
+    if (stays || (mail::same_domain(domain, to) && whole == address)) return address;
+    // In the form that every relay takes, with SMTPUTF8 or without.
+    std::string made = std::string(local_part(whole)) + "@" + (is_ascii(to) ? std::string(to) : mail::dns_form(to));
     note(steps, "masquerade_domains", address, made, std::string(to));
     return made;
   }
@@ -126,8 +121,9 @@ bool is_listed(std::string_view address, const std::vector<std::string>& allowed
   const std::string_view domain = domain_part(address);
   return std::ranges::any_of(allowed, [&](std::string_view one) {
     if (one.starts_with("*@")) one.remove_prefix(1);
-    if (one.starts_with('@')) return iequals(domain, one.substr(1));
-    if (one.starts_with('.')) return is_within(domain, one.substr(1)) && !iequals(domain, one.substr(1));
+    if (one.starts_with('@')) return mail::same_domain(domain, one.substr(1));
+    if (one.starts_with('.'))
+      return mail::is_within(domain, one.substr(1)) && !mail::same_domain(domain, one.substr(1));
     return same_address(address, one);
   });
 }

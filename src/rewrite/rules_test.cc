@@ -72,6 +72,17 @@ TEST(AddressMap, Files) {
   EXPECT_EQ(problems.size(), 1u);
 }
 
+TEST(AddressMap, BothSpellingsOfADomain) {
+  for (const char* written : {"例え.jp", "xn--r8jz45g.jp"}) {
+    AddressMap one =
+        map({{std::string("taro@") + written, "me@isp.example"}, {std::string("@") + written, "all@isp.example"}});
+    for (const char* came : {"例え.jp", "XN--r8jz45g.JP"}) {
+      EXPECT_EQ(one.find(std::string("Taro@") + came, kOwn, false)->address, "me@isp.example");
+      EXPECT_EQ(one.find(std::string("hana@") + came, kOwn, false)->address, "all@isp.example");
+    }
+  }
+}
+
 TEST(Masquerade, Hosts) {
   Masquerade m;
   m.domains = {"!lab.home.example", "foo.home.example", "home.example"};
@@ -101,6 +112,12 @@ TEST(Masquerade, Hosts) {
     EXPECT_EQ(m.apply(c.address, kEnvelopeSender, kOwn, nullptr), c.expected) << c.address;
     EXPECT_EQ(m.apply(c.address, kEnvelopeRecipient, kOwn, nullptr), c.address);  // by default
   }
+  // Both spellings of a domain are one, and what comes out is what any relay takes.
+  m.domains = {"例え.jp"};
+  EXPECT_EQ(m.apply("ann@nas.xn--r8jz45g.jp", kEnvelopeSender, kOwn, nullptr), "ann@xn--r8jz45g.jp");
+  EXPECT_EQ(m.apply("ann@nas.例え.jp", kEnvelopeSender, kOwn, nullptr), "ann@xn--r8jz45g.jp");
+  EXPECT_EQ(m.apply("ann@例え.jp", kEnvelopeSender, kOwn, nullptr), "ann@例え.jp");
+  m.domains = {"home.example"};
   m.classes = kEnvelopeSender;
   EXPECT_EQ(m.apply("ann@nas.home.example", kHeaderSender, kOwn, nullptr), "ann@nas.home.example");
 }
@@ -150,6 +167,9 @@ TEST(IsListed, AddressesAndDomains) {
   const std::vector<std::string> allowed{"me@isp.example", "@home.example", "*@corp.example", ".lab.example"};
   for (const char* yes : {"ME@isp.example", "any@home.example", "x@CORP.example", "x@a.lab.example"})
     EXPECT_TRUE(is_listed(yes, allowed)) << yes;
+  EXPECT_TRUE(is_listed("x@xn--r8jz45g.jp", {"@例え.jp"}));
+  EXPECT_TRUE(is_listed("Me@例え.jp", {"me@xn--r8jz45g.jp"}));
+  EXPECT_TRUE(is_listed("x@a.例え.jp", {".xn--r8jz45g.jp"}));
   for (const char* no : {"you@isp.example", "x@a.home.example", "x@lab.example", "home.example", "", "me"})
     EXPECT_FALSE(is_listed(no, allowed)) << no;
 }

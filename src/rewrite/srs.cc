@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "mail/idna.h"
 #include "rewrite/address_list.h"
 
 namespace sidegate::rewrite {
@@ -118,7 +119,7 @@ bool is_srs(std::string_view address) {
 std::string srs_forward(const SrsKeys& keys, std::string_view sender, WallTime now) {
   std::string_view domain = domain_part(sender);
   bool ours = iequals(domain, keys.domain) ||
-              std::ranges::any_of(keys.own, [&](const std::string& own) { return iequals(domain, own); });
+              std::ranges::any_of(keys.own, [&](const std::string& own) { return mail::same_domain(domain, own); });
   bool carried = !domain.empty() && !domain.contains('=');  // a literal may hold what divides the parts
   if (!carried || keys.secrets.empty() || ours) return std::string(sender);
   std::string local = unquoted(local_part(sender));

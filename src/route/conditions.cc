@@ -32,11 +32,10 @@ Status check_domain(std::string_view written, std::string_view domain) {
   return bad(fmt::format("{} is no domain; write \"example.org\"", written));
 }
 
-// As DNS knows it, so that both spellings of a domain are the same one; regular expressions see it as it came.
+// "example.org" or ".example.org", as DNS knows it.
 void to_dns_form(std::string& domain) {
-  if (is_ascii(domain)) return;
   const bool below = domain.starts_with('.');
-  if (auto made = mail::to_ascii(std::string_view(domain).substr(below ? 1 : 0))) domain = (below ? "." : "") + *made;
+  domain = (below ? "." : "") + mail::dns_form(std::string_view(domain).substr(below ? 1 : 0));
 }
 
 void drop_root_dot(std::string& domain) {
@@ -79,6 +78,11 @@ bool Conditions::any_fits(const Patterns& patterns, std::string_view value) {
   return patterns.empty() || std::ranges::any_of(patterns, [&](const Pattern& p) { return p.fits(value); });
 }
 
+// Both spellings of a domain are one; regular expressions see it as it came, too.
+bool Conditions::any_fits_address(const Patterns& patterns, const std::string& value) {
+  return any_fits(patterns, value) || (!is_ascii(value) && any_fits(patterns, mail::dns_form_of_address(value)));
+}
+
 Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, Misfit kind) {
   using Kind = Pattern::Kind;
   Pattern pattern{Kind::kExact, lower(written), {}};
@@ -107,7 +111,10 @@ Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, M
       }
       drop_root_dot(text);
       if (!text.starts_with('@')) {
-        if (text.find('*') == std::string::npos && mail::is_mailbox(text, true)) break;
+        if (text.find('*') == std::string::npos && mail::is_mailbox(text, true)) {
+          text = mail::dns_form_of_address(text);
+          break;
+        }
         return fail(ErrorKind::kBadInput,
                     fmt::format("{} is no address; write \"me@example.org\", \"@example.org\" for a domain, or a "
                                 "\"/regular expression/\"",
@@ -117,6 +124,8 @@ Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, M
       pattern.kind = Kind::kEndsWith;
       if (auto good = check_domain(written, std::string_view(text).substr(1)); !good)
         return std::unexpected(good.error());
+      text = text.starts_with('.') ? "." + mail::dns_form(std::string_view(text).substr(1))
+                                   : mail::dns_form_of_address(text);
       break;
     case Misfit::kRecipient:
       if (text.starts_with('@')) text.erase(0, 1);  // "@example.org" says the same
@@ -171,19 +180,17 @@ Result<Conditions> Conditions::make(const RouteConditions& written) {
 }
 
 Misfit Conditions::misfit(const queue::ClassKey& key) const {
-  if (!any_fits(senders_, key.sender)) return Misfit::kSender;
-  if (!any_fits(recipients_, key.recipient_domain)) {
-    std::string domain = key.recipient_domain;
-    to_dns_form(domain);
-    if (domain == key.recipient_domain || !any_fits(recipients_, domain)) return Misfit::kRecipient;
-  }
+  if (!any_fits_address(senders_, key.sender)) return Misfit::kSender;
+  const std::string& domain = key.recipient_domain;
+  if (!any_fits(recipients_, domain) && (is_ascii(domain) || !any_fits(recipients_, mail::dns_form(domain))))
+    return Misfit::kRecipient;
   if (!users_.empty() && !any_fits(users_, lower(key.user))) return Misfit::kUser;
   if (!any_fits(listeners_, key.listener)) return Misfit::kListener;
   return Misfit::kNone;
 }
 
 Conditions::Fit Conditions::of_sender(const std::optional<std::string>& sender) const {
-  if (sender && !any_fits(senders_, *sender)) return Fit::kNever;
+  if (sender && !any_fits_address(senders_, *sender)) return Fit::kNever;
   const auto is_any = [](const Pattern& p) { return p.kind == Pattern::Kind::kAny; };
   const bool every_recipient = recipients_.empty() || std::ranges::any_of(recipients_, is_any);
   const bool every_sender = sender || senders_.empty();

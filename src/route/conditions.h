@@ -47,6 +47,7 @@ class Conditions {
   using Patterns = std::vector<Pattern>;
   static Result<Pattern> pattern_of(const std::string& written, Misfit kind);
   static bool any_fits(const Patterns& patterns, std::string_view value);
+  static bool any_fits_address(const Patterns& patterns, const std::string& value);
 
   RouteConditions written_;
   Patterns senders_, recipients_, users_, listeners_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "mail/idna.h"
 
 namespace sidegate::route {
 
@@ -15,7 +16,7 @@ bool Rule::fits(const queue::ClassKey& key) const {
     case For::kStays:
       return is_local(key);
     case For::kDomain:
-      return key.recipient_domain == domain;
+      return mail::same_domain(key.recipient_domain, domain);
     case For::kMailboxes:
       return key.recipient_domain == kMailbox;
     case For::kRoute:
@@ -32,12 +33,18 @@ Table Table::all(std::size_t count) {
 
 const Rule* Table::rule(const queue::ClassKey& key) const {
   auto rule = std::ranges::find_if(rules_, [&](const Rule& r) { return !r.holds && r.fits(key); });
-  return rule == rules_.end() ? nullptr : &*rule;
+  return rule == rules_.end() ? nullptr : decides(*rule, key);
 }
 
 const Rule* Table::rule_at_entry(const queue::ClassKey& key) const {
   auto rule = std::ranges::find_if(rules_, [&](const Rule& r) { return r.fits(key); });
-  return rule == rules_.end() ? nullptr : &*rule;
+  return rule == rules_.end() ? nullptr : decides(*rule, key);
+}
+
+const Rule* Table::decides(const Rule& fitting, const queue::ClassKey& key) const {
+  if (!fitting.leads_out) return &fitting;
+  auto hop = std::ranges::find_if(rules_, [&](const Rule& r) { return r.whom == Rule::For::kDomain && r.fits(key); });
+  return hop == rules_.end() ? &fitting : &*hop;
 }
 
 const std::vector<queue::WayId>& Table::ways(const queue::ClassKey& key) const {

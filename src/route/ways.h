@@ -20,7 +20,8 @@ inline bool is_local(const queue::ClassKey& key) {
 }
 
 // Mail that leaves goes by the first [[route]] block that fits, else by all ways in file order; mail that stays by the
-// built-in ones.
+// built-in ones. A relay domain's mail a route may refuse, hold, discard or keep here; where it would lead it out, or
+// none fits, it goes to the domain's next hop.
 struct Rule {
   enum class For : std::uint8_t { kAll, kLeaves, kStays, kMailboxes, kDomain, kRoute };
   std::vector<queue::WayId> ways;
@@ -30,6 +31,7 @@ struct Rule {
   std::size_t block = 0;       // of kRoute: which [[route]], from 1
   // Of kRoute: mail is held when it comes in. Once released it goes as if the rule were not there.
   bool holds = false;
+  bool leads_out = false;  // of kRoute: to ways of the world, which would bring a relay domain's mail back to us
   bool fits(const queue::ClassKey& key) const;
 };
 
@@ -59,6 +61,8 @@ class Table {
   std::optional<queue::WayId> after(const queue::ClassKey& key, queue::WayId way) const;
 
  private:
+  const Rule* decides(const Rule& fitting, const queue::ClassKey& key) const;
+
   std::vector<Rule> rules_;
 };
 

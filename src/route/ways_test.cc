@@ -38,6 +38,31 @@ TEST(Ways, OfASenderWhoeverItIsFor) {
   EXPECT_EQ(table.ways_of_sender(std::nullopt), (Ids{0, 1, 2, 3}));
 }
 
+// A route may refuse, hold or discard a relay domain's mail; it does not lead it out to the world.
+TEST(Ways, OfARelayDomain) {
+  Rule refuses = rule_for({0}, {"@bad.example"}, {}, {}), leads = rule_for({1}, {"@own.example"}, {}, {}),
+       discards = rule_for({2}, {}, {}, {}), holds = rule_for({}, {"@held.example"}, {}, {});
+  leads.leads_out = holds.holds = true;
+  const Table table(
+      {refuses, leads, holds, discards, {{9}, Rule::For::kDomain, "inside.example"}, {{3}, Rule::For::kLeaves}});
+  const auto way = [&](std::string sender, std::string domain) {
+    queue::ClassKey key{.recipient_domain = std::move(domain), .sender_key = {}, .user = {}, .listener = {}};
+    key.sender = std::move(sender);
+    return table.ways(key).front();
+  };
+  EXPECT_EQ(way("a@bad.example", "inside.example"), 0u);
+  EXPECT_EQ(way("a@own.example", "inside.example"), 9u);
+  EXPECT_EQ(way("a@own.example", "far.example"), 1u);
+  EXPECT_EQ(way("a@other.example", "inside.example"), 2u);  // the first that fits decides
+  EXPECT_EQ(way("a@held.example", "inside.example"), 2u);   // once released
+  queue::ClassKey held{.recipient_domain = "inside.example", .sender_key = {}, .user = {}, .listener = {}};
+  held.sender = "a@held.example";
+  EXPECT_TRUE(table.rule_at_entry(held)->holds);
+  const Table none({leads, {{9}, Rule::For::kDomain, "inside.example"}, {{3}, Rule::For::kLeaves}});
+  queue::ClassKey plain{.recipient_domain = "inside.example", .sender_key = {}, .user = {}, .listener = {}};
+  EXPECT_EQ(none.ways(plain).front(), 9u);
+}
+
 mail::Recipient to(std::string address) {
   mail::Recipient recipient;
   recipient.address = std::move(address);

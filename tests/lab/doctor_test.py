@@ -258,6 +258,14 @@ class Domains(DoctorCase):
         done = self.sidegate("relay", "test", "isp", "--from", "ann@home.example", "--json")
         (spf,) = (step for step in map(json.loads, done.stdout.splitlines()) if step["step"] == "spf")
         self.assertEqual((spf["way"], spf["admitted"]), ("isp", False), spf)
+        # Of a relay that is in no configuration yet too.
+        secret = os.path.join(self.server.folder, "himitsu")
+        with open(secret, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
+            f.write(plan.TARO.password)
+        done = self.sidegate("relay", "test", f"{plan.RELAY.name}:587", "--user", plan.TARO.user, "--password-file", secret,
+                             "--from", "ann@home.example", "--json")
+        (spf,) = (step for step in map(json.loads, done.stdout.splitlines()) if step["step"] == "spf")
+        self.assertEqual(spf["admitted"], False, spf)
 
     @contextlib.contextmanager
     def published(self, record):

@@ -352,6 +352,39 @@ class Ports(unittest.TestCase):
         wait_for(now_taken, 20, what="the new name")
         client.close()
 
+    def test_relay_domains_and_routes(self):
+        """A route refuses and holds a relay domain's mail, and leads none of it to the world; both spellings of a domain are one."""
+        inside = Sink().start()
+        self.addCleanup(inside.stop)
+        server = self.serve()
+        server.relay += "".join(f'[[relay_domain]]\ndomain = "{name}"\nnext_hop = "127.0.0.1:{inside.port}"\n' for name in ("inside.test", "例え.test"))
+        server.relay += ('[[route]]\nsender = "@bad.test"\naction = "fail"\ntext = "not from there"\n'
+                         '[[route]]\nsender = "@kept.test"\naction = "hold"\n[[route]]\nways = ["sink"]\n')
+        server.write_config()
+        server.start()
+        client = RawClient(self.ports["smtp"])
+        client.command("EHLO c.test")
+        for sender, recipient, code in (("a@bad.test", "taro@inside.test", 550), ("a@good.test", "taro@inside.test", 250),
+                                        ("a@kept.test", "hana@inside.test", 250), ("a@good.test", "taro@xn--r8jz45g.test", 250),
+                                        ("a@good.test", "taro@xn--other.test", 554)):
+            client.command(f"MAIL FROM:<{sender}>")
+            self.assertEqual(client.command(f"RCPT TO:<{recipient}>")[0], code, (sender, recipient))
+            if code == 250:
+                self.assertEqual(client.data(b"Subject: x\r\n\r\nx\r\n")[0], 250)
+            else:
+                client.command("RSET")
+        client.close()
+
+        def arrived():
+            return {address for _, _, to, _ in list(inside.messages) for address in re.findall(r"<([^>]+)>", " ".join(to))}
+        wait_for(lambda: len(arrived()) == 2, 60, what="the mail at the inside server")
+        self.assertEqual(arrived(), {"taro@inside.test", "taro@xn--r8jz45g.test"})
+        held = json.loads(server.command("queue", "list", "--json").stdout.splitlines()[0])
+        self.assertEqual((held["state"], held["to"]), ("held", ["hana@inside.test"]))
+        self.assertFalse([to for _, _, to, _ in list(self.sink.messages) if "inside.test" in to[0] or "r8jz45g" in to[0]])
+        explained = server.command("explain", "route", "--from", "a@good.test", "--to", "x@inside.test").stdout
+        self.assertIn("goes to its own next hop", explained)
+
 
 if __name__ == "__main__":
     unittest.main()
