@@ -1,7 +1,8 @@
 # One compiler for builds, sanitizers, fuzzers and clang-tidy (doc/design.md, "Built with").
 find_program(SIDEGATE_CCACHE ccache)
 if(SIDEGATE_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${SIDEGATE_CCACHE})
+  # Without this it takes nothing that is compiled with a precompiled header, and that is nearly everything.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${SIDEGATE_CCACHE})
 endif()
 
 add_compile_options(-Wall -Wextra -Werror -Wno-unused-parameter -fno-omit-frame-pointer)

@@ -151,7 +151,11 @@ std::string done_line(std::string_view json) {
   return fmt::format("{{\"done\":{}}}\n", json);
 }
 std::string error_line(const Error& error) {
-  return line_of({{"error", json::object{{"kind", name(error.kind)}, {"text", printable(error.text, 4000)}}}});
+  std::string text;  // several problems are a line each
+  for (std::string_view line : split(error.text, '\n')) {
+    if (text.size() < 8000) text += (text.empty() ? "" : "\n") + printable(line, 4000);
+  }
+  return line_of({{"error", json::object{{"kind", name(error.kind)}, {"text", text}}}});
 }
 
 Result<Answer> parse_answer(std::string_view line) {

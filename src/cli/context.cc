@@ -53,7 +53,10 @@ int exit_code(ErrorKind kind) {
 }
 
 int report(const Context& context, const Error& error, const std::string& next) {
-  context.terminal.error(error.text, next);
+  std::string_view text = error.text;  // several problems are a line each
+  for (std::size_t end; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1))
+    context.terminal.error(text.substr(0, end), {});
+  context.terminal.error(text, next);
   return exit_code(error.kind);
 }
 

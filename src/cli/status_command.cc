@@ -256,10 +256,13 @@ int version_command(const Context& context) {
 }
 
 int run_command(const Context& context) {
-  auto loaded = context.load(true, false);  // the log will hold the warnings
+  auto loaded = context.load(true, false);  // what is wrong, in the reader's language
   if (!loaded) return EX_CONFIG;
   if (!context.hooks.run) return EX_SOFTWARE;
   speak_no_language();
+  // The log will hold the warnings, and has the words of the source.
+  if (!loaded->warnings.empty()) loaded = context.load(true, false);
+  if (!loaded) return EX_CONFIG;
   return context.hooks.run(context.request(), std::move(*loaded));
 }
 

@@ -147,13 +147,12 @@ void read_environment(const LoadRequest& request, Tree& tree, Problems& problems
           {{shown, 0}, tr("{} is set too: only one of them can count", set_by[key]), _("unset one of them")});
       continue;
     }
-    // A password given here replaces the file's way of giving one.
-    if (target.table->name == "relay")
-      forget_in_file(*block, target.option->name == "password"        ? "password_file"
-                             : target.option->name == "password_file" ? "password"
-                                                                      : "");
-    if (target.option->name == "srs_secret") forget_in_file(*block, "srs_secret_file");
-    if (target.option->name == "srs_secret_file") forget_in_file(*block, "srs_secret");
+    // A secret given here, or the place of one, replaces the file's way of giving it.
+    const std::string_view option = target.option->name;
+    const Option* secret =
+        option.ends_with("_file") ? target.table->find(option.substr(0, option.size() - 5)) : nullptr;
+    if (target.option->secrecy == Secrecy::kSecret) forget_in_file(*block, std::string(option) + "_file");
+    if (secret != nullptr && secret->secrecy == Secrecy::kSecret) forget_in_file(*block, secret->name);
     block->values.insert_or_assign(std::string(target.option->name), Value::from_text(*text, {shown, 0}));
   }
 }

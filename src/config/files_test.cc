@@ -7,6 +7,7 @@
 
 #include "config/load.h"
 #include "config/test_files.h"
+#include "tls/context.h"
 
 namespace sidegate::config::files_test {
 namespace {
@@ -78,7 +79,9 @@ TEST(Files, ACredentialIsReadWhereSystemdPutsItAndNoNameLeadsElsewhere) {
 TEST(Files, AConfigurationIsLoadedFromWhatTheParentRead) {
   TestFiles folder;
   std::string password = folder.write("password", "s3cret\n", 0600);
-  std::string ca = folder.write("ca.pem", "-----BEGIN CERTIFICATE-----\n", 0644);
+  const auto pem = tls::self_signed("ca.example", 1);
+  ASSERT_TRUE(pem);
+  std::string ca = folder.write("ca.pem", *pem, 0644);
   std::string main = folder.write(
       "sidegate.toml",
       "[[relay]]\nname = \"isp\"\nhost = \"smtp.isp.example\"\nuser = \"me\"\npassword_file = \"" + password +
@@ -100,9 +103,9 @@ TEST(Files, AConfigurationIsLoadedFromWhatTheParentRead) {
   auto server = load(request);
   ASSERT_TRUE(server) << text_of(server.error());
   EXPECT_EQ(server->settings.deliver.relays.at(0).password, "s3cret");
-  EXPECT_EQ(server->settings.deliver.relays.at(0).tls_ca_pem, "-----BEGIN CERTIFICATE-----\n");
-  EXPECT_EQ(server->settings.auth.ldap.ca_pem, "-----BEGIN CERTIFICATE-----\n");
-  EXPECT_EQ(server->settings.auth.oauth.ca_pem, "-----BEGIN CERTIFICATE-----\n");
+  EXPECT_EQ(server->settings.deliver.relays.at(0).tls_ca_pem, *pem);
+  EXPECT_EQ(server->settings.auth.ldap.ca_pem, *pem);
+  EXPECT_EQ(server->settings.auth.oauth.ca_pem, *pem);
   EXPECT_EQ(server->path, main);
 }
 

@@ -30,7 +30,8 @@ bool environment_configures(const LoadRequest& request) {
 }
 
 // --config, then $SIDEGATE_CONFIG, then the default; the environment alone is enough when no file was asked for.
-void read_file(Draft& draft) {
+// False: it cannot be read, and nothing else is worth saying.
+bool read_file(Draft& draft) {
   const LoadRequest& request = draft.request;
   const std::string_view from_variable = variable(request, "SIDEGATE_CONFIG");
   const std::string asked = !request.path.empty() ? request.path : std::string(from_variable);
@@ -40,24 +41,33 @@ void read_file(Draft& draft) {
   if (text) return read_toml(*text, draft.loaded.path, draft.tree, draft.problems);
   if (asked.empty() && access(kDefaultPath, F_OK) != 0 && environment_configures(request)) {
     draft.loaded.path.clear();
-    return;
+    return true;
   }
-  if (access(draft.loaded.path.c_str(), R_OK) != 0 && errno == EACCES)
-    return draft.error({}, text.error().what, _("only root and the service may read it: use sudo"));
-  draft.error({}, text.error().what,
-              fmt::format(fmt::runtime(_("write one: sidegate config default > {}; or name another with --config")),
-                          shell_quoted(draft.loaded.path)));
+  const int why = access(draft.loaded.path.c_str(), R_OK) != 0 ? errno : 0;
+  draft.error(
+      {}, text.error().what,
+      why == EACCES ? std::string(_("only root and the service may read it: use sudo"))
+      : why == ENOENT
+          ? fmt::format(fmt::runtime(_("write one: sidegate config default > {}; or name another with --config")),
+                        shell_quoted(draft.loaded.path))
+          : std::string(_("name another with --config")));
+  return false;
 }
 
-std::string unknown_key_next(const Table& table, std::string_view key) {
+// meant: the key of this block that it looks like, if one does.
+std::string unknown_key_next(const Table& table, std::string_view key, std::string* meant) {
   std::vector<std::string_view> names;
   for (const Option& option : table.options) names.push_back(option.name);
   std::string plain = lower(key);
   std::ranges::replace(plain, '-', '_');
-  if (table.find(plain) != nullptr) return tr("did you mean {}?", quoted(plain));
+  const auto perhaps = [meant](std::string_view own) {
+    *meant = own;
+    return tr("did you mean {}?", quoted(own));
+  };
+  if (table.find(plain) != nullptr) return perhaps(plain);
   // The same word as one of this block's, in the plural or not: "recipients" for "recipient".
   for (const std::string& other : {plain + "s", plain.ends_with('s') ? plain.substr(0, plain.size() - 1) : plain}) {
-    if (table.find(other) != nullptr) return tr("did you mean {}?", quoted(other));
+    if (table.find(other) != nullptr) return perhaps(other);
   }
   for (const Table& other : tables()) {
     if (&other == &table || other.find(plain) == nullptr) continue;
@@ -65,7 +75,7 @@ std::string unknown_key_next(const Table& table, std::string_view key) {
                               : tr("{} belongs into {}", quoted(plain), other.title());
   }
   std::string_view near = suggest(plain, names);
-  if (!near.empty()) return tr("did you mean {}?", quoted(near));
+  if (!near.empty()) return perhaps(near);
   return fmt::format(fmt::runtime(_("`sidegate config explain {}` lists the keys there are")),
                      table.name.empty() ? "hostname" : table.name);
 }
@@ -82,8 +92,10 @@ void fill(Draft& draft, const Table& table, std::size_t index, const Block& from
   for (const auto& [key, value] : from.values) {
     const Option* option = table.find(key);
     if (option == nullptr) {
+      std::string meant;
       draft.error(value.where, tr("unknown key {} in {}", quoted(printable(key, 100)), table.title()),
-                  unknown_key_next(table, key));
+                  unknown_key_next(table, key, &meant));
+      if (!meant.empty()) draft.unread.insert(key_path(table, index, meant));
       continue;
     }
     Status set = option->place.set(block, value, option->range);
@@ -95,8 +107,14 @@ void fill(Draft& draft, const Table& table, std::size_t index, const Block& from
     }
   }
   for (const Option& option : table.options) {
-    if (option.required && !from.values.contains(option.name))
-      draft.error(from.where, tr("{} has no {}", table.title(), option.name), tr("add {} = \"...\"", option.name));
+    if (!option.required || draft.unread.contains(key_path(table, index, option.name))) continue;
+    const auto given = from.values.find(option.name);
+    // An empty text is none: a variable of the environment that was never set, for one.
+    const bool empty =
+        given != from.values.end() && given->second.kind == Value::Kind::kString && trim(given->second.string).empty();
+    if (given == from.values.end() || empty)
+      draft.error(empty ? given->second.where : from.where, tr("{} has no {}", table.title(), option.name),
+                  tr("add {} = \"...\"", option.name));
   }
 }
 
@@ -167,9 +185,7 @@ std::string key_path(const Table& table, std::size_t index, std::string_view key
 
 LoadResult load(const LoadRequest& request) {
   Draft draft{request, {}, {}, {}, {}, {}};
-  read_file(draft);
-  if (!draft.problems.empty())
-    return std::unexpected(std::move(draft.problems));  // without the file, nothing else is worth saying
+  if (!read_file(draft)) return std::unexpected(std::move(draft.problems));
   read_environment(request, draft.tree, draft.problems);
   fill_all(draft);
   resolve_hostname(draft);
@@ -201,10 +217,21 @@ std::vector<std::string> needs_restart(const Settings& running, const Settings& 
   for (const Table& t : tables()) {
     if (!t.list) compare(t, 0, &running, &loaded, out);
   }
+  // Listeners by their places, as the sockets are: the order of the blocks says nothing.
+  const auto at = [](const std::vector<intake::ListenerSettings>& all, const intake::ListenerSettings& one) {
+    return std::ranges::find_if(all, [&](const auto& l) { return l.address == one.address && l.port == one.port; });
+  };
   const Table& listener = table("listener");
-  if (running.listeners.size() != loaded.listeners.size()) out.emplace_back("listener");
-  for (std::size_t i = 0; i < std::min(running.listeners.size(), loaded.listeners.size()); ++i)
-    compare(listener, i, &running.listeners[i], &loaded.listeners[i], out);
+  for (std::size_t i = 0; i < loaded.listeners.size(); ++i) {
+    auto same = at(running.listeners, loaded.listeners[i]);
+    if (same == running.listeners.end())
+      out.push_back(fmt::format("listener.{}", i));
+    else
+      compare(listener, i, &*same, &loaded.listeners[i], out);
+  }
+  const bool gone = std::ranges::any_of(
+      running.listeners, [&](const auto& l) { return at(loaded.listeners, l) == loaded.listeners.end(); });
+  if (gone) out.emplace_back("listener");
   return out;
 }
 

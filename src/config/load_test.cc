@@ -253,7 +253,7 @@ TEST(Load, AMilterSeesTheMailOfTheListenersItNames) {
     for (const auto& l : s.listeners) seen += std::to_string(l.milters.size());
     EXPECT_EQ(seen + std::to_string(s.submit_milters.size()), c.seen) << c.listeners;
     const milter::Settings& one = s.listeners[c.seen[0] == '1' ? 0 : 1].milters.at(0);
-    EXPECT_EQ(one.name, "inet:localhost@8891");
+    EXPECT_EQ(one.name, "inet:localhost:8891");
     EXPECT_EQ(one.on_failure, milter::OnFailure::kAccept);
     EXPECT_EQ(one.macros.at("a"), "b=c");
     EXPECT_EQ(one.max_body, c.seen[0] == '1' ? 64u << 10 : 50u << 20);
@@ -267,12 +267,12 @@ TEST(Load, WhatIsWrongWithAMilterIsSaid) {
       {"[[milter]]\naddress = \"127.0.0.1:8891\"", {"f:2: address: ", "write inet:HOST:PORT or unix:/PATH"}},
       {"[[milter]]\naddress = \"unix:opendkim/opendkim.sock\"", {"f:2: address: "}},
       {"[[milter]]\naddress = \"inet:1@x\"\nlisteners = [\"127.0.0.1:26\"]",
-       {"f:3: milter inet:x@1: no listener is called \"127.0.0.1:26\"", "did you mean \"127.0.0.1:25\"?"}},
+       {"f:3: milter inet:x:1: no listener is called \"127.0.0.1:26\"", "did you mean \"127.0.0.1:25\"?"}},
       {"[[milter]]\naddress = \"inet:1@x\"\nmacros = [\"x\"]", {"f:3: macros: \"x\" is not \"name=value\""}},
       {"[[milter]]\naddress = \"inet:1@x\"\nprotocol = 7", {"f:3: protocol: "}},
       {"[[milter]]\naddress = \"inet:1@x\"\nfailure = \"reject\"", {"f:3: failure: ", "tempfail"}},
       {"[[milter]]\naddress = \"inet:1@x\"\n[[milter]]\naddress = \"inet:x:1\"",
-       {"[[milter]] \"inet:x@1\" is there twice"}},
+       {"[[milter]] \"inet:x:1\" is there twice"}},
   };
   for (const ErrorCase& c : cases) {
     const std::string errors = errors_of(request_of(c.text));
@@ -670,14 +670,107 @@ TEST(LoadEnvironment, AloneIsEnoughWhereNoFileWasAskedFor) {
   EXPECT_EQ(settings_of(r).deliver.relays[0].host, "x.example");
 }
 
+std::size_t problems_in(const std::string& text) {
+  auto result = load(request_of(text));
+  return result ? 0 : result.error().size();
+}
+
+// One fault is one error, and nothing that was meant is missing as well.
+TEST(Load, AMisspeltKeyIsOneError) {
+  for (const char* text :
+       {"[[relay]]\nhost = \"a.example\"\nuser = \"u\"\npassword_fil = \"x\"\n", "[[relay]]\nhots = \"a.example\"\n",
+        "[[route]]\nway = \"direct\"\n", "[[route]]\nways = 7\n", "[[route]]\nacton = \"hold\"\n",
+        "[[relay_domain]]\ndomain = \"a.example\"\nnexthop = \"b.example\"\n",
+        "[[dkim]]\ndoman = \"a.example\"\nselector = \"s\"\nkey_file = \"/k\"\n",
+        "[local]\ndelivery = \"lmtp\"\nlmpt = \"/run/x\"\n", "[[blocklist]]\nzome = \"x.example\"\n"})
+    EXPECT_EQ(problems_in(text), 1u) << text << errors_of(request_of(text));
+}
+
+// A variable that was never set, in a container's file, leaves no block behind that silently does nothing.
+TEST(Load, WhatMustBeGivenIsNotEmpty) {
+  for (const char* text :
+       {"[[dkim]]\ndomain = \"a.example\"\nselector = \"s\"\nkey_file = \"\"\n",
+        "[[relay_domain]]\ndomain = \"a.example\"\nnext_hop = \"\"\n", "[[blocklist]]\nzone = \" \"\n"})
+    EXPECT_THAT(errors_of(request_of(text)), HasSubstr(" has no ")) << text;
+  EXPECT_THAT(
+      errors_of(request_of("[[relay_domain]]\ndomain = \"a.example\"\n", {{"SIDEGATE_RELAY_DOMAIN_0_NEXT_HOP", ""}})),
+      HasSubstr("$SIDEGATE_RELAY_DOMAIN_0_NEXT_HOP: [[relay_domain]] has no next_hop"));
+}
+
+TEST(Load, AnUnknownBlockHidesNothing) {
+  const std::string errors = errors_of(request_of("[queu]\n[log]\nlevel = \"bad\"\n[[relay]]\nhots = \"x\"\n"));
+  for (const char* part : {"[queu]", "level", "hots"}) EXPECT_THAT(errors, HasSubstr(part));
+}
+
+// Promise 10: whatever is wrong with it, a secret is not quoted.
+TEST(Load, ASecretThatIsNoTomlIsNotShown) {
+  for (const char* value : {"31415926535897932384626", "3.14e99999", "hunter2", "\"hunter2", "hunter2 # x",
+                            "[\"hunter2\"", "{hunter2}", "0x", "'hunter2"}) {
+    const std::string errors = errors_of(request_of(std::string("[auth]\noauth_client_secret = ") + value + "\n"));
+    EXPECT_THAT(errors, HasSubstr("f:2: ")) << value;
+    for (const char* part : {"hunter2", "3141592", "99999"})
+      EXPECT_THAT(errors, testing::Not(HasSubstr(part))) << value;
+  }
+}
+
+TEST(Load, AKeyOfAnyDepthIsSurvived) {
+  std::string deep = "a";
+  for (int i = 0; i < 100'000; ++i) deep += ".a";
+  for (const std::string& text :
+       {deep + " = 1\n", "[" + deep + "]\n", "x = {" + deep + " = 1}\n", "[[" + deep + "]]\n"})
+    EXPECT_THAT(errors_of(request_of(text)), HasSubstr("f:1: a key of more than 64 parts"));
+  settings_of(
+      request_of("# " + std::string(200, '.') + "\nhostname = \"a.example\" # " + std::string(100, '.') + "\n"));
+  settings_of(request_of("[[reply]]\ncode = \"550\"\nmeaning = \"policy-rejected\"\ntext = \"" + std::string(100, '.') +
+                         "\"\n"));
+}
+
+TEST(Load, WhatTlsCannotBeDoneWithIsSaidWhereItStands) {
+  EXPECT_THAT(errors_of(request_of("[tls]\nciphers = \"banana\"\n")), HasSubstr("f:2: ciphers \"banana\""));
+}
+
+TEST(Load, TwoListenersOfOnePort) {
+  const auto two = [](const char* a, const char* b) {
+    return std::string("[[listener]]\naddress = \"") + a + "\"\nport = 2525\nname = \"a\"\n[[listener]]\naddress = \"" +
+           b + "\"\nport = 2525\nname = \"b\"\n";
+  };
+  EXPECT_THAT(errors_of(request_of(two("127.0.0.1", "0.0.0.0"))), HasSubstr("cannot both be listened on"));
+  EXPECT_THAT(errors_of(request_of(two("0.0.0.0", "127.0.0.1"))), HasSubstr("cannot both be listened on"));
+  settings_of(request_of(two("127.0.0.1", "::")));
+  settings_of(request_of(two("127.0.0.1", "127.0.0.2")));
+  EXPECT_THAT(errors_of(request_of("[[listener]]\naddress = \"::ffff:127.0.0.1\"\n")),
+              HasSubstr("write address = \"127.0.0.1\""));
+}
+
+TEST(LoadEnvironment, AnySecretReplacesTheFilesWayOfGivingIt) {
+  const std::string file =
+      "[auth]\nbackends = [\"ldap\"]\nldap_url = \"ldaps://x.example\"\nldap_base = \"dc=x\"\nldap_bind_password_file "
+      "= \"/nowhere/p\"\n";
+  EXPECT_EQ(settings_of(request_of(file, {{"SIDEGATE_AUTH_LDAP_BIND_PASSWORD", "x"}})).auth.ldap.bind_password, "x");
+}
+
+TEST(LoadEnvironment, AnEmptyUserIsNobody) {
+  const Settings s =
+      settings_of(request_of(kRelay + "[[route]]\naction = \"hold\"\n", {{"SIDEGATE_ROUTE_0_USER", ""}}));
+  EXPECT_EQ(s.deliver.routes.at(0).conditions.users, std::vector<std::string>{""});
+}
+
 TEST(Reload, NamesWhatNeedsARestart) {
   const Settings a = settings_of(request_of(kRelay));
   const Settings b = settings_of(request_of("threads = 3\n" + kRelay +
                                             "connections = 3\n[[listener]]\nmax_errors = 5\n[[listener]]\naddress = "
                                             "\"::1\"\nport = 26\n[queue]\npath = \"/q\"\n"));
   EXPECT_EQ(needs_restart(a, a), std::vector<std::string>{});
-  EXPECT_EQ(needs_restart(a, b),
-            (std::vector<std::string>{"threads", "queue.path", "listener.1.name", "listener.1.port"}));
+  EXPECT_EQ(needs_restart(a, b), (std::vector<std::string>{"threads", "queue.path", "listener.1", "listener"}));
+  // By their places: another order is no change.
+  const std::string one = "[[listener]]\nname = \"a\"\naddress = \"127.0.0.1\"\nport = 2525\n",
+                    two = "[[listener]]\nname = \"b\"\naddress = \"127.0.0.1\"\nport = 2526\n";
+  EXPECT_EQ(needs_restart(settings_of(request_of(one + two)), settings_of(request_of(two + one))),
+            std::vector<std::string>{});
+  EXPECT_EQ(needs_restart(settings_of(request_of(one + two)), settings_of(request_of(two))),
+            std::vector<std::string>{"listener"});
+  EXPECT_EQ(needs_restart(settings_of(request_of(two)), settings_of(request_of(one + two))),
+            std::vector<std::string>{"listener.0"});
 }
 
 }  // namespace

@@ -8,6 +8,13 @@ namespace {
 
 Status set_one_or_list(void* member, const Value& value, const Range& range) {
   const Codec& lists = codec<std::vector<std::string>>();
+  if (value.plain && value.string.empty()) {  // "" means nobody, as it does in the file
+    Value one;
+    one.kind = Value::Kind::kList;
+    one.list.emplace_back();
+    one.where = value.where;
+    return lists.set(member, one, range);
+  }
   if (value.plain || value.kind != Value::Kind::kString) return lists.set(member, value, range);
   Value list;
   list.kind = Value::Kind::kList;

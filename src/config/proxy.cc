@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/i18n.h"
 #include "base/text.h"
 
 namespace sidegate::config {
@@ -34,7 +35,7 @@ Result<deliver::Proxy> parse_proxy(const std::string& text) {
   std::string_view rest = text;
   const auto scheme = rest.find("://");
   const std::string kind = scheme == std::string_view::npos ? std::string() : lower(rest.substr(0, scheme));
-  if (kind != "socks5" && kind != "socks5h") return bad("must begin with socks5://");
+  if (kind != "socks5" && kind != "socks5h") return bad(_("must begin with socks5://"));
   rest.remove_prefix(scheme + 3);
   while (rest.ends_with('/')) rest.remove_suffix(1);
   deliver::Proxy proxy;
@@ -43,16 +44,16 @@ Result<deliver::Proxy> parse_proxy(const std::string& text) {
     const auto colon = login.find(':');
     auto user = decoded(login.substr(0, colon));
     auto password = decoded(colon == std::string_view::npos ? std::string_view() : login.substr(colon + 1));
-    if (!user || !password) return bad("has a % that no two hexadecimal digits follow: % itself is written %25");
+    if (!user || !password) return bad(_("has a % that no two hexadecimal digits follow: % itself is written %25"));
     proxy.user = std::move(*user);
     proxy.password = std::move(*password);
-    if (proxy.user.empty()) return bad("has no user before the @");
+    if (proxy.user.empty()) return bad(_("has no user before the @"));
     rest.remove_prefix(at + 1);
   }
   std::string_view port;
   if (rest.starts_with('[')) {
     const auto close = rest.find(']');
-    if (close == std::string_view::npos) return bad("has no ] after the address");
+    if (close == std::string_view::npos) return bad(_("has no ] after the address"));
     proxy.host = rest.substr(1, close - 1);
     port = rest.substr(close + 1);
   } else {
@@ -60,14 +61,14 @@ Result<deliver::Proxy> parse_proxy(const std::string& text) {
     proxy.host = rest.substr(0, colon);
     port = colon == std::string_view::npos ? std::string_view() : rest.substr(colon);
   }
-  if (proxy.host.empty()) return bad("has no host");
+  if (proxy.host.empty()) return bad(_("has no host"));
   if (!port.empty()) {
     auto number = port.starts_with(':') ? parse_number(port.substr(1)) : std::nullopt;
-    if (!number || *number == 0 || *number > 65535) return bad("has no port after the colon");
+    if (!number || *number == 0 || *number > 65535) return bad(_("has no port after the colon"));
     proxy.port = static_cast<std::uint16_t>(*number);
   }
   if (proxy.user.size() > kMostText || proxy.password.size() > kMostText || proxy.host.size() > kMostText)
-    return bad("is too long: each part at most 255 octets");
+    return bad(_("is too long: each part at most 255 octets"));
   return proxy;
 }
 

@@ -53,6 +53,10 @@ bool Draft::given(std::string_view list, std::size_t index, std::string_view key
   return false;
 }
 
+bool Draft::is_unread(std::string_view list, std::size_t index, std::string_view key) const {
+  return unread.contains(key_path(table(list), index, key));
+}
+
 std::optional<std::string> read_secret(Draft& draft, std::string_view list, std::size_t index, std::string_view key,
                                        const std::string& path, std::string_view subject) {
   const Where where = draft.where(list, index, key);
@@ -87,6 +91,10 @@ void resolve_hostname(Draft& draft) {
                  _("add hostname = \"mail.example.org\" at the top"));
     }
     s.hostname = name;
+  } else if (mail::is_domain(s.hostname, false) && (s.hostname.find('.') == std::string::npos ||
+                                                    s.hostname.find_first_not_of("0123456789.") == std::string::npos)) {
+    draft.warn(draft.where("", 0, "hostname"), tr("{} is no full name, which some relays refuse", quoted(s.hostname)),
+               _("write one that the DNS has: hostname = \"mail.example.org\""));
   }
   s.deliver.hostname = s.hostname;
 }
@@ -122,6 +130,9 @@ void resolve_local_domains(Draft& draft) {
 
 void check_queue(Draft& draft) {
   const Settings& s = draft.loaded.settings;
+  if (draft.request.open_files && draft.given("", 0, "user") && !s.user.empty() && getpwnam(s.user.c_str()) == nullptr)
+    draft.warn(draft.where("", 0, "user"), tr("there is no user {} on this machine", quoted(s.user)),
+               tr("type: useradd --system --no-create-home {}", shell_quoted(s.user)));
   if (s.store.path.empty())
     draft.error(draft.where("queue", 0, "path"), _("the queue needs a directory"),
                 _("write path = \"/var/lib/sidegate/queue\""));

@@ -2,6 +2,7 @@
 // and what is unwise. Named steps, in the order load() takes them.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 
@@ -17,6 +18,8 @@ struct Draft {  // a configuration while it is being made
   Problems problems;
   std::set<std::string> unread;  // paths of keys whose values were no such thing: told of, and not missing
 
+  // Of this key nothing is known that one could build on: its value, or its very name, was not right.
+  bool is_unread(std::string_view list, std::size_t index, std::string_view key) const;
   // Where a key was set; the block where it was not.
   Where where(std::string_view list, std::size_t index, std::string_view key) const;
   bool given(std::string_view list, std::size_t index, std::string_view key) const;
@@ -32,6 +35,9 @@ struct Draft {  // a configuration while it is being made
 // has been said, of `subject`.
 std::optional<std::string> read_secret(Draft& draft, std::string_view list, std::size_t index, std::string_view key,
                                        const std::string& path, std::string_view subject);
+
+// What is wrong with a file of CA certificates; nullopt: nothing.
+std::optional<FileError> fault_of_authorities(const std::string& path, const std::string& pem);
 
 void resolve_hostname(Draft& draft);
 void resolve_local_domains(Draft& draft);

@@ -62,11 +62,20 @@ void check_ldap(Draft& draft) {
   login::LdapSettings& l = auth.ldap;
   read_cas(draft, "ldap_ca_file", l.ca_file, l.ca_pem);
   const Where where = draft.where("auth", 0, "backends");
-  if (l.url.empty())
+  const auto unread = [&](const char* key) { return draft.is_unread("auth", 0, key); };
+  if (l.url.empty() && !unread("ldap_url"))
     draft.error(where, _("backend ldap needs ldap_url"), _("add ldap_url = \"ldaps://ldap.example.org\""));
-  if (l.user_dn.empty() && l.base.empty())
+  if (l.user_dn.empty() && l.base.empty() && !unread("ldap_user_dn") && !unread("ldap_base"))
     draft.error(where, _("backend ldap needs ldap_user_dn or ldap_base"),
                 _("add ldap_user_dn = \"uid=%u,ou=people,dc=example,dc=org\""));
+  // Without the user's name in it every user is the same one, or none is found.
+  for (const auto& [key, text] : {std::pair("ldap_user_dn", &l.user_dn), std::pair("ldap_filter", &l.filter)}) {
+    const bool used = key == std::string_view("ldap_user_dn") ? !text->empty() : l.user_dn.empty() && !text->empty();
+    const bool named = text->contains("%u") || text->contains("%n") || text->contains("%d");
+    if (used && !named)
+      draft.error(draft.where("auth", 0, key), tr("{} has no place for the user's name", key),
+                  _("write %u (the whole name), %n (before the @) or %d (behind it) into it"));
+  }
   if (!l.starttls && istarts_with(l.url, "ldap://") && !istarts_with(l.url, "ldap://127.") &&
       !istarts_with(l.url, "ldap://localhost") && !istarts_with(l.url, "ldap://[::1]"))
     draft.warn(draft.where("auth", 0, "ldap_starttls"), tr("passwords go to {} in the clear", l.url),

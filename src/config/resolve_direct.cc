@@ -32,7 +32,9 @@ void read_ca(Draft& draft) {
   deliver::DirectSettings& direct = draft.loaded.settings.direct;
   if (direct.tls_ca_file.empty() || !draft.request.open_files) return;
   auto text = draft.request.files->text(direct.tls_ca_file, kMost);
-  if (!text) return draft.error(draft.where("direct", 0, "tls_ca_file"), text.error().what, text.error().next);
+  const Where where = draft.where("direct", 0, "tls_ca_file");
+  if (!text) return draft.error(where, text.error().what, text.error().next);
+  if (auto fault = fault_of_authorities(direct.tls_ca_file, *text)) return draft.error(where, fault->what, fault->next);
   direct.tls_ca_pem = std::move(*text);
 }
 

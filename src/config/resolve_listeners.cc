@@ -156,7 +156,16 @@ void check_twice(Draft& draft) {
     for (std::size_t j = 0; j < i; ++j) {
       const bool place = all[i].address == all[j].address &&
                          (all[i].port == all[j].port || all[i].address.starts_with('/')) && all[i].port != 0;
-      if (place)
+      // The system lets nobody have one address of IPv4 where another has them all. ([::] is of IPv6 alone.)
+      const bool wild = all[i].address == "0.0.0.0" || all[j].address == "0.0.0.0";
+      const bool both4 = all[i].address.find_first_of(":/") == std::string::npos &&
+                         all[j].address.find_first_of(":/") == std::string::npos;
+      if (!place && wild && both4 && all[i].port == all[j].port && all[i].port != 0)
+        draft.error(draft.where("listener", i, "address"),
+                    tr("{} and {} cannot both be listened on: the one holds the other, at {}", listener_name(all[i]),
+                       listener_name(all[j]), draft.where("listener", j, "address").text()),
+                    _("remove one of them, or list each address of this machine"));
+      else if (place)
         draft.error(draft.where("listener", i, "address"),
                     tr("{} is listened on twice, the first time at {}", listener_name(all[i]),
                        draft.where("listener", j, "address").text()),
@@ -184,6 +193,10 @@ void resolve_listeners(Draft& draft) {
     check_trust(draft, i, l);
     check_networks(draft, i, l);
     check_fronts(draft, i, l);
+    if (istarts_with(l.address, "::ffff:"))
+      draft.error(draft.where("listener", i, "address"),
+                  tr("listener {}: {} is an IPv4 address in IPv6's form, on which nothing listens", l.name, l.address),
+                  tr("write address = \"{}\"", l.address.substr(7)));
     check_limits(draft, i, l);
   }
   check_twice(draft);

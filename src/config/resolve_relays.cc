@@ -128,10 +128,8 @@ void check_ca_file(const Subject& s) {
   if (!text)
     return s.error("tls_ca_file", text.error().what,
                    _("correct the path, or remove tls_ca_file to trust the system's CAs"));
-  if (text->find("-----BEGIN ") == std::string::npos) {
-    return s.error("tls_ca_file", tr("{} holds no certificate in PEM form", s.relay.tls_ca_file),
-                   _("convert it: openssl x509 -inform der -in FILE"));
-  }
+  if (auto fault = fault_of_authorities(s.relay.tls_ca_file, *text))
+    return s.error("tls_ca_file", fault->what, fault->next);
   s.relay.tls_ca_pem = std::move(*text);
 }
 

@@ -29,7 +29,7 @@ void check_patterns(Draft& draft, std::size_t i, const RouteSettings& block) {
 void check_listeners(Draft& draft, std::size_t i, const RouteSettings& block) {
   std::vector<std::string> names;
   for (const auto& listener : draft.loaded.settings.all_listeners()) names.push_back(listener.name);
-  names.emplace_back("submit");
+  if (std::ranges::find(names, "submit") == names.end()) names.emplace_back("submit");
   std::vector<std::string_view> known(names.begin(), names.end());
   for (const std::string& name : block.conditions.listeners) {
     if (std::ranges::find(known, name) != known.end()) continue;
@@ -46,10 +46,8 @@ void check_ways(Draft& draft, std::size_t i, const RouteSettings& block) {
     if (!block.ways.empty()) draft.error(where, _("ways and action are both given"), _("keep one of them"));
     return;
   }
-  // An action that is none has been told of.
-  const bool misspelt =
-      draft.given("route", i, "action") && !draft.loaded.sources.contains(key_path(table("route"), i, "action"));
-  if (block.ways.empty() && misspelt) return;
+  // What was meant for one of them has been told of.
+  if (block.ways.empty() && (draft.is_unread("route", i, "action") || draft.is_unread("route", i, "ways"))) return;
   if (block.ways.empty())
     return draft.error(draft.where("route", i, ""), _("[[route]] has neither ways nor action"),
                        _("add ways = [\"...\"], or action = \"discard\", \"hold\", \"fail\", \"local\" or \"lmtp\""));

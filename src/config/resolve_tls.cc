@@ -53,9 +53,21 @@ bool read_all(Draft& draft, const Where& where, std::vector<tls::Identity>& iden
 void read_client_ca(Draft& draft) {
   tls::ServerSettings& server = draft.loaded.settings.tls;
   if (server.client_ca_file.empty() || !draft.request.open_files) return;
+  const Where where = draft.where("tls", 0, "client_ca_file");
   auto text = draft.request.files->text(server.client_ca_file, 16 * kMostPem);
-  if (!text) return draft.error(draft.where("tls", 0, "client_ca_file"), text.error().what, text.error().next);
+  if (!text) return draft.error(where, text.error().what, text.error().next);
+  if (auto fault = fault_of_authorities(server.client_ca_file, *text))
+    return draft.error(where, fault->what, fault->next);
   server.client_ca_pem = std::move(*text);
+}
+
+// By themselves, so that the fault is told where it stands. False: told of.
+bool check_ciphers(Draft& draft) {
+  Status known = tls::check_ciphers(draft.loaded.settings.tls.ciphers);
+  if (!known)
+    draft.error(draft.where("tls", 0, "ciphers"), known.error().text,
+                _("these are of TLS 1.2, as `openssl ciphers` lists them; without the key there are good ones"));
+  return known.has_value();
 }
 
 // A context is made only to hear what is wrong with it.
@@ -86,11 +98,23 @@ void drop_unverified(Draft& draft, std::size_t i, intake::ListenerSettings& l) {
 
 }  // namespace
 
+std::optional<FileError> fault_of_authorities(const std::string& path, const std::string& pem) {
+  if (pem.find("-----BEGIN ") == std::string::npos)
+    return FileError{tr("{} holds no certificate in PEM form", path),
+                     _("convert it: openssl x509 -inform der -in FILE")};
+  auto made = tls::ClientContext::make({.ca_file = path, .ca_pem = pem});
+  if (made) return std::nullopt;
+  return FileError{printable(made.error().text, 500),
+                   tr("openssl x509 -noout -subject -in {} says what is in it", shell_quoted(path))};
+}
+
 void resolve_tls(Draft& draft) {
   Settings& s = draft.loaded.settings;
   const Where where = draft.where("tls", 0, "certificates");
   read_client_ca(draft);
-  if (read_all(draft, where, s.tls.identities)) try_to_serve(draft, where, s.tls);
+  const bool sound = check_ciphers(draft) &&
+                     (s.tls.client_ca_file.empty() || !s.tls.client_ca_pem.empty() || !draft.request.open_files);
+  if (read_all(draft, where, s.tls.identities) && sound) try_to_serve(draft, where, s.tls);
   for (std::size_t i = 0; i < s.listeners.size(); ++i) {
     intake::ListenerSettings& l = s.listeners[i];
     l.tls_server = s.tls;
@@ -98,7 +122,7 @@ void resolve_tls(Draft& draft) {
       const Where own = draft.where("listener", i, "certificates");
       const bool good = read_all(draft, own, l.certificates);
       l.tls_server.identities = l.certificates;
-      if (good) try_to_serve(draft, own, l.tls_server);
+      if (good && sound) try_to_serve(draft, own, l.tls_server);
     }
     drop_unverified(draft, i, l);
   }

@@ -135,6 +135,7 @@ std::expected<std::string, FileError> read_secret_file(const std::string& path, 
   }
   auto text = read_all(file.fd(), path, kMaxSecret);
   if (!text) return text;
+  if (text->starts_with("\xef\xbb\xbf")) text->erase(0, 3);  // a byte order mark that an editor left
   if (text->ends_with('\n')) text->pop_back();
   if (text->ends_with('\r')) text->pop_back();
   if (text->empty())

@@ -25,7 +25,8 @@ namespace {
 std::string default_toml(const Table& t, const Option& option) {
   if (option.secrecy == Secrecy::kSecret) return "\"\"";
   const std::shared_ptr<void> block = new_block(t);
-  [[maybe_unused]] Status set = option.place.set(block.get(), Value::from_text(option.default_text), {});
+  if (!option.default_text.empty()) [[maybe_unused]]
+    Status set = option.place.set(block.get(), Value::from_text(option.default_text), {});
   return option.place.text(block.get());
 }
 
@@ -122,11 +123,12 @@ std::string plain_key(std::string_view key) {
   std::string text = lower(key);
   if (text.starts_with("sidegate_")) {
     text.erase(0, 9);
-    for (const Table& t : tables()) {
-      if (t.name.empty() || !text.starts_with(std::string(t.name) + "_")) continue;
-      std::string rest = text.substr(t.name.size() + 1);
-      if (t.list && rest.find('_') != std::string::npos && is_digit(rest[0])) rest.erase(0, rest.find('_') + 1);
-      return fmt::format("{}.{}", t.name, rest);
+    for (const Table& t : tables()) {  // the one that has such a key: LOCAL_DOMAINS is none of [local]
+      if (t.name.empty() ? t.find(text) != nullptr : text.starts_with(std::string(t.name) + "_")) {
+        std::string rest = t.name.empty() ? text : text.substr(t.name.size() + 1);
+        if (t.list && rest.find('_') != std::string::npos && is_digit(rest[0])) rest.erase(0, rest.find('_') + 1);
+        if (t.find(rest) != nullptr) return t.name.empty() ? rest : fmt::format("{}.{}", t.name, rest);
+      }
     }
     return text;
   }

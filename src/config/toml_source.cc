@@ -2,6 +2,8 @@
 
 #include <toml++/toml.h>
 
+#include <utility>
+
 #include "base/i18n.h"
 #include "base/text.h"
 #include "config/options.h"
@@ -104,24 +106,77 @@ void add_block(std::string_view name, const toml::node& node, const Where& where
     tree.lists[std::string(name)].push_back(block_of(*item.as_table(), where.file));
 }
 
-// toml++ quotes what it stumbled over; on a line about a secret that would put it on a screen or into a log (promise
-// 10).
-std::string syntax_error(const toml::parse_error& error, std::string_view text) {
-  const unsigned line = error.source().begin.line;
-  unsigned at = 1;
-  for (std::string_view row : split(text, '\n')) {
-    if (at++ == line && lower(row).find("password") != std::string::npos)
-      return _("the value is not valid TOML: text stands in quotes");
+// toml++ quotes what it stumbled over, which may be a secret: that would come to a screen or into a log (promise 10).
+// So its sentences are told by what they are about, in words of our own.
+std::string syntax_error(const toml::parse_error& error) {
+  static constexpr std::pair<std::string_view, const char*> kWords[] = {
+      {"redefine", N_("this key or block is there twice")},
+      {"already", N_("this key or block is there twice")},
+      {"end-of-file", N_("a quote or a bracket is opened and not closed")},
+      {"unterminated", N_("a quote or a bracket is opened and not closed")},
+      {"closing", N_("a quote or a bracket is opened and not closed")},
+      {"line break", N_("a quote or a bracket is opened and not closed")},
+      {"newline", N_("a quote or a bracket is opened and not closed")},
+      {"escape", N_("a backslash in \"...\" begins an escape; write it twice, or put the text in '...'")},
+      {"UTF-8", N_("this is no UTF-8 text")},
+      {"utf-8", N_("this is no UTF-8 text")},
+      {"assignment", N_("a key stands without = and a value")},
+      {"expected '='", N_("a key stands without = and a value")},
+      {"integer", N_("the value is no number that TOML knows; text stands in quotes")},
+      {"floating", N_("the value is no number that TOML knows; text stands in quotes")},
+      {"representable", N_("the value is no number that TOML knows; text stands in quotes")},
+      {"value", N_("the value is not valid TOML: text stands in quotes")},
+      {"key", N_("this is no key: letters, digits, - and _, or a text in quotes")},
+  };
+  const std::string_view said = error.description();
+  // A key's own name is no secret.
+  if (const std::size_t name = said.find('\''); said.contains("redefine") && name != std::string_view::npos) {
+    const std::string_view key = said.substr(name + 1, said.rfind('\'') - name - 1);
+    if (!key.empty()) return tr("{} is there twice", quoted(printable(key, 100)));
   }
-  return printable(error.description(), 300);
+  for (const auto& [about, words] : kWords) {
+    if (said.contains(about)) return _(words);
+  }
+  return _("this is not valid TOML");
+}
+
+constexpr unsigned kMostParts = 64;
+
+// toml++ bounds how deep values nest, but not how many parts a key has (a.b.c), and goes down one by one. 0: none is
+// too deep.
+unsigned line_of_deep_key(std::string_view text) {
+  unsigned line = 1, dots = 0;
+  char quote = 0;  // what ends a text, or '#': a comment, which the line's end ends
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '\n') {
+      ++line;
+      dots = 0;
+      quote = 0;
+    } else if (quote != 0) {
+      if (quote == '"' && c == '\\') ++at;
+      if (quote == c && c != '#') quote = 0;
+    } else if (c == '"' || c == '\'' || c == '#') {
+      quote = c;
+    } else if (c == '.') {
+      if (++dots >= kMostParts) return line;
+    } else if (c == '=' || c == ',' || c == '{' || c == '[') {
+      dots = 0;
+    }
+  }
+  return 0;
 }
 
 }  // namespace
 
-void read_toml(std::string_view text, const std::string& file, Tree& tree, Problems& problems) {
+bool read_toml(std::string_view text, const std::string& file, Tree& tree, Problems& problems) {
   if (text.size() > kMaxFile) {
     problems.push_back({{file, 0}, tr("the file is larger than {}", size_text(kMaxFile)), {}});
-    return;
+    return false;
+  }
+  if (const unsigned line = line_of_deep_key(text); line != 0) {
+    problems.push_back({{file, line}, tr("a key of more than {} parts", kMostParts), {}});
+    return false;
   }
   try {
     const toml::table root = toml::parse(text, std::string_view(file));
@@ -141,8 +196,10 @@ void read_toml(std::string_view text, const std::string& file, Tree& tree, Probl
     const unsigned line = error.source().begin.line;
     const auto rows = split(text, '\n');
     const bool about_user = line > 0 && line <= rows.size() && trim(rows[line - 1]) == "[[user]]";
-    problems.push_back({{file, line}, syntax_error(error, text), about_user ? user_block_next() : std::string()});
+    problems.push_back({{file, line}, syntax_error(error), about_user ? user_block_next() : std::string()});
+    return false;
   }
+  return true;
 }
 
 }  // namespace sidegate::config

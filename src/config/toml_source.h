@@ -8,6 +8,6 @@
 namespace sidegate::config {
 
 // Adds to `tree` what `text` holds; what is wrong goes to `problems`. Never throws; bounded by the size of the text.
-void read_toml(std::string_view text, const std::string& file, Tree& tree, Problems& problems);
+bool read_toml(std::string_view text, const std::string& file, Tree& tree, Problems& problems);
 
 }  // namespace sidegate::config

@@ -1,5 +1,6 @@
 #include "milter/address.h"
 
+#include "base/i18n.h"
 #include "base/text.h"
 
 namespace sidegate::milter {
@@ -8,7 +9,7 @@ namespace {
 
 std::unexpected<Error> bad(std::string_view text) {
   return fail(ErrorKind::kBadInput,
-              "\"" + printable(text, 200) + "\" is no address of a milter: write inet:HOST:PORT or unix:/PATH");
+              tr("\"{}\" is no address of a milter: write inet:HOST:PORT or unix:/PATH", printable(text, 200)));
 }
 
 std::string_view without_brackets(std::string_view host) {
@@ -42,7 +43,8 @@ Result<Address> parse_unix(std::string_view text, std::string_view path) {
 }  // namespace
 
 std::string Address::text() const {
-  return path.empty() ? "inet:" + host + "@" + std::to_string(port) : "unix:" + path;
+  if (!path.empty()) return "unix:" + path;
+  return "inet:" + (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
 }
 
 Result<Address> parse_address(std::string_view text) {

@@ -7,12 +7,12 @@ namespace {
 
 TEST(Address, IsReadAsPeopleWriteIt) {
   std::pair<const char*, const char*> rows[] = {
-      {"inet:127.0.0.1@8891", "inet:127.0.0.1@8891"},
-      {"inet:8891@127.0.0.1", "inet:127.0.0.1@8891"},
-      {"inet:localhost:11332", "inet:localhost@11332"},
-      {"inet6:8891@[::1]", "inet:::1@8891"},
-      {"inet:[2001:db8::1]:25", "inet:2001:db8::1@25"},
-      {"INET:rspamd@11332", "inet:rspamd@11332"},
+      {"inet:127.0.0.1@8891", "inet:127.0.0.1:8891"},
+      {"inet:8891@127.0.0.1", "inet:127.0.0.1:8891"},
+      {"inet:localhost:11332", "inet:localhost:11332"},
+      {"inet6:8891@[::1]", "inet:[::1]:8891"},
+      {"inet:[2001:db8::1]:25", "inet:[2001:db8::1]:25"},
+      {"INET:rspamd@11332", "inet:rspamd:11332"},
       {"unix:/run/x.sock", "unix:/run/x.sock"},
       {"local:/run/x.sock", "unix:/run/x.sock"},
       {"/run/x.sock", "unix:/run/x.sock"},

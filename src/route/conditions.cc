@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/i18n.h"
 #include "base/text.h"
 #include "mail/idna.h"
 #include "mail/mailbox.h"
@@ -24,12 +25,12 @@ Status check_domain(std::string_view written, std::string_view domain) {
   if (domain.starts_with('[') && domain.ends_with(']')) return {};
   if (domain.find('*') != std::string_view::npos) {
     return bad(
-        fmt::format("{}: a * does not stand for a part of a name here; write \".example.org\" for all domains "
-                    "below it, or a \"/regular expression/\"",
-                    written));
+        tr("{}: a * does not stand for a part of a name here; write \".example.org\" for all domains "
+           "below it, or a \"/regular expression/\"",
+           written));
   }
   if (mail::is_domain(domain, true)) return {};
-  return bad(fmt::format("{} is no domain; write \"example.org\"", written));
+  return bad(tr("{} is no domain; write \"example.org\"", written));
 }
 
 // "example.org" or ".example.org", as DNS knows it.
@@ -105,9 +106,10 @@ Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, M
         break;
       }
       if (text.starts_with("*@")) text.erase(0, 1);  // as for users
+      if (text.empty()) return fail(ErrorKind::kBadInput, _("an empty sender; write \"<>\" for that of reports"));
       if (text.find('@') == std::string::npos) {
         return fail(ErrorKind::kBadInput,
-                    fmt::format("{} is no address and no @domain; write \"@{}\" for a domain", written, written));
+                    tr("{} is no address and no @domain; write \"@{}\" for a domain", written, written));
       }
       drop_root_dot(text);
       if (!text.starts_with('@')) {
@@ -116,9 +118,9 @@ Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, M
           break;
         }
         return fail(ErrorKind::kBadInput,
-                    fmt::format("{} is no address; write \"me@example.org\", \"@example.org\" for a domain, or a "
-                                "\"/regular expression/\"",
-                                written));
+                    tr("{} is no address; write \"me@example.org\", \"@example.org\" for a domain, or a "
+                       "\"/regular expression/\"",
+                       written));
       }
       if (text.starts_with("@.")) text.erase(0, 1);
       pattern.kind = Kind::kEndsWith;
@@ -130,10 +132,9 @@ Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, M
     case Misfit::kRecipient:
       if (text.starts_with('@')) text.erase(0, 1);  // "@example.org" says the same
       if (text.find('@') != std::string::npos)
-        return fail(ErrorKind::kBadInput,
-                    fmt::format("{} is an address; routes look at the recipient's domain", written));
+        return fail(ErrorKind::kBadInput, tr("{} is an address; routes look at the recipient's domain", written));
       if (text.starts_with("*.")) text.erase(0, 1);  // as certificates and shells have it
-      if (text.empty() || text == ".") return fail(ErrorKind::kBadInput, "an empty domain");
+      if (text.empty() || text == ".") return fail(ErrorKind::kBadInput, _("an empty domain"));
       drop_root_dot(text);
       if (text.starts_with('.')) pattern.kind = Kind::kEndsWith;
       if (auto good = check_domain(written, std::string_view(text).substr(text.starts_with('.') ? 1 : 0)); !good)
@@ -147,7 +148,7 @@ Result<Conditions::Pattern> Conditions::pattern_of(const std::string& written, M
       }
       if (text.find('*') != std::string::npos) {
         return fail(ErrorKind::kBadInput,
-                    fmt::format("{}: a * stands alone (anyone) or before an @ (\"*@example.org\")", written));
+                    tr("{}: a * stands alone (anyone) or before an @ (\"*@example.org\")", written));
       }
       break;
     case Misfit::kListener:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/i18n.h"
 #include "base/text.h"
 
 namespace sidegate::route {
@@ -27,7 +28,7 @@ Result<mail::Reply> read_refusal(std::string_view text) {
   if (const auto word = first_word(text); word.size() == 3) {
     if (const auto code = parse_number(word); code && *code >= 200) {
       if (*code < 500 || *code > 599)
-        return fail(ErrorKind::kBadInput, fmt::format("{} does not refuse for good: such a code begins with 5", word));
+        return fail(ErrorKind::kBadInput, tr("{} does not refuse for good: such a code begins with 5", word));
       reply.code = static_cast<int>(*code);
       text = behind(text, word);
     }
@@ -35,16 +36,15 @@ Result<mail::Reply> read_refusal(std::string_view text) {
   if (const auto status = mail::EnhancedCode::parse(first_word(text))) {
     if (status->cls != 5) {
       return fail(ErrorKind::kBadInput,
-                  fmt::format("{} does not refuse for good: such a status begins with 5", first_word(text)));
+                  tr("{} does not refuse for good: such a status begins with 5", first_word(text)));
     }
     reply.status = status;
     text = behind(text, first_word(text));
   }
   if (std::ranges::any_of(text, [](char c) { return c < ' ' || c > '~'; }))
-    return fail(ErrorKind::kBadInput, "the text of a reply is printable ASCII");
+    return fail(ErrorKind::kBadInput, _("the text of a reply is printable ASCII"));
   if (text.size() > kMostText)
-    return fail(ErrorKind::kBadInput,
-                fmt::format("the text has {} octets; a reply line takes {}", text.size(), kMostText));
+    return fail(ErrorKind::kBadInput, tr("the text has {} octets; a reply line takes {}", text.size(), kMostText));
   reply.lines = {text.empty() ? std::string("this server does not send there") : std::string(text)};
   return reply;
 }

@@ -1,5 +1,6 @@
 #include "route/regex.h"
 
+#include "base/i18n.h"
 #include "base/text.h"
 
 namespace sidegate::route {
@@ -50,10 +51,9 @@ class RegexParser {
   explicit RegexParser(std::string_view pattern) : pattern_(pattern) {}
 
   Result<Regex> run() {
-    if (pattern_.size() > kMostPattern)
-      return fail(ErrorKind::kBadInput, fmt::format("longer than {} octets", kMostPattern));
+    if (pattern_.size() > kMostPattern) return fail(ErrorKind::kBadInput, tr("longer than {} octets", kMostPattern));
     Steps all = alternatives(0);
-    if (error_.empty() && at_ < pattern_.size()) complain("a ) without a (");
+    if (error_.empty() && at_ < pattern_.size()) complain(_("a ) without a ("));
     if (!error_.empty()) return fail(ErrorKind::kBadInput, error_);
     regex_.steps_ = std::move(all);
     regex_.steps_.push_back({Regex::Op::kMatch, 0, 0});
@@ -66,15 +66,15 @@ class RegexParser {
 
   bool more() const { return error_.empty() && at_ < pattern_.size(); }
   void complain(const std::string& what) {
-    if (error_.empty()) error_ = fmt::format("{} (at character {})", what, at_ + 1);
+    if (error_.empty()) error_ = tr("{} (at character {})", what, at_ + 1);
   }
   void append(Steps& to, const Steps& from) {
-    if (to.size() + from.size() > kMostSteps) return complain("too large");
+    if (to.size() + from.size() > kMostSteps) return complain(_("too large"));
     to.insert(to.end(), from.begin(), from.end());
   }
 
   Steps alternatives(unsigned depth) {
-    if (depth > kMostDepth) complain("nested too deeply");
+    if (depth > kMostDepth) complain(_("nested too deeply"));
     Steps left = sequence(depth);
     while (more() && pattern_[at_] == '|') {
       ++at_;
@@ -105,7 +105,7 @@ class RegexParser {
         if (pattern_.substr(at_).starts_with("?:")) at_ += 2;
         Steps inside = alternatives(depth + 1);
         if (!more() || pattern_[at_] != ')') {
-          complain("a ( without a )");
+          complain(_("a ( without a )"));
         } else {
           ++at_;
         }
@@ -125,7 +125,7 @@ class RegexParser {
       case '+':
       case '?':
       case '{':
-        complain(fmt::format("nothing before {} to repeat", c));
+        complain(tr("nothing before {} to repeat", c));
         return {};
       case '\\':
         set = escaped();
@@ -140,12 +140,12 @@ class RegexParser {
   std::bitset<256> escaped() {
     std::bitset<256> set;
     if (!more()) {
-      complain("nothing after \\");
+      complain(_("nothing after \\"));
       return set;
     }
     char c = pattern_[at_++];
     if (add_class(set, c)) return set;
-    if (is_alpha(c) || is_digit(c)) complain(fmt::format("\\{} is not understood", c));
+    if (is_alpha(c) || is_digit(c)) complain(tr("\\{} is not understood", c));
     add(set, c);
     return set;
   }
@@ -167,11 +167,11 @@ class RegexParser {
       }
       const char last = pattern_[at_ + 1];
       at_ += 2;
-      if (static_cast<unsigned char>(last) < static_cast<unsigned char>(c)) complain("a range that goes backwards");
+      if (static_cast<unsigned char>(last) < static_cast<unsigned char>(c)) complain(_("a range that goes backwards"));
       add_range(set, static_cast<unsigned char>(c), static_cast<unsigned char>(last));
     }
     if (!more()) {
-      complain("a [ without a ]");
+      complain(_("a [ without a ]"));
     } else {
       ++at_;
     }
@@ -216,7 +216,7 @@ class RegexParser {
     auto high = comma == std::string_view::npos ? low : parse_number(inside.substr(comma + 1));
     open = comma != std::string_view::npos && comma + 1 == inside.size();
     if (!low || (!high && !open) || *low > kMostRepeats || (high && (*high > kMostRepeats || *high < *low))) {
-      complain("what stands in { } is no number of times");
+      complain(_("what stands in { } is no number of times"));
       return false;
     }
     least = static_cast<unsigned>(*low);

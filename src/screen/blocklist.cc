@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/i18n.h"
 #include "base/text.h"
 #include "mail/mailbox.h"
 
@@ -57,7 +58,7 @@ std::vector<std::string_view> places_of(std::string_view text) {
 Result<int> weight_of(std::string_view text) {
   const bool negative = text.starts_with('-');
   auto number = parse_number(negative ? text.substr(1) : text);
-  if (!number || *number > kMostWeight) return bad("\"" + printable(text, 40) + "\" is no weight");
+  if (!number || *number > kMostWeight) return bad(tr("\"{}\" is no weight", printable(text, 40)));
   return negative ? -static_cast<int>(*number) : static_cast<int>(*number);
 }
 
@@ -69,7 +70,7 @@ Result<AnswerFilter> AnswerFilter::parse(std::string_view text) {
   bool good = places.size() == 4;
   for (std::size_t i = 0; good && i < 4; ++i) good = add_place(places[i], filter.places_[i]);
   if (!good)
-    return bad("\"" + printable(text, 80) + "\" is no answer of a block list, such as 127.0.0.2 or 127.0.0.[2;4..8]");
+    return bad(tr("\"{}\" is no answer of a block list, such as 127.0.0.2 or 127.0.0.[2;4..8]", printable(text, 80)));
   return filter;
 }
 
@@ -93,13 +94,13 @@ Result<BlockList> BlockList::make(const BlockListSettings& settings) {
     zone = zone.substr(0, star);
   }
   if (const std::size_t equals = zone.find('='); equals != std::string_view::npos) {
-    if (!answers.empty()) return bad("its answers stand both in zone and in answers");
+    if (!answers.empty()) return bad(_("its answers stand both in zone and in answers"));
     answers.emplace_back(zone.substr(equals + 1));
     zone = zone.substr(0, equals);
   }
   if (zone.ends_with('.')) zone.remove_suffix(1);
   if (!mail::is_domain(zone, false) || zone.find('.') == std::string_view::npos || net::parse_address(zone))
-    return bad("\"" + printable(zone, 100) + "\" is no zone such as \"zen.spamhaus.org\"");
+    return bad(tr("\"{}\" is no zone such as \"zen.spamhaus.org\"", printable(zone, 100)));
   list.zone = lower(zone);
   list.name = settings.name.empty() ? list.zone : settings.name;
   list.action = settings.action;

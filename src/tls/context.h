@@ -132,6 +132,9 @@ class ServerContext {
   std::vector<CertificateFacts> facts_;
 };
 
+// kTls: OpenSSL knows none of these ciphers of TLS 1.2. Empty: ours.
+Status check_ciphers(const std::string& ciphers);
+
 // Whether a client that trusts the system's CAs would take this certificate for `name`; the error says why not.
 Status verifies(const Identity& identity, const std::string& name);
 

@@ -112,14 +112,18 @@ int with_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER
   return opened == 1 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : opened;
 }
 
+Status set_ciphers(SSL_CTX* context, const std::string& wanted) {
+  const std::string ciphers = wanted.empty() ? kCiphers : wanted;
+  if (SSL_CTX_set_cipher_list(context, ciphers.c_str()) == 1) return {};
+  return fail(ErrorKind::kTls, "ciphers \"" + ciphers + "\": " + last_error());
+}
+
 Result<Context> new_site(const ServerSettings& settings, TicketKeys* tickets) {
   Context made(new_context(TLS_server_method()));
   if (made == nullptr) return fail(ErrorKind::kTls, "TLS: " + last_error());
   SSL_CTX* ctx = made.get();
   if (settings.minimum == Version::kTls13) SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
-  const std::string ciphers = settings.ciphers.empty() ? kCiphers : settings.ciphers;
-  if (SSL_CTX_set_cipher_list(ctx, ciphers.c_str()) != 1)
-    return fail(ErrorKind::kTls, "ciphers \"" + ciphers + "\": " + last_error());
+  if (Status set = set_ciphers(ctx, settings.ciphers); !set) return std::unexpected(set.error());
   SSL_CTX_set_dh_auto(ctx, 1);
   // Tickets are kept by the client: a cache here would only hold memory.
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -210,6 +214,13 @@ Result<std::shared_ptr<ServerContext>> ServerContext::make(const Identity& ident
   ServerSettings settings;
   settings.identities.push_back(identity);
   return serve(settings);
+}
+
+Status check_ciphers(const std::string& ciphers) {
+  ERR_clear_error();
+  const Context tried(new_context(TLS_server_method()));
+  if (tried == nullptr) return fail(ErrorKind::kTls, "TLS: " + last_error());
+  return set_ciphers(tried.get(), ciphers);
 }
 
 Result<std::shared_ptr<ServerContext>> ServerContext::serve(const ServerSettings& settings,
