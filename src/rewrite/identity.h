@@ -1,7 +1,8 @@
 // identity = "account" and "allowed": a header as the relay's account sends it. Strict providers take mail only where
 // the sender in the envelope and From in the header are the account's own address.
 //
-//   From        its address becomes the account's, the display name keeps its octets; the original in X-Original-From
+//   From        its address becomes the account's, the display name keeps its octets (one with a bare comma gets quotes
+//               around it); the original in X-Original-From
 //   Reply-To    the old From where there was none, so that an answer still reaches who wrote it; the reverse-path where
 //               From names nobody
 //   Sender      another one than the account becomes X-Original-Sender (RFC 5322 section 3.6.2: From alone says it)

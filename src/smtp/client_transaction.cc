@@ -70,6 +70,14 @@ class ClientTransaction {
     r_.broken = std::move(trouble);
     r_.usable = false;
   }
+  // MAIL refused, and a recipient accepted: what came of MAIL is not known, and after the lone dot such a server would
+  // take an empty message. With BDAT it may have taken the whole one.
+  bool contradicted(const mail::Reply& reply) {
+    r_.mail.reset();
+    mail_refused_ = false;
+    ++accepted_;
+    return out_of_step(Phase::kRcpt, reply);
+  }
   bool out_of_step(Phase phase, const mail::Reply& reply) {
     std::string text = fmt::format("{} is no answer to {}", printable(reply.line(), 200), name(phase));
     broke(Trouble{phase, std::nullopt, Error{ErrorKind::kProtocol, std::move(text)}});
@@ -260,6 +268,7 @@ bool ClientTransaction::take(Command command, mail::Reply reply) {
     case Verb::kRcpt:
       if (!accepts(reply) && !refuses(reply)) return out_of_step(Phase::kRcpt, reply);
       ++answered_;
+      if (mail_refused_ && accepts(reply)) return contradicted(reply);
       if (mail_refused_) return true;  // "503 MAIL first" says nothing about this recipient
       if (accepts(reply)) ++accepted_;
       r_.recipients[command.recipient] = std::move(reply);

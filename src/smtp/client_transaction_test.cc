@@ -139,6 +139,9 @@ TEST(ClientTransaction, AnswersWithPipelining) {
       {"250 1\r\n550 2\r\n450 3\r\n354 go\r\n", ".\r\n", "250 ok\r\n", "250 [550 450] 354 -"},
       {"250 1\r\n550 2\r\n450 3\r\n354 go\r\n", ".\r\n", "554 no\r\n", "250 [550 450] 354 -"},
       {"550 1\r\n550 2\r\n450 3\r\n354 go\r\n", ".\r\n", "250 ok\r\n", "550 [- -] 354 -"},
+      // recipients of no transaction: they are sent no empty message
+      {"550 1\r\n250 2\r\n250 3\r\n354 go\r\n", "", "", "- [- -] - - broken:rcpt:protocol unusable"},
+      {"451 1\r\n550 2\r\n250 3\r\n354 go\r\n", "", "", "- [- -] - - broken:rcpt:protocol unusable"},
       // a 421 is the connection's end, wherever it comes
       {"421 bye\r\n", "", "", "- [- -] - - broken:mail:closed unusable"},
       {"250 1\r\n421 bye\r\n", "", "", "250 [- -] - - broken:rcpt:closed unusable"},
@@ -184,6 +187,7 @@ TEST(ClientTransaction, AnswersToBdat) {
       {"250 1\r\n250 2\r\n250 3\r\n452 full\r\n", "", "", "250 [250 250] - 452"},
       {"250 1\r\n550 2\r\n550 3\r\n250 ok\r\n", "", "", "250 [550 550] - -"},  // nobody was accepted: not believed
       {"550 1\r\n503 2\r\n503 3\r\n503 4\r\n", "", "", "550 [- -] - -"},
+      {"451 1\r\n250 2\r\n250 3\r\n250 4\r\n", "", "", "- [- -] - - broken:rcpt:protocol uncertain unusable"},
       {"250 1\r\n250 2\r\n250 3\r\n500 BDAT?\r\n", "", "", "250 [250 250] - 500 unusable"},
       // the message is there already: whatever is missing, it may have been taken
       {"", "", "", "- [- -] - - broken:mail:closed uncertain unusable"},
